@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/ring.h"
+#include <stdlib.h>
+
+static size_t power_of_two(size_t capacity)
+{
+    size_t size = 2;
+    while (size < capacity && size < ((size_t)1 << 24))
+        size *= 2;
+    return size;
+}
+
+enum result spsc_ring_init(struct spsc_ring *ring, size_t capacity)
+{
+    size_t size = power_of_two(capacity);
+    ring->cells = calloc(size, sizeof *ring->cells);
+    if (ring->cells == NULL)
+        return ERR_NOMEM;
+    ring->mask = size - 1;
+    atomic_init(&ring->in, 0);
+    atomic_init(&ring->out, 0);
+    return OK;
+}
+
+void spsc_ring_fini(struct spsc_ring *ring)
+{
+    free(ring->cells);
+    ring->cells = NULL;
+}
+
+enum result spsc_ring_push(struct spsc_ring *ring, void *item)
+{
+    size_t in = atomic_load_explicit(&ring->in, memory_order_relaxed);
+    if (in - atomic_load_explicit(&ring->out, memory_order_acquire) > ring->mask)
+        return AGAIN;
+    ring->cells[in & ring->mask] = item;
+    atomic_store_explicit(&ring->in, in + 1, memory_order_release);
+    return OK;
+}
+
+void *spsc_ring_pop(struct spsc_ring *ring)
+{
+    size_t out = atomic_load_explicit(&ring->out, memory_order_relaxed);
+    if (out == atomic_load_explicit(&ring->in, memory_order_acquire))
+        return NULL;
+    void *item = ring->cells[out & ring->mask];
+    atomic_store_explicit(&ring->out, out + 1, memory_order_release);
+    return item;
+}
+
+bool spsc_ring_is_empty(struct spsc_ring *ring)
+{
+    return atomic_load_explicit(&ring->out, memory_order_relaxed) ==
+           atomic_load_explicit(&ring->in, memory_order_acquire);
+}
+
+enum result mpsc_ring_init(struct mpsc_ring *ring, size_t capacity)
+{
+    size_t size = power_of_two(capacity);
+    ring->cells = calloc(size, sizeof *ring->cells);
+    if (ring->cells == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < size; i++)
+        atomic_init(&ring->cells[i].sequence, i);
+    ring->mask = size - 1;
+    atomic_init(&ring->in, 0);
+    ring->out = 0;
+    return OK;
+}
+
+void mpsc_ring_fini(struct mpsc_ring *ring)
+{
+    free(ring->cells);
+    ring->cells = NULL;
+}
+
+enum result mpsc_ring_push(struct mpsc_ring *ring, void *item)
+{
+    size_t in = atomic_load_explicit(&ring->in, memory_order_relaxed);
+    for (;;) {
+        struct mpsc_cell *cell = &ring->cells[in & ring->mask];
+        size_t sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
+        if (sequence == in) {
+            if (atomic_compare_exchange_weak_explicit(&ring->in, &in, in + 1, memory_order_relaxed,
+                                                      memory_order_relaxed)) {
+                cell->item = item;
+                atomic_store_explicit(&cell->sequence, in + 1, memory_order_release);
+                return OK;
+            }
+        } else if ((ptrdiff_t)(sequence - in) < 0) {
+            return AGAIN; // the cell of one round ago is not popped yet
+        } else {
+            in = atomic_load_explicit(&ring->in, memory_order_relaxed);
+        }
+    }
+}
+
+void *mpsc_ring_pop(struct mpsc_ring *ring)
+{
+    struct mpsc_cell *cell = &ring->cells[ring->out & ring->mask];
+    if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != ring->out + 1)
+        return NULL;
+    void *item = cell->item;
+    atomic_store_explicit(&cell->sequence, ring->out + ring->mask + 1, memory_order_release);
+    ring->out++;
+    return item;
+}
+
+bool mpsc_ring_is_empty(struct mpsc_ring *ring)
+{
+    struct mpsc_cell *cell = &ring->cells[ring->out & ring->mask];
+    return atomic_load_explicit(&cell->sequence, memory_order_acquire) != ring->out + 1;
+}
