@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TLS transport at work: who the peer is, transfers, resumption, a foreign implementation's client.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "certificates.h"
+#include "internal.h"
+#include "pair.h"
+#include "tls/binding.h"
+
+static struct authority ca;
+static struct pair pair;
+static struct tls_context *server, *client;
+static struct tls_tickets *tickets;
+static struct tls_session_slot *slot;
+static struct tls_client_options options;
+
+static int set_up_all(void **state)
+{
+    (void)state;
+    certificates_begin();
+    ca = authority_new("ca");
+    struct authority other = authority_new("other-ca");
+    authority_free(&other);
+    authority_issue(&ca, &(struct issue){.file = "server", .names = "DNS:gateway.hospital"});
+    authority_issue(&ca, &(struct issue){.file = "rsa", .rsa_bits = 2048});
+    authority_issue(&ca, &(struct issue){.file = "client", .cn = "ct1", .names = "DNS:ct1.hospital,DNS:ct1"});
+    return 0;
+}
+
+static int take_down_all(void **state)
+{
+    (void)state;
+    authority_free(&ca);
+    certificates_end();
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    pair_begin(&pair);
+    if (tls_tickets_new(&tickets) != OK || tls_session_slot_new(&slot) != OK)
+        return -1;
+    server = context_new(TLS_SERVER, "server", "ca", tickets);
+    client = context_new(TLS_CLIENT, "client", "ca", NULL);
+    pair_listen(&pair, server);
+    options = (struct tls_client_options){.context = client};
+    return 0;
+}
+
+static int take_down(void **state)
+{
+    (void)state;
+    pair_end(&pair);
+    tls_context_unref(&server);
+    tls_context_unref(&client);
+    tls_tickets_unref(&tickets);
+    tls_session_slot_unref(&slot);
+    return 0;
+}
+
+static void use_version(int version)
+{
+    assert_int_equal(SSL_CTX_set_min_proto_version(client->ssl, version), 1);
+    assert_int_equal(SSL_CTX_set_max_proto_version(client->ssl, version), 1);
+}
+
+static void test_who_the_peer_is(void **state)
+{
+    (void)state;
+    pair_open(&pair, &options);
+    const struct transport_peer *peer = transport_peer(pair.server.transport);
+    assert_true(peer->has_tls && peer->has_certificate && !peer->is_resumed);
+    assert_string_equal(peer->subject_cn, "ct1");
+    assert_string_equal(peer->subject_dn, "CN=ct1,O=Test");
+    assert_string_equal(peer->issuer_dn, "CN=ca,O=Test");
+    assert_string_equal(peer->dns_names, "ct1.hospital ct1");
+    assert_string_equal(peer->tls_version, "TLSv1.3");
+    assert_string_equal(peer->tls_cipher, "TLS_AES_256_GCM_SHA384");
+    uint8_t digest[32];
+    unsigned length;
+    FILE *in = fopen(certificates_path("client.pem"), "r");
+    X509 *certificate = PEM_read_X509(in, NULL, NULL, NULL);
+    fclose(in);
+    assert_int_equal(X509_digest(certificate, EVP_sha256(), digest, &length), 1);
+    assert_memory_equal(peer->fingerprint, digest, sizeof digest);
+    X509_free(certificate);
+    struct tls_binding binding;
+    assert_int_equal(tls_binding_parse("DNS:ct1.hospital", &binding), OK);
+    assert_true(tls_binding_matches(&binding, peer));
+    assert_string_equal(transport_peer(pair.client.transport)->subject_cn, "server");
+    assert_string_equal(transport_kind(pair.client.transport), "tls");
+    pair_clear(&pair);
+    use_version(TLS1_2_VERSION);
+    pair_open(&pair, &options);
+    assert_string_equal(transport_peer(pair.client.transport)->tls_version, "TLSv1.2");
+    assert_string_equal(transport_peer(pair.client.transport)->tls_cipher, "ECDHE-ECDSA-AES256-GCM-SHA384");
+}
+
+static void test_names_that_deceive_are_left_out(void **state)
+{
+    (void)state;
+    // A common name with a control character, and two common names.
+    authority_issue(&ca, &(struct issue){.file = "odd", .cn = "ct1\x01", .names = "DNS:good.one"});
+    tls_context_unref(&client);
+    client = context_new(TLS_CLIENT, "odd", "ca", NULL);
+    options.context = client;
+    pair_open(&pair, &options);
+    assert_string_equal(transport_peer(pair.server.transport)->subject_cn, "");
+    assert_string_equal(transport_peer(pair.server.transport)->dns_names, "good.one");
+}
+
+static void test_rsa_and_dhe(void **state)
+{
+    (void)state;
+    char error[TLS_ERROR_MAX];
+    struct tls_options both = {
+        .role = TLS_SERVER,
+        .verify = TLS_VERIFY_OPTIONAL,
+        .ca_file = certificates_path("ca.pem"),
+        .pairs = {{certificates_path("server.pem"), certificates_path("server.key")},
+                  {certificates_path("rsa.pem"), certificates_path("rsa.key")}},
+        .pair_count = 2,
+    };
+    tls_context_unref(&server);
+    assert_int_equal(tls_context_new(&both, error, &server), OK);
+    pair_listen(&pair, server);
+    use_version(TLS1_2_VERSION);
+    const char *suites[] = {"ECDHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES256-GCM-SHA384",
+                            "ECDHE-ECDSA-AES128-GCM-SHA256"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(SSL_CTX_set_cipher_list(client->ssl, suites[i]), 1);
+        pair_open(&pair, &options);
+        assert_string_equal(transport_peer(pair.server.transport)->tls_cipher, suites[i]);
+        assert_string_equal(transport_peer(pair.client.transport)->subject_cn, i < 2 ? "rsa" : "server");
+        pair_clear(&pair);
+    }
+    // Optional: a client without a certificate gets in and is nobody.
+    tls_context_unref(&client);
+    client = context_new(TLS_CLIENT, NULL, "ca", NULL);
+    options.context = client;
+    pair_open(&pair, &options);
+    assert_false(transport_peer(pair.server.transport)->has_certificate);
+}
+
+// ---- Resumption
+// ----------------------------------------------------------------------------------------------------
+
+// One connection in which both sides speak (in TLS 1.3 the ticket comes after the handshake). Returns whether
+// resumed.
+static bool connect_once(bool rude)
+{
+    pair_open(&pair, &options);
+    bool resumed = transport_peer(pair.server.transport)->is_resumed;
+    assert_int_equal(transport_peer(pair.client.transport)->is_resumed, resumed);
+    assert_true(transport_peer(pair.server.transport)->has_certificate);
+    assert_string_equal(transport_peer(pair.server.transport)->subject_cn, "ct1");
+    pair_send(&pair.server, "x");
+    for (int i = 0; i < 100 && pair.client.got == 0; i++)
+        ev_loop_turn(pair.loop, 20 * NSEC_PER_MS);
+    assert_int_equal(pair.client.got, 1);
+    if (rude)
+        transport_reset(pair.client.transport);
+    pair_clear(&pair);
+    return resumed;
+}
+
+static void test_resumption(void **state)
+{
+    (void)state;
+    const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    options.slot = slot;
+    for (size_t i = 0; i < 2; i++) {
+        use_version(versions[i]);
+        tls_session_slot_clear(slot);
+        assert_false(connect_once(false));
+        assert_true(connect_once(false));
+        assert_true(connect_once(true)); // an abrupt end spoils nothing
+        assert_true(connect_once(false));
+        // Older keys still open tickets, which are then renewed.
+        assert_int_equal(tls_tickets_rotate(tickets), OK);
+        assert_true(connect_once(false));
+        assert_int_equal(tls_tickets_rotate(tickets), OK);
+        assert_int_equal(tls_tickets_rotate(tickets), OK);
+        assert_true(connect_once(false));
+        for (int rotation = 0; rotation < TLS_TICKET_KEYS; rotation++)
+            assert_int_equal(tls_tickets_rotate(tickets), OK);
+        assert_false(connect_once(false));
+        assert_true(connect_once(false));
+    }
+}
+
+static void test_no_resumption_into_another_scope(void **state)
+{
+    (void)state;
+    options.slot = slot;
+    assert_false(connect_once(false));
+    assert_true(connect_once(false));
+    // A reloaded server with other authorities, the same ticket keys, and one file more to trust.
+    char both[8192] = "";
+    const char *files[] = {"ca.pem", "other-ca.pem"};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *in = fopen(certificates_path(files[i]), "r");
+        size_t at = strlen(both);
+        at += fread(both + at, 1, sizeof both - at - 1, in);
+        both[at] = 0;
+        fclose(in);
+    }
+    certificates_write("both.pem", both);
+    tls_context_unref(&server);
+    server = context_new(TLS_SERVER, "server", "both", tickets);
+    pair_listen(&pair, server);
+    assert_false(connect_once(false));
+    assert_true(connect_once(false));
+    // Without ticket keys there is none.
+    tls_context_unref(&server);
+    server = context_new(TLS_SERVER, "server", "ca", NULL);
+    pair_listen(&pair, server);
+    assert_false(connect_once(false));
+    assert_false(connect_once(false));
+}
+
+// ---- Transfers
+// -----------------------------------------------------------------------------------------------------
+
+struct flow {
+    struct transport *transport;
+    size_t total, sent, received;
+    size_t read_most; // bytes a read
+    unsigned seed;
+    bool ended, failed;
+};
+
+static uint8_t pattern(size_t at)
+{
+    return (uint8_t)(at * 131 + at / 4093);
+}
+
+static unsigned draw(struct flow *flow, unsigned limit)
+{
+    flow->seed = flow->seed * 1664525u + 1013904223u;
+    return (flow->seed >> 8) % limit;
+}
+
+// Slices of many sizes, as a DIMSE message has: small headers before big fragments, empty ones too.
+static void push(struct flow *flow)
+{
+    static uint8_t block[100000];
+    while (flow->sent < flow->total) {
+        struct slice slices[5];
+        size_t at = 0;
+        size_t left = flow->total - flow->sent;
+        for (int i = 0; i < 5; i++) {
+            size_t length = draw(flow, 3) == 0 ? draw(flow, 40) : draw(flow, 20000);
+            length = length < left - at ? length : left - at;
+            slices[i] = slice_of(block + at, length);
+            at += length;
+        }
+        for (size_t i = 0; i < at; i++)
+            block[i] = pattern(flow->sent + i);
+        size_t written = 0;
+        enum result result = transport_writev(flow->transport, slices, 5, &written);
+        memset(block, 0xee, at); // what was taken is the transport's, what was not may change
+        if (result == AGAIN)
+            return;
+        if (result != OK) {
+            flow->failed = true;
+            return;
+        }
+        flow->sent += written;
+    }
+    transport_want(flow->transport, TRANSPORT_READABLE);
+    transport_shutdown(flow->transport);
+}
+
+static void pull(struct flow *flow)
+{
+    uint8_t block[70000];
+    size_t got = 0;
+    // A few reads for each event, then back: bytes that lie in the TLS layer must bring another event.
+    for (int i = 0; i < 64; i++) {
+        enum result result =
+            transport_read(flow->transport, block, 1 + draw(flow, (unsigned)flow->read_most), &got);
+        if (result == AGAIN)
+            return;
+        if (result != OK) {
+            flow->ended = result == CLOSED;
+            flow->failed = result != CLOSED;
+            return;
+        }
+        for (size_t j = 0; j < got; j++) {
+            if (block[j] != pattern(flow->received + j))
+                fail_msg("byte %zu differs", flow->received + j);
+        }
+        flow->received += got;
+    }
+}
+
+static void on_flow(void *arg, unsigned events)
+{
+    struct flow *flow = arg;
+    if (events & TRANSPORT_BROKEN)
+        flow->failed = true;
+    if (events & TRANSPORT_WRITABLE && !flow->failed)
+        push(flow);
+    if (events & TRANSPORT_READABLE && !flow->failed)
+        pull(flow);
+}
+
+static void run_flows(size_t total, size_t read_most)
+{
+    struct flow flows[2];
+    pair.client.passive = pair.server.passive = true;
+    pair_open(&pair, &options);
+    struct transport *transports[2] = {pair.client.transport, pair.server.transport};
+    for (unsigned i = 0; i < 2; i++) {
+        flows[i] =
+            (struct flow){.transport = transports[i], .total = total, .read_most = read_most, .seed = i + 7};
+        transport_set_handler(transports[i], on_flow, &flows[i]);
+        transport_want(transports[i], TRANSPORT_READABLE | TRANSPORT_WRITABLE);
+    }
+    for (int i = 0; i < 200000 && !(flows[0].ended && flows[1].ended); i++) {
+        assert_false(flows[0].failed || flows[1].failed);
+        ev_loop_turn(pair.loop, 100 * NSEC_PER_MS);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_true(flows[i].ended);
+        assert_int_equal(flows[i].received, total);
+        assert_int_equal(transport_bytes_read(transports[i]), total);
+        assert_int_equal(transport_bytes_written(transports[i]), total);
+    }
+    pair_clear(&pair);
+}
+
+static void test_big_transfers_both_ways(void **state)
+{
+    (void)state;
+    run_flows(8 * MIB, 70000);
+    use_version(TLS1_2_VERSION);
+    run_flows(8 * MIB, 5000);
+}
+
+static void test_single_byte_reads(void **state)
+{
+    (void)state;
+    run_flows(200000, 1);
+    use_version(TLS1_2_VERSION);
+    run_flows(200000, 1);
+}
+
+// RFC 6066 4: a peer may ask for records of 512 bytes.
+static void test_small_records_and_small_buffers(void **state)
+{
+    (void)state;
+    SSL_CTX_set_tlsext_max_fragment_length(client->ssl, TLSEXT_max_fragment_length_512);
+    options.tcp.send_buffer = 4096;
+    options.tcp.receive_buffer = 4096;
+    run_flows(MIB, 70000);
+}
+
+static void test_peer_that_never_reads(void **state)
+{
+    (void)state;
+    pair.client.passive = pair.server.passive = true;
+    pair_open(&pair, &options);
+    static uint8_t block[MIB];
+    struct slice slice = slice_of(block, sizeof block);
+    size_t written, total = 0;
+    enum result result;
+    while ((result = transport_writev(pair.client.transport, &slice, 1, &written)) == OK)
+        total += written;
+    assert_int_equal(result, AGAIN);
+    assert_true(total > 16 * KIB);
+    transport_want(pair.client.transport, TRANSPORT_WRITABLE);
+    pair.client.events = 0;
+    pair_turn(&pair, 5);
+    assert_int_equal(pair.client.events, 0);
+    // Everything that was taken arrives, though nobody calls the client's transport again.
+    size_t received = 0;
+    for (int i = 0; i < 10000 && received < total; i++) {
+        size_t got = 0;
+        if (transport_read(pair.server.transport, block, sizeof block, &got) == OK)
+            received += got;
+        else
+            ev_loop_turn(pair.loop, 20 * NSEC_PER_MS);
+    }
+    assert_int_equal(received, total);
+    pair_turn(&pair, 1);
+    assert_true(pair.client.events & TRANSPORT_WRITABLE);
+}
+
+// ---- Another client
+// ------------------------------------------------------------------------------------------------
+
+static void test_command_line_client(void **state)
+{
+    (void)state;
+    char command[1200];
+    if (access("/usr/bin/openssl", X_OK) != 0)
+        skip();
+    const char *versions[] = {"-tls1_2", "-tls1_3"};
+    for (size_t i = 0; i < 2; i++) {
+        // In TLS 1.3 "K" on a line asks for a key update of both directions.
+        text_format(
+            command, sizeof command,
+            "(echo before; sleep 0.2; echo %s; sleep 0.2; echo after; sleep 0.2) | /usr/bin/openssl s_client "
+            "%s -connect 127.0.0.1:%u -cert %s -key %s -CAfile %s >/dev/null 2>&1",
+            i == 1 ? "K" : "-", versions[i], net_listener_address(pair.listener)->port,
+            certificates_path("client.pem"), certificates_path("client.key"), certificates_path("ca.pem"));
+        FILE *process = popen(command, "r");
+        assert_non_null(process);
+        for (int turn = 0; turn < 400 && strstr((char *)pair.server.bytes, "after") == NULL; turn++) {
+            ev_loop_turn(pair.loop, 20 * NSEC_PER_MS);
+            if (pair.server.got > 0 && pair.server.last == AGAIN && turn % 3 == 0)
+                pair_send(&pair.server, "answer");
+        }
+        assert_non_null(strstr((char *)pair.server.bytes, "before"));
+        assert_non_null(strstr((char *)pair.server.bytes, "after"));
+        for (int turn = 0; turn < 100 && pair.server.last == AGAIN; turn++)
+            ev_loop_turn(pair.loop, 20 * NSEC_PER_MS);
+        assert_int_equal(pair.server.last, CLOSED);
+        pclose(process);
+        pair_clear(&pair);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_who_the_peer_is, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_names_that_deceive_are_left_out, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_rsa_and_dhe, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_resumption, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_no_resumption_into_another_scope, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_big_transfers_both_ways, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_single_byte_reads, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_small_records_and_small_buffers, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_peer_that_never_reads, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_command_line_client, set_up, take_down),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, take_down_all);
+}
