@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The scanner's life, its input (plain or inflated on the way) and the digests over bytes: ranges, instance,
+// as received (docs/digests.md 1, 2). What the bytes mean is followed by structure.c. One owner (an intake, a
+// tool), one thread.
+#include "dcm/scanner.h"
+#include "base/check.h"
+#include "base/cursor.h"
+#include "base/magic.h"
+#include "base/wipe.h"
+#include "scanner_state.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SCANNER_MAGIC    UINT32_C(0x5CA44E12)
+#define INFLATE_CHUNK    16384
+#define RAW_DEFLATE_BITS (-15) // RFC 1951 without a zlib header, 32 KiB window (PS3.5 A.5)
+
+// zlib's window and state hold patient data: the size in front of each block lets them be wiped.
+struct zlib_block {
+    _Alignas(max_align_t) size_t length;
+};
+
+static voidpf zlib_allocate(voidpf arg, uInt items, uInt size)
+{
+    (void)arg;
+    size_t length = sizeof(struct zlib_block) + (size_t)items * size;
+    struct zlib_block *block = calloc(1, length);
+    if (block == NULL)
+        return NULL;
+    block->length = length;
+    return block + 1;
+}
+
+static void zlib_release(voidpf arg, voidpf address)
+{
+    (void)arg;
+    struct zlib_block *block = (struct zlib_block *)address - 1;
+    wipe(block, block->length);
+    free(block);
+}
+
+enum result dcm_scanner_new(struct dcm_scanner **scanner)
+{
+    struct dcm_scanner *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return ERR_NOMEM;
+    MAGIC_INIT(s, SCANNER_MAGIC);
+    named_init(&s->named);
+    enum result result = canonical_init(&s->canonical);
+    s->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+    s->sha512_256 = EVP_MD_fetch(NULL, "SHA2-512/256", NULL);
+    s->range_context = EVP_MD_CTX_new();
+    s->received_context = EVP_MD_CTX_new();
+    if (s->range_context == NULL || s->received_context == NULL)
+        result = ERR_NOMEM;
+    else if (s->sha256 == NULL || s->sha512_256 == NULL)
+        result = ERR_CRYPTO;
+    s->result = ERR_ARGUMENT; // until begin
+    if (result != OK) {
+        dcm_scanner_free(s);
+        return result;
+    }
+    *scanner = s;
+    return OK;
+}
+
+void dcm_scanner_free(struct dcm_scanner *s)
+{
+    if (s == NULL)
+        return;
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    named_fini(&s->named);
+    canonical_fini(&s->canonical);
+    EVP_MD_CTX_free(s->range_context);
+    EVP_MD_CTX_free(s->received_context);
+    EVP_MD_free(s->sha256);
+    EVP_MD_free(s->sha512_256);
+    if (s->has_inflater)
+        (void)inflateEnd(&s->inflater);
+    wipe(s, sizeof *s);
+    free(s);
+}
+
+// ---- digests over bytes
+// ---------------------------------------------------------------------------------------
+
+static const EVP_MD *algorithm_of(const struct dcm_scanner *s)
+{
+    return s->algorithm == DCM_DIGEST_SHA512_256 ? s->sha512_256 : s->sha256;
+}
+
+static void crypto_failed(struct dcm_scanner *s)
+{
+    s->result = ERR_CRYPTO;
+}
+
+static void digest_final(struct dcm_scanner *s, EVP_MD_CTX *context, uint8_t version,
+                         struct dcm_digest *digest)
+{
+    digest->algorithm = (uint8_t)s->algorithm;
+    digest->version = version;
+    if (EVP_DigestFinal_ex(context, digest->bytes, NULL) != 1)
+        crypto_failed(s);
+}
+
+// Closes the ranges before `range` and begins it.
+static void range_advance(struct dcm_scanner *s, enum dcm_range range)
+{
+    while (s->digested < range) {
+        digest_final(s, s->range_context, DCM_RANGE_DIGEST_VERSION, &s->report.digests.range[s->digested]);
+        s->digested++;
+        if (s->digested < DCM_RANGE_COUNT && EVP_DigestInit_ex(s->range_context, algorithm_of(s), NULL) != 1)
+            crypto_failed(s);
+    }
+}
+
+static void range_update(struct dcm_scanner *s, const uint8_t *data, size_t length)
+{
+    s->report.digests.length[s->digested] += length;
+    if (EVP_DigestUpdate(s->range_context, data, length) != 1)
+        crypto_failed(s);
+}
+
+static void instance_digest(struct dcm_scanner *s, struct dcm_digests *digests)
+{
+    uint8_t bytes[DCM_RANGE_COUNT * (DCM_DIGEST_LENGTH + sizeof(uint64_t))];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    for (unsigned i = 0; i < DCM_RANGE_COUNT; i++) {
+        writer_put(&w, digests->range[i].bytes, DCM_DIGEST_LENGTH);
+        writer_u64le(&w, digests->length[i]);
+    }
+    ensure(!w.failed && w.length == sizeof bytes);
+    digests->instance.algorithm = (uint8_t)s->algorithm;
+    digests->instance.version = DCM_RANGE_DIGEST_VERSION;
+    if (EVP_Digest(bytes, sizeof bytes, digests->instance.bytes, NULL, algorithm_of(s), NULL) != 1)
+        crypto_failed(s);
+}
+
+// ---- begin
+// ----------------------------------------------------------------------------------------------------
+
+static enum result inflater_begin(struct dcm_scanner *s)
+{
+    s->inflate_ended = false;
+    if (s->has_inflater)
+        return inflateReset(&s->inflater) == Z_OK ? OK : ERR_NOMEM;
+    s->inflater = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release};
+    if (inflateInit2(&s->inflater, RAW_DEFLATE_BITS) != Z_OK)
+        return ERR_NOMEM;
+    s->has_inflater = true;
+    return OK;
+}
+
+static enum result digests_begin(struct dcm_scanner *s)
+{
+    if (EVP_DigestInit_ex(s->range_context, algorithm_of(s), NULL) != 1 ||
+        EVP_DigestInit_ex(s->received_context, algorithm_of(s), NULL) != 1)
+        return ERR_CRYPTO;
+    s->digested = DCM_RANGE_HEADER;
+    return canonical_begin(&s->canonical, algorithm_of(s));
+}
+
+enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_options *options)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    bool is_known = options->algorithm == DCM_DIGEST_SHA256 || options->algorithm == DCM_DIGEST_SHA512_256;
+    if (!is_known || options->named_count > DCM_NAMED_LIMIT)
+        return ERR_ARGUMENT;
+    s->syntax = dcm_syntax_by_uid(options->transfer_syntax);
+    s->algorithm = options->algorithm;
+    s->digest_received = options->digest_received || s->syntax.deflated;
+    s->inflated_limit = options->inflated_limit > 0 ? options->inflated_limit : UINT64_MAX;
+    s->is_finished = false;
+    structure_begin(s);
+    named_begin(&s->named, options->named, options->named_count);
+    s->result = digests_begin(s);
+    if (s->result == OK && s->syntax.deflated)
+        s->result = inflater_begin(s);
+    return s->result;
+}
+
+// ---- feed
+// -----------------------------------------------------------------------------------------------------
+
+// The one pass over the stream: as much as possible goes into one update of the range's digest, however many
+// elements it holds.
+static void stream_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+{
+    while (length > 0 && s->result == OK) {
+        size_t taken = structure_take(s, data, length);
+        range_update(s, data, taken);
+        range_advance(s, s->range);
+        data += taken;
+        length -= taken;
+    }
+}
+
+static void inflated_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+{
+    uint64_t room = s->inflated_limit - s->offset;
+    stream_take(s, data, length < room ? length : (size_t)room);
+    if (length > room)
+        structure_fail(s, DCM_SCAN_INFLATES_TOO_FAR, s->offset, 0);
+}
+
+static void deflated_take(struct dcm_scanner *s, struct slice piece)
+{
+    uint8_t chunk[INFLATE_CHUNK];
+    ensure(piece.length <= UINT32_MAX);
+    s->inflater.next_in = (z_const Bytef *)piece.data;
+    s->inflater.avail_in = (uInt)piece.length;
+    bool has_more = true;
+    while (has_more && s->result == OK && !s->inflate_ended) {
+        s->inflater.next_out = chunk;
+        s->inflater.avail_out = sizeof chunk;
+        int status = inflate(&s->inflater, Z_NO_FLUSH);
+        inflated_take(s, chunk, sizeof chunk - s->inflater.avail_out);
+        s->inflate_ended = status == Z_STREAM_END;
+        has_more = s->inflater.avail_out == 0 || s->inflater.avail_in > 0;
+        if (status == Z_MEM_ERROR)
+            s->result = ERR_NOMEM;
+        else if (status != Z_OK && status != Z_STREAM_END &&
+                 status != Z_BUF_ERROR) // BUF: wants the next piece
+            structure_fail(s, DCM_SCAN_BAD_DEFLATE, s->offset, 0);
+    }
+    if (s->result == OK && s->inflate_ended && s->inflater.avail_in > 0)
+        s->report.flags |= DCM_FLAG_TRAILING;
+    wipe(chunk, sizeof chunk);
+}
+
+enum result dcm_scanner_feed(struct dcm_scanner *s, struct slice piece)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    ensure(!s->is_finished);
+    s->report.digests.received_length += piece.length;
+    bool is_digested = s->digest_received && piece.length > 0;
+    if (is_digested && EVP_DigestUpdate(s->received_context, piece.data, piece.length) != 1)
+        crypto_failed(s);
+    if (s->result != OK || piece.length == 0)
+        return s->result;
+    if (s->syntax.deflated)
+        deflated_take(s, piece);
+    else
+        stream_take(s, piece.data, piece.length);
+    if (s->canonical.failed)
+        crypto_failed(s);
+    return s->result;
+}
+
+// ---- finish
+// ---------------------------------------------------------------------------------------------------
+
+static void canonical_digests(struct dcm_scanner *s, struct dcm_digests *digests)
+{
+    digests->dictionary = DCM_DICTIONARY_VERSION;
+    digests->canonical.algorithm = (uint8_t)s->algorithm;
+    digests->canonical.version = DCM_CANONICAL_DIGEST_VERSION;
+    digests->canonical_apart = digests->canonical;
+    digests->apart_elements = s->canonical.apart_elements;
+    if (canonical_finish(&s->canonical, digests->canonical.bytes, digests->canonical_apart.bytes) != OK)
+        crypto_failed(s);
+}
+
+enum result dcm_scanner_finish(struct dcm_scanner *s, struct dcm_scan_report *report)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    ensure(!s->is_finished);
+    s->is_finished = true;
+    if (s->result == OK && s->syntax.deflated && !s->inflate_ended)
+        structure_fail(s, DCM_SCAN_TRUNCATED, s->offset, 0);
+    if (s->result == OK)
+        structure_finish(s);
+    if (s->result != OK && s->result != ERR_FORMAT)
+        return s->result;
+    struct dcm_digests *digests = &s->report.digests;
+    s->report.reason = s->failure.reason;
+    s->report.total = s->offset;
+    if (s->result == OK) {
+        s->range = DCM_RANGE_REST;
+        range_advance(s, DCM_RANGE_COUNT);
+        instance_digest(s, digests);
+        canonical_digests(s, digests);
+    } else { // what was begun can not be compared with anything
+        memset(digests->range, 0, sizeof digests->range);
+        memset(digests->length, 0, sizeof digests->length);
+    }
+    if (s->digest_received)
+        digest_final(s, s->received_context, DCM_RANGE_DIGEST_VERSION, &digests->received);
+    if (s->result == OK || s->result == ERR_FORMAT)
+        *report = s->report;
+    return s->result;
+}
+
+bool dcm_scanner_header_is_complete(const struct dcm_scanner *s)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    return s->range != DCM_RANGE_HEADER || s->is_finished;
+}
+
+enum result dcm_scanner_named(const struct dcm_scanner *s, uint32_t tag, struct dcm_named *named)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    return named_get(&s->named, tag, named);
+}
+
+const struct dcm_scan_failure *dcm_scanner_failure(const struct dcm_scanner *s)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    return s->failure.reason != DCM_SCAN_FINE ? &s->failure : NULL;
+}
+
+bool dcm_digest_is_equal(const struct dcm_digest *a, const struct dcm_digest *b)
+{
+    return a->algorithm != DCM_DIGEST_ABSENT && a->algorithm == b->algorithm && a->version == b->version &&
+           memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
