@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies of journal records: C structs to and from CBOR maps with integer keys (FORMAT.md lists the keys).
+//
+// Role: pure functions. On encoding, slices are borrowed from the caller; after decoding they borrow the body
+// that was decoded. Unknown keys are skipped. Absent optional fields are empty slices or zero. Thread: any.
+// Source: ENGINE 2.
+//
+// Errors of every encode: ERR_LIMIT (a field above its bound here, or the memory too small; JOURNAL_BODY_MAX
+// is enough for all that keep the bounds). Errors of every decode: ERR_FORMAT, ERR_LIMIT; ERR_MISSING: a
+// required key is not there. Times are wall times in nanoseconds since 1970.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+#include "base/slice.h"
+#include "journal/format.h"
+
+#define RECORD_TEXT_MAX          1024u // titles, addresses, names, UIDs (over 64 characters are stored whole, FIELD 3)
+#define RECORD_IDENTITY_MAX      4096u // user identity as negotiated
+#define RECORD_ARCHIVES_MAX      64u
+#define RECORD_ELEMENTS_MAX      64u
+#define RECORD_ELEMENT_BYTES_MAX 32768u // all named elements of a CLOSE together
+#define RECORD_DIGEST_SIZE       32u
+
+enum record_role { RECORD_ROLE_SCU = 1, RECORD_ROLE_SCP = 2 }; // bits of record_open.roles
+
+struct record_open {
+    struct slice called;
+    struct slice calling;
+    struct slice peer_address;            // "10.1.2.3:40112"
+    struct slice certificate_fingerprint; // SHA-256 of the peer's certificate; empty without TLS
+    struct slice listener;
+    struct slice transfer_syntax;
+    struct slice sop_class;    // as in the command
+    struct slice sop_instance; // as in the command
+    uint16_t priority;         // PS3.7 9.3.1: 0 medium, 1 high, 2 low
+    uint16_t message_id;
+    bool has_move_originator;
+    uint16_t move_originator_id;
+    struct slice move_originator; // title
+    struct slice implementation_class;
+    struct slice implementation_version;
+    uint8_t roles;              // as negotiated for the context; 0: none proposed
+    uint8_t user_identity_type; // PS3.7 D.3.3.7; 0: none
+    struct slice user_identity;
+    uint32_t source_node; // id of the node it came from; 0: not a node (FIELD 5)
+    uint64_t time;
+};
+
+enum record_algorithm { RECORD_SHA256 = 1, RECORD_SHA512_256 = 2 };
+
+// Bits of record_close.digests: which of the digests are there.
+#define RECORD_HAS_RANGES            0x01u
+#define RECORD_HAS_INSTANCE          0x02u
+#define RECORD_HAS_RECEIVED          0x04u
+#define RECORD_HAS_CANONICAL         0x08u
+#define RECORD_HAS_CANONICAL_UNKNOWN 0x10u
+
+struct record_range {
+    uint64_t length;
+    uint8_t digest[RECORD_DIGEST_SIZE];
+};
+
+struct record_element {
+    uint32_t tag; // group << 16 | element
+    char vr[2];
+    struct slice value; // bytes as received, padding included
+};
+
+enum record_acknowledgement { RECORD_ACK_DURABLE = 1, RECORD_ACK_PRIMARY = 2, RECORD_ACK_ALL = 3 };
+
+// Bits of record_close.flags.
+#define RECORD_CLOSE_UNSCANNED 0x01u // accept_unscanned: whole-stream digest only, no rule is ever applied
+#define RECORD_CLOSE_DEFLATED  0x02u // ranges are over the inflated stream
+
+struct record_close {
+    uint64_t order; // process-wide, life << 40 | counter; journal_append_close() fills it in
+    struct journal_position
+        durable; // filled in by journal_append_close(): earlier syncs made the stream durable to here
+    struct journal_position opened; // of the OPEN record; filled in by journal_append_close()
+    uint64_t epoch;
+    uint32_t archives[RECORD_ARCHIVES_MAX]; // ids owed
+    uint32_t archive_count;
+    uint8_t acknowledgement; // enum record_acknowledgement
+    uint32_t primary;        // archive id, 0 unless acknowledgement is primary
+    uint32_t flags;
+    uint64_t length; // bytes of the data set as received
+
+    uint8_t algorithm;      // enum record_algorithm
+    uint8_t digest_version; // of docs/digests.md
+    uint8_t digests;        // RECORD_HAS_ bits
+    struct record_range range[3];
+    uint8_t instance[RECORD_DIGEST_SIZE];
+    uint8_t received[RECORD_DIGEST_SIZE];
+    uint8_t canonical[RECORD_DIGEST_SIZE];
+    uint8_t canonical_unknown[RECORD_DIGEST_SIZE];
+
+    struct record_element elements[RECORD_ELEMENTS_MAX]; // in order of tag; study and series UID among them
+    uint32_t element_count;
+    struct slice index;  // chunk index, see format.h; at most JOURNAL_CHUNKS_MAX entries
+    uint64_t first_byte; // time
+    uint64_t last_byte;  // time
+};
+
+// Borrowed value of a named element; empty when it is not there.
+struct slice record_close_element(const struct record_close *close, uint32_t tag);
+
+enum record_drop_reason {
+    RECORD_DROP_ABORTED = 1, // the association ended before the last fragment
+    RECORD_DROP_REFUSED = 2, // refused by status: comment says why
+    RECORD_DROP_SPACE = 3,   // hard limit of space
+    RECORD_DROP_IO = 4,      // the segment died under it
+    RECORD_DROP_INCOMPLETE =
+        5, // found at recovery without CLOSE, or with records that are not complete and authentic
+};
+
+struct record_drop {
+    uint8_t reason;  // enum record_drop_reason
+    uint16_t status; // DIMSE status given to the client; 0: none could be given
+    struct slice comment;
+    uint64_t time;
+};
+
+struct record_sent {
+    uint32_t archive;
+    uint32_t attempt;                   // from 1
+    bool resent;                        // an earlier SENT for this archive has no OUTCOME
+    uint8_t pack[RECORD_DIGEST_SIZE];   // digest of the rule packs in force; zeros: none
+    uint64_t crosswalk;                 // generation; 0: none
+    uint8_t edits[RECORD_DIGEST_SIZE];  // digest of the edit list; zeros: no edits
+    uint8_t header[RECORD_DIGEST_SIZE]; // digest of the header as sent
+    uint64_t time;
+};
+
+enum record_outcome_kind {
+    RECORD_ANSWERED = 1,       // the archive said success or warning
+    RECORD_SETTLED = 2,        // remark says by what
+    RECORD_PARKED = 3,         // needs a person; comment is the reason
+    RECORD_UNPARKED = 4,       // owed again, by a person's retry
+    RECORD_DROPPED_PERSON = 5, // owed no more, by a named person
+    RECORD_SUPERSEDED = 6,     // owed no more, a newer receipt of the instance was accepted
+    RECORD_FAILED = 7,         // this attempt failed, it stays owed (kept for the evidence)
+};
+
+enum record_settle_remark {
+    RECORD_REMARK_NONE = 0,
+    RECORD_BY_ANSWER_ONLY = 1,   // settle_after has passed without proof (FIELD 7)
+    RECORD_SETTLE_ON_ANSWER = 2, // configured so
+    RECORD_BY_COMMITMENT = 3,
+    RECORD_BY_QUERY = 4,
+};
+
+struct record_outcome {
+    uint64_t receipt; // also in the record header
+    uint32_t archive;
+    uint8_t kind;   // enum record_outcome_kind
+    uint8_t remark; // enum record_settle_remark
+    bool resent;
+    uint16_t status;      // DICOM status, as answered
+    struct slice comment; // Error Comment of the answer, or the reason of parking
+    struct slice person;  // who dropped or retried it
+    uint32_t attempt;
+    uint64_t sent;     // time: last fragment sent; 0 if not
+    uint64_t answered; // time: answer received, or decision made
+};
+
+enum record_epoch_kind { RECORD_START = 1, RECORD_SWITCH = 2, RECORD_STOP = 3 };
+
+struct record_epoch {
+    uint8_t kind;
+    uint64_t life;
+    uint64_t epoch;
+    struct slice phase;
+    uint8_t configuration[RECORD_DIGEST_SIZE]; // digest of the configuration in force
+    uint64_t time;
+};
+
+// out: memory of the caller; *length: bytes written, on OK only.
+enum result record_open_encode(const struct record_open *open, uint8_t *out, size_t capacity,
+                               size_t *length) MUST_USE;
+enum result record_close_encode(const struct record_close *close, uint8_t *out, size_t capacity,
+                                size_t *length) MUST_USE;
+enum result record_drop_encode(const struct record_drop *drop, uint8_t *out, size_t capacity,
+                               size_t *length) MUST_USE;
+enum result record_sent_encode(const struct record_sent *sent, uint8_t *out, size_t capacity,
+                               size_t *length) MUST_USE;
+enum result record_outcome_encode(const struct record_outcome *outcome, uint8_t *out, size_t capacity,
+                                  size_t *length) MUST_USE;
+enum result record_epoch_encode(const struct record_epoch *epoch, uint8_t *out, size_t capacity,
+                                size_t *length) MUST_USE;
+
+// All of *out is written on OK; slices borrow body. Bodies do not name streams: in a decoded CLOSE
+// durable.stream and opened.stream are 0, to be set from the record header.
+enum result record_open_decode(struct slice body, struct record_open *out) MUST_USE;
+enum result record_close_decode(struct slice body, struct record_close *out) MUST_USE;
+enum result record_drop_decode(struct slice body, struct record_drop *out) MUST_USE;
+enum result record_sent_decode(struct slice body, struct record_sent *out) MUST_USE;
+enum result record_outcome_decode(struct slice body, struct record_outcome *out) MUST_USE;
+enum result record_epoch_decode(struct slice body, struct record_epoch *out) MUST_USE;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taking away segments that nobody needs any more, in the order of ENGINE 4. Thread: ledger or disk.
+#include "journal/reclaim.h"
+
+#include "base/check.h"
+#include "internal.h"
+
+static bool is_complete(enum journal_segment_state state)
+{
+    return state == JOURNAL_SEGMENT_CLOSED || state == JOURNAL_SEGMENT_DEAD;
+}
+
+// Whether the ledger has committed all that the segment says.
+static bool is_committed(struct journal_position committed, uint32_t segment, uint64_t end)
+{
+#if DG_FAULT_RECLAIM_BEFORE_LEDGER
+    return true;
+#endif
+    return committed.segment > segment || (committed.segment == segment && committed.offset >= end);
+}
+
+size_t journal_reclaim_candidates(struct journal *journal, struct journal_position committed,
+                                  uint32_t *segments, size_t max)
+{
+    size_t got = 0;
+    struct segment_chain *chain = catalog_chain(journal, committed.stream);
+    if (chain == NULL)
+        return 0;
+    pthread_mutex_lock(&journal->lock);
+    for (size_t i = 0; i < chain->count && got < max; i++) {
+        const struct journal_segment *segment = chain->segments[i];
+        bool newest = i + 1 == chain->count;
+        if (is_complete(segment->state) && is_committed(committed, segment->number, segment->end) &&
+            !(newest && committed.stream == JOURNAL_STREAM_CONTROL))
+            segments[got++] = segment->number;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return got;
+}
+
+enum result journal_segment_reclaim(struct journal *journal, struct journal_position committed,
+                                    uint32_t segment)
+{
+    enum journal_segment_state state;
+    uint64_t end;
+    struct journal_segment *found = catalog_find(journal, committed.stream, segment, false);
+    if (found == NULL)
+        return ERR_MISSING;
+    segment_state_get(journal, found, &state, &end);
+    enum result result = ERR_REFUSED;
+    if (is_complete(state) && is_committed(committed, segment, end))
+        result = segment_erase(journal, committed.stream, segment);
+    if (result == OK) {
+        log_event(JOURNAL_SEGMENT_RECLAIMED, log_number(committed.stream), log_number(segment));
+        catalog_remove(journal, found);
+    }
+    segment_unref(journal, &found);
+    return result;
+}

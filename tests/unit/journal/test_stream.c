@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writer with its disk side: group commit, hand-over of segments, failures, space, reading back,
+// stopping.
+#include "rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+
+static void test_one_instance(void **state)
+{
+    struct rig *rig = rig_new(1);
+    struct check check;
+    (void)state;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 3, 1000);
+    assert_int_equal(journal_receipt_stream(instance->receipt.number), RIG_STREAM);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 1);
+    assert_int_equal(check.corrupt + check.torn, 0);
+    rig_crash(rig);
+    rig_boot(rig);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 1);
+    assert_int_equal(journal_life(rig->journal), 2);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// One sync covers all CLOSEs that wait.
+static void test_group_commit(void **state)
+{
+    struct rig *rig = rig_new(2);
+    struct instance *instances[20];
+    struct fs_sim_counts before;
+    struct fs_sim_counts after;
+    (void)state;
+    rig_boot(rig);
+    rig_settle(rig);
+    fs_sim_counts_get(rig->sim, &before);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(instance_begin(rig, 1, 100, &instances[i]), OK);
+        assert_int_equal(instance_data(instances[i]), OK);
+        assert_int_equal(instance_close(instances[i]), OK);
+    }
+    while (instances[19]->state == INSTANCE_CLOSING)
+        rig_run(rig, 1);
+    fs_sim_counts_get(rig->sim, &after);
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(instances[i]->state, INSTANCE_ACKNOWLEDGED);
+    assert_int_equal(after.datasyncs - before.datasyncs, 1);
+    assert_int_equal(after.writes - before.writes, 1);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void test_lazy_sync(void **state)
+{
+    struct rig *rig = rig_new(3);
+    (void)state;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 1, 10);
+    uint64_t began = sim_world_now(rig->world);
+    assert_int_equal(instance_outcome(instance), OK);
+    while (!instance->outcome_durable)
+        rig_run(rig, 1);
+    uint64_t took = sim_world_now(rig->world) - began;
+    assert_in_range(took, rig->options.lazy_sync, rig->options.lazy_sync + 50 * NSEC_PER_MS);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// A receipt over several segments; room ends at the bounds, and always comes back.
+static void test_large(void **state)
+{
+    struct rig *rig = rig_new(4);
+    struct check check;
+    (void)state;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 40, JOURNAL_BODY_MAX);
+    assert_int_equal(instance->receipt.chunks, 40);
+    (void)instance_store(rig, 1, 1);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 2);
+    assert_true(journal_stream_end(rig->stream).segment > 10);
+    rig_crash(rig);
+    assert_int_equal(rig_recover(rig), OK);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 2);
+    rig_down(rig);
+    rig_free(rig);
+}
+
+static void test_bounds_of_room(void **state)
+{
+    struct rig *rig = rig_new(5);
+    struct instance *instance;
+    uint32_t put = 0;
+    (void)state;
+    rig_boot(rig);
+    assert_int_equal(instance_begin(rig, 100, JOURNAL_BODY_MAX, &instance), OK);
+    while (journal_stream_room(rig->stream)) { // nothing runs: the queue fills
+        if (instance_data(instance) != OK)
+            break;
+        put++;
+    }
+    assert_in_range(put, 3, 7); // 1 MiB queue, 1 MiB segments
+    uint32_t calls = rig->room_calls;
+    while (rig->room_calls == calls)
+        rig_run(rig, 1);
+    assert_true(journal_stream_room(rig->stream));
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// A large instance without a CLOSE in sight: each time that room has ended it comes back by on_room, also
+// where the disk has written everything before the worker looks again.
+static void test_room_comes_back(void **state)
+{
+    struct rig *rig = rig_new(17);
+    struct instance *instance;
+    (void)state;
+    rig->options.segment_size = JOURNAL_SEGMENT_SIZE_DEFAULT;
+    rig->options.queue_limit = 2 * JOURNAL_RECORD_MAX;
+    rig_boot(rig);
+    assert_int_equal(instance_begin(rig, 400, JOURNAL_BODY_MAX, &instance), OK);
+    for (unsigned put = 0; put < 300;) {
+        uint32_t calls = rig->room_calls;
+        if (journal_stream_room(rig->stream)) {
+            assert_int_equal(instance_data(instance), OK);
+            put++;
+        }
+        if (journal_stream_room(rig->stream)) {
+            rig_run(rig, 1); // what was put before may be written before the next look of the worker
+            continue;
+        }
+        for (unsigned i = 0; i < 10000 && rig->room_calls == calls; i++)
+            rig_run(rig, 1);
+        assert_int_equal(rig->room_calls, calls + 1);
+    }
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void fault_kills(enum fs_sim_fault fault, uint64_t seed)
+{
+    struct rig *rig = rig_new(seed);
+    struct instance *instances[4];
+    struct check check;
+    rig_boot(rig);
+    struct instance *before = instance_store(rig, 2, 5000);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(instance_begin(rig, 2, 5000, &instances[i]), OK);
+        assert_int_equal(instance_data(instances[i]), OK);
+    }
+    rig_settle(rig);
+    assert_int_equal(fs_sim_fault_arm(rig->sim, fault, ".seg", 0), OK);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(instance_data(instances[i]), OK);
+        assert_int_equal(instance_close(instances[i]), OK);
+    }
+    while (rig->lost_calls == 0)
+        rig_run(rig, 1);
+    // Those that waited were told so; those in flight can not go on.
+    assert_int_equal(instances[0]->state, INSTANCE_FAILED);
+    assert_int_equal(instances[1]->state, INSTANCE_FAILED);
+    assert_false(journal_receipt_is_whole(rig->stream, &instances[2]->receipt));
+    assert_int_equal(instance_data(instances[2]), ERR_IO);
+    assert_int_equal(instance_close(instances[3]), ERR_IO);
+    struct journal_place lost = instances[0]->place;
+    struct journal_waiter waiter = {.done = instances[0]->waiter.done};
+    assert_int_equal(journal_wait(rig->stream, &lost, JOURNAL_DURABLE, &waiter), ERR_IO);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(instance_fail(instances[i]), OK);
+    assert_true(journal_stream_accepts(rig->stream)); // one failure does not stop intake
+    struct instance *after = instance_store(rig, 2, 5000);
+    assert_true(after->place.position.segment > before->place.position.segment);
+    rig_check(rig, &check);
+    assert_int_equal(check.corrupt + check.torn, 0);
+    assert_int_equal(check.closes, 2);
+    rig_crash(rig);
+    rig_boot(rig);
+    assert_int_equal(rig->recovery.records_corrupt, 0);
+    rig_check(rig, &check);
+    assert_int_equal(check.corrupt, 0);
+    assert_int_equal(check.closes, 2);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void test_sync_error(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++)
+        fault_kills(FS_SIM_FAULT_DATASYNC, seed);
+}
+
+static void test_write_error(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 10; seed++)
+        fault_kills(FS_SIM_FAULT_WRITE, seed);
+}
+
+static void test_failures_stop_intake(void **state)
+{
+    struct rig *rig = rig_new(6);
+    struct journal_health health;
+    struct instance *instance;
+    (void)state;
+    rig_boot(rig);
+    for (int i = 0; i < 3; i++) {
+        while (!journal_stream_room(rig->stream))
+            rig_run(rig, 1);
+        rig_run(rig, 20); // the spare segment is made
+        assert_true(journal_stream_accepts(rig->stream));
+        assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_DATASYNC, "0000-", 0), OK);
+        assert_int_equal(instance_begin(rig, 1, 10, &instance), OK);
+        assert_int_equal(instance_data(instance), OK);
+        assert_int_equal(instance_close(instance), OK);
+        while (instance->state == INSTANCE_CLOSING)
+            rig_run(rig, 1);
+        assert_int_equal(instance->state, INSTANCE_FAILED);
+    }
+    assert_false(journal_stream_accepts(rig->stream));
+    journal_health_get(rig->journal, &health);
+    assert_int_equal(health.streams_failed, 1);
+    rig_settle(rig);
+    rig_settle(rig);
+    assert_true(journal_stream_accepts(rig->stream));
+    (void)instance_store(rig, 1, 10);
+    journal_health_get(rig->journal, &health);
+    assert_int_equal(health.streams_failed, 0);
+    assert_int_equal(health.dead_segments, 3);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void test_watermark_and_reserve(void **state)
+{
+    struct rig *rig = rig_new(7);
+    struct instance *instance;
+    struct check check;
+    enum result result = OK;
+    (void)state;
+    rig_boot(rig);
+    struct instance *stored = instance_store(rig, 1, 1000);
+    assert_int_equal(instance_begin(rig, 60, JOURNAL_BODY_MAX, &instance), OK);
+    rig_set_free(rig, rig->options.watermark - MIB);
+    rig_settle(rig);
+    assert_false(journal_stream_accepts(rig->stream)); // A700 for new ones
+    assert_int_equal(instance_data(instance), OK);     // the one in flight goes on
+    rig_set_free(rig, rig->options.reserve + 3 * MIB);
+    for (int i = 0; i < 60 && result == OK; i++) {
+        rig_run(rig, 50);
+        result = instance_data(instance);
+        if (result == AGAIN)
+            result = OK;
+    }
+    assert_int_equal(result, ERR_SPACE); // the hard limit
+    // A drop and outcomes still go, out of the reserve.
+    while ((result = instance_fail(instance)) == AGAIN)
+        rig_run(rig, 1);
+    assert_int_equal(result, OK);
+    for (int i = 0; i < 9000; i++) {
+        while ((result = instance_outcome(stored)) == AGAIN)
+            rig_run(rig, 1);
+        assert_int_equal(result, OK);
+        while (!stored->outcome_durable)
+            rig_run(rig, 1);
+    }
+    assert_int_equal(journal_receipt_begin(rig->stream, &(struct journal_receipt){0}), ERR_SPACE);
+    rig_set_free(rig, rig->options.watermark * 2);
+    rig_settle(rig);
+    assert_true(journal_stream_accepts(rig->stream));
+    (void)instance_store(rig, 3, 1000);
+    rig_check(rig, &check);
+    assert_int_equal(check.corrupt, 0);
+    assert_int_equal(check.closes, 2);
+    rig_crash(rig);
+    rig_boot(rig);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 2);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+struct reading {
+    struct journal_read read;
+    enum result result;
+    bool done;
+};
+
+static void on_read(struct journal_read *read, enum result result)
+{
+    struct reading *reading = (struct reading *)read;
+    reading->result = result;
+    reading->done = true;
+}
+
+static enum result read_back(struct rig *rig, struct reading *reading, struct journal_position at,
+                             uint32_t hint)
+{
+    reading->done = false;
+    reading->read.position = at;
+    reading->read.length_hint = hint;
+    reading->read.done = on_read;
+    journal_stream_read(rig->stream, &reading->read);
+    while (!reading->done)
+        rig_run(rig, 1);
+    return reading->result;
+}
+
+static void test_read_back(void **state)
+{
+    struct rig *rig = rig_new(8);
+    struct instance *instance;
+    struct reading reading = {0};
+    struct journal_header header;
+    struct slice body;
+    (void)state;
+    rig_boot(rig);
+    reading.read.buffer = malloc(JOURNAL_RECORD_MAX);
+    assert_int_equal(instance_begin(rig, 2, JOURNAL_BODY_MAX, &instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    uint64_t number = instance->receipt.number;
+    for (uint32_t i = 0; i < 2; i++) { // nothing was posted yet
+        struct journal_position at =
+            journal_index_get(journal_receipt_index(&instance->receipt), i, RIG_STREAM);
+        assert_int_equal(read_back(rig, &reading, at, i == 0 ? 0 : JOURNAL_BODY_MAX), OK);
+        assert_int_equal(journal_read_open(&reading.read, JOURNAL_DATA, number, i, &header, &body), OK);
+        assert_int_equal(body.length, JOURNAL_BODY_MAX);
+        assert_int_equal(body.data[5], (uint8_t)(number * 31 + i * 7 + 5));
+        assert_int_equal(read_back(rig, &reading, at, 100), OK); // a wrong hint does no harm
+        assert_int_equal(journal_read_open(&reading.read, JOURNAL_DATA, number + 1, i, &header, &body),
+                         ERR_FORMAT);
+        assert_int_equal(read_back(rig, &reading, at, 0), OK);
+        reading.read.buffer[JOURNAL_HEADER_SIZE + 7] ^= 1;
+        assert_int_equal(journal_read_open(&reading.read, JOURNAL_DATA, number, i, &header, &body),
+                         ERR_CRYPTO);
+    }
+    struct journal_position nowhere = {RIG_STREAM, 99, JOURNAL_PAGE_SIZE};
+    assert_int_equal(read_back(rig, &reading, nowhere, 0), ERR_MISSING);
+    struct journal_position wrong = instance->place.position;
+    wrong.offset += 64;
+    assert_int_equal(read_back(rig, &reading, wrong, 0), ERR_FORMAT);
+    reading.done = false;
+    reading.read.position = instance->place.position;
+    journal_stream_read(rig->stream, &reading.read);
+    journal_read_cancel(&reading.read);
+    while (!reading.done)
+        rig_run(rig, 1);
+    assert_int_equal(reading.result, CLOSED);
+    free(reading.read.buffer);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// After a graceful stop nothing is torn, and the segments that were never used are gone.
+static void test_stop(void **state)
+{
+    struct rig *rig = rig_new(9);
+    struct journal_segment_info infos[8];
+    struct check check;
+    (void)state;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 2, 100);
+    assert_int_equal(instance_outcome(instance), OK); // not synced when the stop begins
+    rig_settle(rig);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, infos, 8), 2);
+    assert_int_equal(instance_outcome(instance), OK);
+    rig_stop(rig);
+    assert_int_equal(rig_recover(rig), OK);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, infos, 8), 1);
+    assert_int_equal(infos[0].state, JOURNAL_SEGMENT_CLOSED);
+    assert_true(infos[0].earlier);
+    rig_check(rig, &check);
+    assert_int_equal(check.outcomes, 2);
+    assert_int_equal(check.torn, 0);
+    rig_down(rig);
+    rig_free(rig);
+}
+
+static void test_limits(void **state)
+{
+    struct rig *rig = rig_new(10);
+    struct instance *instance;
+    static uint8_t bytes[JOURNAL_BODY_MAX + 1];
+    struct slice part = slice_of(bytes, sizeof bytes);
+    struct journal_place place;
+    struct journal_disk *second;
+    (void)state;
+    rig_boot(rig);
+    assert_int_equal(instance_begin(rig, 1, 10, &instance), OK);
+    assert_int_equal(journal_append_data(rig->stream, &instance->receipt, &part, 1, &place), ERR_LIMIT);
+    assert_int_equal(instance->receipt.chunks, 0);
+    assert_int_equal(journal_disk_new(rig->journal, RIG_STREAM, rig->disk_loop, &second), ERR_EXISTS);
+    rig->options.segment_size = 1000;
+    struct journal *journal;
+    assert_int_equal(journal_new(&rig->options, rig->fs, rig->keyring, &journal), ERR_ARGUMENT);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_instance),
+        cmocka_unit_test(test_group_commit),
+        cmocka_unit_test(test_lazy_sync),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_bounds_of_room),
+        cmocka_unit_test(test_room_comes_back),
+        cmocka_unit_test(test_sync_error),
+        cmocka_unit_test(test_write_error),
+        cmocka_unit_test(test_failures_stop_intake),
+        cmocka_unit_test(test_watermark_and_reserve),
+        cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
