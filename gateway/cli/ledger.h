@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `dicomgate ledger show UID|stats|export [--json|--csv|--jsonl]`: reads the ledger under the data folder,
+// with the daemon up or down.
+//
+// Thread: the command line's only one. Called by the program's verb table.
+#pragma once
+
+#include <stddef.h>
+
+// What the configuration calls an archive of this number.
+struct cli_ledger_name {
+    unsigned id;
+    const char *name;
+};
+
+// argv[0] is the word after "ledger". Writes to standard output, complaints to standard error. Exit status of
+// DESIGN 5: 0 fine, 1 nothing found or damaged entries, 2 usage, 3 no ledger there, 5 no permission, 6
+// internal. `names` may be NULL with a count of 0: then archives are numbers only.
+int cli_ledger_main(int argc, char **argv, const char *data_folder, const struct cli_ledger_name *names,
+                    size_t name_count);
+void cli_ledger_help(void);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The environment "control": small states that must survive a restart and that no journal record holds: what
+// each archive answered to which presentation context (FIELD 6), and which archives an operator has paused.
+//
+// Thread: writes from one thread (control or main); reads from any. Each call is its own transaction.
+#pragma once
+
+#include "store/kv.h"
+
+#define CONTROL_UID_MAX 64 // PS3.5 9.1; longer ones are not remembered: ERR_ARGUMENT
+
+extern const struct kv_schema control_schema;
+
+// What `archive` answered when it was offered one abstract syntax with one transfer syntax.
+struct control_capability {
+    uint32_t archive; // node id of the configuration
+    char abstract_syntax[CONTROL_UID_MAX + 1];
+    char transfer_syntax[CONTROL_UID_MAX + 1];
+    uint8_t answer; // PS3.8 Table 9-18: 0 acceptance, 1 user rejection, 2 no reason, 3 abstract, 4 transfer
+                    // syntaxes
+    uint64_t when;  // wall clock of the answer, ns since 1970 UTC
+};
+
+// Writes all of them in one commit, over older answers. AGAIN, ERR_SPACE, ERR_IO as kv_commit().
+MUST_USE enum result control_capabilities_put(struct kv_env *env, const struct control_capability *list,
+                                              size_t count);
+// ERR_MISSING: nothing known.
+MUST_USE enum result control_capability_get(struct kv_env *env, uint32_t archive, const char *abstract_syntax,
+                                            const char *transfer_syntax,
+                                            struct control_capability *capability);
+// In order of archive, abstract syntax, transfer syntax; `visit` is called outside of any transaction. Stops
+// with what `visit` returns if that is not OK.
+typedef enum result control_capability_visit(void *argument, const struct control_capability *capability);
+MUST_USE enum result control_capabilities_each(struct kv_env *env, control_capability_visit *visit,
+                                               void *argument);
+
+struct control_pause {
+    uint32_t archive;
+    uint64_t when; // ns since 1970 UTC
+    char who[65];  // the operator's name as the admin interface knows it
+};
+
+// Pausing a paused one keeps the first entry; resuming one that runs is OK.
+MUST_USE enum result control_archive_pause(struct kv_env *env, const struct control_pause *pause);
+MUST_USE enum result control_archive_resume(struct kv_env *env, uint32_t archive);
+// At most `capacity` of them in order of archive; `count` is how many there are.
+MUST_USE enum result control_pauses_get(struct kv_env *env, struct control_pause *list, size_t capacity,
+                                        size_t *count);

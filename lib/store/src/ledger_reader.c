@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looking things up in the ledger. Facts are collected in small lots inside a transaction and shown outside
+// of it, so that no visitor holds one open. Thread: look-up thread, or the command line.
+#include "store/ledger_reader.h"
+#include "base/text.h"
+#include "ledger_internal.h"
+#include "store/ledger.h"
+#include <stdlib.h>
+
+#define LOT_FACTS 128
+
+enum result ledger_find_receipt(struct kv_env *env, uint64_t receipt, struct ledger_fact *fact)
+{
+    struct kv_transaction transaction;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result != OK)
+        return result;
+    result = ledger_fact_load(&transaction, receipt, fact);
+    kv_abort(&transaction);
+    return result;
+}
+
+// ---- by UID
+
+struct receipts {
+    uint64_t *numbers;
+    size_t count;
+    size_t capacity;
+};
+
+static enum result receipt_add(struct receipts *receipts, uint64_t receipt)
+{
+    if (receipts->count == receipts->capacity) {
+        size_t capacity = receipts->capacity * 2 + 16;
+        uint64_t *larger = realloc(receipts->numbers, capacity * sizeof *larger);
+        if (larger == NULL)
+            return ERR_NOMEM;
+        receipts->numbers = larger;
+        receipts->capacity = capacity;
+    }
+    receipts->numbers[receipts->count++] = receipt;
+    return OK;
+}
+
+static enum result index_read(struct kv_transaction *transaction, enum ledger_database database,
+                              struct slice uid, struct receipts *receipts)
+{
+    struct kv_cursor cursor;
+    uint8_t hash[FACT_SOP_HASH_SIZE] = {0};
+    struct slice key = slice_of(hash, sizeof hash);
+    fact_uid_hash(uid, hash);
+    enum result result = kv_cursor_init(&cursor, transaction, database);
+    if (result == OK)
+        result = kv_cursor_seek(&cursor, key);
+    if (result == OK && !slice_is_equal(cursor.key, key))
+        result = ERR_MISSING;
+    while (result == OK) {
+        result = receipt_add(receipts, fact_key_get(cursor.value));
+        if (result == OK)
+            result = kv_cursor_next_duplicate(&cursor);
+    }
+    kv_cursor_fini(&cursor);
+    return result == ERR_MISSING ? OK : result;
+}
+
+static bool fact_has_uid(const struct ledger_fact *fact, struct slice uid)
+{
+    struct slice wanted = slice_first(slice_trimmed(uid), FACT_TEXT_MAX);
+    return (fact->sop_instance != NULL && slice_is_text(wanted, fact->sop_instance)) ||
+           (fact->study != NULL && slice_is_text(wanted, fact->study));
+}
+
+// The index holds half a hash; the fact decides.
+static enum result receipts_visit(struct kv_env *env, const struct receipts *receipts, struct slice uid,
+                                  ledger_visit *visit, void *argument)
+{
+    bool any = false;
+    for (size_t i = 0; i < receipts->count; i++) {
+        struct ledger_fact fact;
+        fact_init(&fact);
+        enum result result = ledger_find_receipt(env, receipts->numbers[i], &fact);
+        if (result == OK && fact_has_uid(&fact, uid)) {
+            any = true;
+            result = visit(argument, &fact);
+        }
+        fact_fini(&fact);
+        if (result != OK && result != ERR_MISSING)
+            return result;
+    }
+    return any ? OK : ERR_MISSING;
+}
+
+enum result ledger_find_uid(struct kv_env *env, struct slice uid, ledger_visit *visit, void *argument)
+{
+    struct kv_transaction transaction;
+    struct receipts receipts = {0};
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = index_read(&transaction, LEDGER_SOP, uid, &receipts);
+    if (result == OK && receipts.count == 0)
+        result = index_read(&transaction, LEDGER_STUDY, uid, &receipts);
+    kv_abort(&transaction);
+    if (result == OK)
+        result = receipts_visit(env, &receipts, uid, visit, argument);
+    free(receipts.numbers);
+    return result;
+}
+
+// ---- by text
+
+void ledger_receipt_text(uint64_t receipt, char *to, size_t capacity)
+{
+    (void)text_format(to, capacity, "%04x-%012llx", (unsigned)journal_receipt_stream(receipt),
+                      (unsigned long long)(receipt & 0xffffffffffffu));
+}
+
+static bool receipt_parse(const char *text, uint64_t *receipt)
+{
+    uint8_t stream[2];
+    uint8_t counter[6];
+    char half[13];
+    if (strlen(text) == 17 && text[4] == '-') {
+        (void)text_copy(half, 5, slice_of_text(text));
+        if (text_unhex(half, stream, sizeof stream) != OK ||
+            text_unhex(text + 5, counter, sizeof counter) != OK)
+            return false;
+        *receipt = 0;
+        for (unsigned i = 0; i < sizeof stream; i++)
+            *receipt = *receipt << 8 | stream[i];
+        for (unsigned i = 0; i < sizeof counter; i++)
+            *receipt = *receipt << 8 | counter[i];
+        return true;
+    }
+    return text_number(slice_of_text(text), UINT64_MAX, receipt) == OK;
+}
+
+enum result ledger_find_text(struct kv_env *env, const char *text, ledger_visit *visit, void *argument)
+{
+    uint64_t receipt = 0;
+    struct ledger_fact fact;
+    enum result result = ledger_find_uid(env, slice_of_text(text), visit, argument);
+    if (result != ERR_MISSING || !receipt_parse(text, &receipt))
+        return result;
+    fact_init(&fact);
+    result = ledger_find_receipt(env, receipt, &fact);
+    if (result == OK)
+        result = visit(argument, &fact);
+    fact_fini(&fact);
+    return result;
+}
+
+// ---- everything
+
+struct lot {
+    struct ledger_fact facts[LOT_FACTS];
+    size_t count;
+    uint64_t next; // receipt to go on at
+    bool is_last;
+    uint64_t damaged;
+};
+
+static enum result cursor_at(struct kv_cursor *cursor, struct kv_transaction *transaction,
+                             enum ledger_database database, uint64_t receipt)
+{
+    uint8_t key[FACT_KEY_SIZE];
+    fact_key_put(key, receipt);
+    enum result result = kv_cursor_init(cursor, transaction, database);
+    return result == OK ? kv_cursor_seek(cursor, slice_of(key, sizeof key)) : result;
+}
+
+static bool cursor_is_failed(enum result result)
+{
+    return result != OK && result != ERR_MISSING;
+}
+
+// Takes the lower of the two cursors' facts and moves on.
+static enum result lot_take(struct lot *lot, struct kv_cursor *from, enum result *state)
+{
+    struct ledger_fact *fact = &lot->facts[lot->count];
+    uint64_t receipt = fact_key_get(from->key);
+    fact_init(fact);
+    enum result result = fact_decode(receipt, from->value, FACT_WHOLE, fact);
+    if (result == OK) {
+        lot->count++;
+    } else {
+        fact_fini(fact);
+        if (result == ERR_NOMEM)
+            return result;
+        lot->damaged++;
+    }
+    lot->next = receipt + 1;
+    *state = kv_cursor_next(from);
+    return OK;
+}
+
+static enum result lot_fill(struct kv_env *env, struct lot *lot)
+{
+    struct kv_transaction transaction;
+    struct kv_cursor facts = {0};
+    struct kv_cursor open = {0};
+    lot->count = 0;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result != OK)
+        return result;
+    enum result in_facts = cursor_at(&facts, &transaction, LEDGER_FACT, lot->next);
+    enum result in_open = cursor_at(&open, &transaction, LEDGER_OPEN, lot->next);
+    while (result == OK && lot->count < LOT_FACTS) {
+        if (cursor_is_failed(in_facts) || cursor_is_failed(in_open)) {
+            result = cursor_is_failed(in_facts) ? in_facts : in_open;
+        } else if (in_facts == ERR_MISSING && in_open == ERR_MISSING) {
+            lot->is_last = true;
+            break;
+        } else if (in_open == ERR_MISSING ||
+                   (in_facts == OK && fact_key_get(facts.key) <= fact_key_get(open.key))) {
+            result = lot_take(lot, &facts, &in_facts);
+        } else {
+            result = lot_take(lot, &open, &in_open);
+        }
+    }
+    kv_cursor_fini(&facts);
+    kv_cursor_fini(&open);
+    kv_abort(&transaction);
+    return result;
+}
+
+enum result ledger_each(struct kv_env *env, ledger_visit *visit, void *argument, uint64_t *damaged)
+{
+    struct lot *lot = calloc(1, sizeof *lot);
+    enum result result = OK;
+    if (lot == NULL)
+        return ERR_NOMEM;
+    while (result == OK && !lot->is_last) {
+        result = lot_fill(env, lot);
+        for (size_t i = 0; i < lot->count; i++) {
+            if (result == OK)
+                result = visit(argument, &lot->facts[i]);
+            fact_fini(&lot->facts[i]);
+        }
+    }
+    if (damaged != NULL)
+        *damaged = lot->damaged;
+    free(lot);
+    return result;
+}
+
+// ---- counters
+
+static enum result archives_read(struct kv_transaction *transaction, struct ledger_stats *stats)
+{
+    struct kv_cursor cursor;
+    enum result result = kv_cursor_init(&cursor, transaction, LEDGER_ARCHIVE);
+    if (result == OK)
+        result = kv_cursor_first(&cursor);
+    while (result == OK) {
+        struct ledger_archive *larger =
+            realloc(stats->archives, (stats->archive_count + 1) * sizeof *stats->archives);
+        if (larger == NULL) {
+            result = ERR_NOMEM;
+            break;
+        }
+        stats->archives = larger;
+        result = ledger_archive_decode(cursor.key, cursor.value, &larger[stats->archive_count]);
+        if (result == OK) {
+            stats->archive_count++;
+            result = kv_cursor_next(&cursor);
+        }
+    }
+    kv_cursor_fini(&cursor);
+    return result == ERR_MISSING ? OK : result;
+}
+
+static enum result days_read(struct kv_transaction *transaction, struct ledger_stats *stats)
+{
+    struct kv_cursor cursor;
+    uint64_t count = 0;
+    enum result result = kv_count(transaction, LEDGER_DAY, &count);
+    if (result != OK || count == 0)
+        return result;
+    stats->days = calloc((size_t)count, sizeof *stats->days);
+    if (stats->days == NULL)
+        return ERR_NOMEM;
+    result = kv_cursor_init(&cursor, transaction, LEDGER_DAY);
+    if (result == OK)
+        result = kv_cursor_first(&cursor);
+    while (result == OK && stats->day_count < count) {
+        result = ledger_day_decode(cursor.key, cursor.value, &stats->days[stats->day_count]);
+        if (result == OK) {
+            stats->day_count++;
+            result = kv_cursor_next(&cursor);
+        }
+    }
+    kv_cursor_fini(&cursor);
+    return result == ERR_MISSING ? OK : result;
+}
+
+enum result ledger_stats_get(struct kv_env *env, struct ledger_stats *stats)
+{
+    struct kv_transaction transaction;
+    struct ledger_stats read = {.schema_version = LEDGER_SCHEMA_VERSION};
+    struct ledger_marks marks;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = ledger_totals_get(&transaction, &read.totals, &marks);
+    if (result == OK)
+        result = archives_read(&transaction, &read);
+    if (result == OK)
+        result = days_read(&transaction, &read);
+    kv_abort(&transaction);
+    if (result == OK)
+        *stats = read;
+    else
+        ledger_stats_fini(&read);
+    return result;
+}
+
+void ledger_stats_fini(struct ledger_stats *stats)
+{
+    free(stats->archives);
+    free(stats->days);
+    *stats = (struct ledger_stats){0};
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many receipts that are not settled need each segment, as of the last commit. In memory only: at start
+// it is counted from the open index. Few rows (segments that exist), so sorted arrays. Thread: the ledger
+// thread.
+#include "base/check.h"
+#include "ledger_internal.h"
+#include <stdlib.h>
+
+// Index of the first row at or above (stream, segment).
+static size_t row_find(const struct live_rows *rows, uint16_t stream, uint32_t segment)
+{
+    size_t low = 0;
+    size_t high = rows->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct live_row *row = &rows->rows[middle];
+        if (row->stream < stream || (row->stream == stream && row->segment < segment))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool row_is(const struct live_rows *rows, size_t index, uint16_t stream, uint32_t segment)
+{
+    return index < rows->count && rows->rows[index].stream == stream && rows->rows[index].segment == segment;
+}
+
+static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment)
+{
+    size_t index = row_find(rows, stream, segment);
+    if (row_is(rows, index, stream, segment)) {
+        rows->rows[index].count++;
+        return;
+    }
+    if (rows->count == rows->capacity) {
+        // Without this memory a segment in use could be taken away: better to stop and recover.
+        rows->capacity = rows->capacity * 2 + 16;
+        rows->rows = realloc(rows->rows, rows->capacity * sizeof *rows->rows);
+        ensure(rows->rows != NULL);
+    }
+    memmove(rows->rows + index + 1, rows->rows + index, (rows->count - index) * sizeof *rows->rows);
+    rows->rows[index] = (struct live_row){stream, segment, 1};
+    rows->count++;
+}
+
+static void row_remove(struct live_rows *rows, uint16_t stream, uint32_t segment)
+{
+    size_t index = row_find(rows, stream, segment);
+    ensure(row_is(rows, index, stream, segment));
+    if (--rows->rows[index].count > 0)
+        return;
+    rows->count--;
+    memmove(rows->rows + index, rows->rows + index + 1, (rows->count - index) * sizeof *rows->rows);
+}
+
+static size_t row_count(const struct live_rows *rows, uint16_t stream, uint32_t segment)
+{
+    size_t index = row_find(rows, stream, segment);
+    return row_is(rows, index, stream, segment) ? rows->rows[index].count : 0;
+}
+
+struct ledger_span ledger_span_of(const struct ledger_fact *fact)
+{
+    struct ledger_span none = {0};
+    if (fact->state == FACT_RECEIVED && fact->open.segment != 0)
+        return (struct ledger_span){fact->open.stream, fact->open.segment, 0};
+    if (fact->state == FACT_DURABLE && fact->close.segment != 0) {
+        bool known = fact->open.segment != 0 && fact->open.segment <= fact->close.segment &&
+                     fact->close.segment - fact->open.segment <= JOURNAL_CHUNKS_MAX;
+        uint32_t first = known ? fact->open.segment : fact->close.segment;
+        return (struct ledger_span){fact->close.stream, first, fact->close.segment};
+    }
+    return none;
+}
+
+void ledger_live_add(struct ledger_live *live, struct ledger_span span)
+{
+    if (span.first == 0)
+        return;
+    if (span.last == 0)
+        row_add(&live->unfinished, span.stream, span.first);
+    for (uint32_t segment = span.first; segment <= span.last; segment++)
+        row_add(&live->closed, span.stream, segment);
+}
+
+void ledger_live_remove(struct ledger_live *live, struct ledger_span span)
+{
+    if (span.first == 0)
+        return;
+    if (span.last == 0)
+        row_remove(&live->unfinished, span.stream, span.first);
+    for (uint32_t segment = span.first; segment <= span.last; segment++)
+        row_remove(&live->closed, span.stream, segment);
+}
+
+size_t ledger_live_get(const struct ledger_live *live, uint16_t stream, uint32_t segment)
+{
+    size_t count = row_count(&live->closed, stream, segment);
+    for (size_t i = 0; i < live->unfinished.count; i++) {
+        const struct live_row *row = &live->unfinished.rows[i];
+        if (row->stream == stream && row->segment <= segment)
+            count += row->count;
+    }
+    return count;
+}
+
+void ledger_live_fini(struct ledger_live *live)
+{
+    free(live->closed.rows);
+    free(live->unfinished.rows);
+    *live = (struct ledger_live){0};
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The control environment over both stores.
+#include "base/text.h"
+#include "store/control.h"
+#include "support.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static struct control_capability capability(uint32_t archive, unsigned abstract_syntax, uint8_t answer)
+{
+    struct control_capability made = {.archive = archive, .answer = answer, .when = 1000 + answer};
+    (void)text_format(made.abstract_syntax, sizeof made.abstract_syntax, "1.2.840.10008.5.1.4.1.1.%u",
+                      abstract_syntax);
+    (void)text_copy(made.transfer_syntax, sizeof made.transfer_syntax, slice_of_text("1.2.840.10008.1.2"));
+    return made;
+}
+
+struct seen {
+    struct control_capability last;
+    unsigned count;
+};
+
+static enum result see(void *argument, const struct control_capability *found)
+{
+    struct seen *seen = argument;
+    assert_true(seen->count == 0 || found->archive > seen->last.archive ||
+                (found->archive == seen->last.archive &&
+                 strcmp(found->abstract_syntax, seen->last.abstract_syntax) > 0));
+    seen->last = *found;
+    seen->count++;
+    return OK;
+}
+
+static void capabilities(enum store_kind kind)
+{
+    struct test_store store;
+    struct control_capability list[200];
+    struct control_capability found;
+    struct seen seen = {.count = 0};
+    test_store_init(&store, kind, &control_schema);
+    assert_int_equal(control_capabilities_each(store.env, see, &seen), OK);
+    assert_int_equal(seen.count, 0);
+    for (unsigned i = 0; i < 200; i++)
+        list[i] = capability(1 + i % 2, 100 + i, 0);
+    assert_int_equal(control_capabilities_put(store.env, list, 200), OK);
+    list[0] = capability(1, 100, 4);
+    assert_int_equal(control_capabilities_put(store.env, list, 1), OK);
+    test_store_close(&store);
+    test_store_open(&store);
+    assert_int_equal(
+        control_capability_get(store.env, 1, list[0].abstract_syntax, list[0].transfer_syntax, &found), OK);
+    assert_int_equal(found.answer, 4);
+    assert_int_equal(found.when, 1004);
+    assert_string_equal(found.abstract_syntax, list[0].abstract_syntax);
+    assert_int_equal(
+        control_capability_get(store.env, 3, list[0].abstract_syntax, list[0].transfer_syntax, &found),
+        ERR_MISSING);
+    assert_int_equal(control_capabilities_each(store.env, see, &seen), OK);
+    assert_int_equal(seen.count, 200);
+    // A UID above the standard's length is not remembered, and spoils nothing.
+    char longest[80];
+    memset(longest, '1', sizeof longest);
+    longest[70] = 0;
+    assert_int_equal(control_capability_get(store.env, 1, longest, "1.2", &found), ERR_ARGUMENT);
+    test_store_fini(&store);
+}
+
+static void pauses(enum store_kind kind)
+{
+    struct test_store store;
+    struct control_pause list[4];
+    size_t count = 9;
+    test_store_init(&store, kind, &control_schema);
+    assert_int_equal(control_pauses_get(store.env, list, 4, &count), OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(control_archive_resume(store.env, 7), OK);
+    struct control_pause first = {.archive = 7, .when = 5, .who = "J\xf6rg"};
+    struct control_pause second = {.archive = 7, .when = 6, .who = "other"};
+    struct control_pause third = {.archive = 2, .when = 7, .who = ""};
+    assert_int_equal(control_archive_pause(store.env, &first), OK);
+    assert_int_equal(control_archive_pause(store.env, &second), OK);
+    assert_int_equal(control_archive_pause(store.env, &third), OK);
+    assert_int_equal(control_pauses_get(store.env, list, 1, &count), OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(control_pauses_get(store.env, list, 4, &count), OK);
+    assert_int_equal(list[0].archive, 2);
+    assert_int_equal(list[1].archive, 7);
+    assert_int_equal(list[1].when, 5);
+    assert_string_equal(list[1].who, "J\xf6rg");
+    assert_int_equal(control_archive_resume(store.env, 7), OK);
+    assert_int_equal(control_pauses_get(store.env, list, 4, &count), OK);
+    assert_int_equal(count, 1);
+    test_store_fini(&store);
+}
+
+static void test_capabilities(void **state)
+{
+    (void)state;
+    capabilities(STORE_SIM);
+    capabilities(STORE_LMDB);
+}
+
+static void test_pauses(void **state)
+{
+    (void)state;
+    pauses(STORE_SIM);
+    pauses(STORE_LMDB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_capabilities), cmocka_unit_test(test_pauses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

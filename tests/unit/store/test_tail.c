@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ledger behind a real journal on a simulated disk: it follows the durable end, lets reclaim take what
+// nobody needs, and after crashes at any point knows every receipt that had become durable, with what had
+// become of it.
+#include "base/log.h"
+#include "base/units.h"
+#include "ev/sim.h"
+#include "fs/sim.h"
+#include "journal/disk.h"
+#include "journal/stream.h"
+#include "seal/keyring.h"
+#include "store/ledger_reader.h"
+#include "store/open_index.h"
+#include "support.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { STREAMS = 2, INSTANCES_MAX = 400, CHUNK = 200 * 1024, LIVES = 5, HISTORIES = 12 };
+
+// What the client and the archive know, whatever crashes.
+struct instance {
+    struct journal_waiter waiter; // of the CLOSE
+    struct journal_waiter report; // of the OUTCOME
+    uint64_t receipt;
+    bool is_waiting;
+    bool is_durable;
+    bool is_reported; // its OUTCOME is durable
+};
+
+struct rig {
+    struct sim_world *world;
+    struct fs_sim *disk;
+    struct seal_master *master;
+    struct test_store store;
+    // one life
+    struct fs *fs;
+    struct seal_keyring *keyring;
+    struct journal *journal;
+    struct ledger_writer *writer;
+    struct ev_loop *loops[2 * STREAMS];
+    struct journal_disk *disks[STREAMS];
+    struct journal_stream *streams[STREAMS];
+    struct instance instances[INSTANCES_MAX];
+    size_t count;
+};
+
+static void run_for(struct rig *rig, uint64_t time)
+{
+    (void)sim_world_run_until(rig->world, NULL, NULL, sim_world_now(rig->world) + time);
+}
+
+static void catch_up(struct rig *rig)
+{
+    enum result result;
+    do
+        result = ledger_catch_up(rig->writer, 50);
+    while (result == AGAIN);
+    assert_int_equal(result, OK);
+}
+
+// The order of the daemon's start.
+static void life_begin(struct rig *rig)
+{
+    struct journal_options options;
+    struct journal_floor floors[8];
+    struct journal_recovery recovery;
+    struct record_epoch start = {.kind = RECORD_START};
+    test_store_open(&rig->store);
+    assert_int_equal(fs_sim_mount(rig->disk, &rig->fs), OK);
+    assert_int_equal(seal_keyring_open(rig->fs, "keyring", rig->master, 20000, &rig->keyring, NULL), OK);
+    journal_options_default(&options);
+    options.segment_size = JOURNAL_SEGMENT_SIZE_MIN;
+    assert_int_equal(journal_new(&options, rig->fs, rig->keyring, &rig->journal), OK);
+    assert_int_equal(ledger_writer_new(rig->store.env, rig->journal, NULL, NULL, &rig->writer), OK);
+    size_t count = ledger_floors_get(rig->writer, floors, 8);
+    assert_int_equal(
+        journal_recover(rig->journal, floors, count, ledger_life_floor(rig->writer), 0, &recovery), OK);
+    catch_up(rig);
+    assert_int_equal(ledger_forget_unfinished(rig->writer, NULL), OK);
+    assert_int_equal(journal_life_begin(rig->journal, &start), OK);
+    for (uint16_t i = 0; i < STREAMS; i++) {
+        struct journal_stream_events events = {0};
+        rig->loops[2 * i] = sim_loop_new(rig->world, "worker");
+        rig->loops[2 * i + 1] = sim_loop_new(rig->world, "disk");
+        assert_int_equal(journal_disk_new(rig->journal, i, rig->loops[2 * i + 1], &rig->disks[i]), OK);
+        assert_int_equal(journal_stream_new(rig->disks[i], rig->loops[2 * i], &events, &rig->streams[i]), OK);
+    }
+    run_for(rig, NSEC_PER_SEC);
+}
+
+static void life_end(struct rig *rig, bool crash)
+{
+    for (size_t i = 0; i < rig->count; i++)
+        rig->instances[i].is_waiting = false;
+    for (unsigned i = 0; i < 2 * STREAMS; i++)
+        sim_loop_kill(rig->loops[i]);
+    if (crash) {
+        fs_sim_crash(rig->disk);
+        kv_sim_crash(rig->store.disk);
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        journal_stream_free(rig->streams[i]);
+        journal_disk_free(rig->disks[i]);
+    }
+    for (unsigned i = 0; i < 2 * STREAMS; i++)
+        ev_loop_free(&rig->loops[i]);
+    ledger_writer_free(&rig->writer);
+    journal_free(rig->journal);
+    seal_keyring_free(rig->keyring);
+    fs_free(rig->fs);
+    test_store_close(&rig->store);
+}
+
+static void setup(struct rig *rig, uint64_t seed)
+{
+    static const uint8_t master[SEAL_KEY_SIZE] = {1};
+    struct fs_sim_options options = {.seed = seed, .capacity = 64 * GIB};
+    *rig = (struct rig){.world = sim_world_new(seed)};
+    assert_int_equal(fs_sim_new(&options, &rig->disk), OK);
+    assert_int_equal(seal_master_from_bytes(master, &rig->master), OK);
+    test_store_init(&rig->store, STORE_SIM, &ledger_schema);
+    test_store_close(&rig->store);
+    assert_int_equal(fs_sim_mount(rig->disk, &rig->fs), OK);
+    assert_int_equal(seal_keyring_create(rig->fs, "keyring", rig->master, NULL), OK);
+    fs_free(rig->fs);
+    life_begin(rig);
+}
+
+static void teardown(struct rig *rig)
+{
+    life_end(rig, false);
+    test_store_fini(&rig->store);
+    seal_master_free(rig->master);
+    fs_sim_free(rig->disk);
+    sim_world_free(&rig->world);
+}
+
+// ---- load
+
+static void on_durable(struct journal_waiter *waiter, enum result result)
+{
+    struct instance *instance = CONTAINER_OF(waiter, struct instance, waiter);
+    instance->is_waiting = false;
+    instance->is_durable = result == OK;
+}
+
+static void on_reported(struct journal_waiter *waiter, enum result result)
+{
+    CONTAINER_OF(waiter, struct instance, report)->is_reported = result == OK;
+}
+
+// One instance of `chunks` chunks through a stream; without CLOSE if `unfinished`. False: the journal does
+// not take it now.
+static bool instance_add(struct rig *rig, uint16_t stream, unsigned chunks, bool unfinished)
+{
+    static const uint8_t bytes[CHUNK] = {7};
+    struct journal_stream *to = rig->streams[stream];
+    struct journal_receipt receipt = {0};
+    struct journal_place place;
+    struct slice part = slice_of(bytes, sizeof bytes);
+    struct instance *instance = &rig->instances[rig->count];
+    struct record_open open = {.calling = slice_of_text("CT1"),
+                               .called = slice_of_text("OLDPACS"),
+                               .sop_class = slice_of_text("1.2.840.10008.5.1.4.1.1.2"),
+                               .sop_instance = slice_of_text("1.2.3"),
+                               .transfer_syntax = slice_of_text("1.2.840.10008.1.2.1")};
+    struct record_close close = {.epoch = 1, .archives = {1}, .archive_count = 1, .length = chunks * CHUNK};
+    enum result result = journal_receipt_begin(to, &receipt);
+    if (result == OK)
+        result = journal_append_open(to, &receipt, &open, &place);
+    for (unsigned i = 0; result == OK && i < chunks; i++) {
+        result = journal_append_data(to, &receipt, &part, 1, &place);
+        run_for(rig, 20 * NSEC_PER_MS);
+    }
+    if (result == OK && !unfinished)
+        result = journal_append_close(to, &receipt, &close, &place);
+    if (result == OK && !unfinished) {
+        *instance = (struct instance){.receipt = receipt.number, .is_waiting = true};
+        instance->waiter.done = on_durable;
+        result = journal_wait(to, &place, JOURNAL_DURABLE, &instance->waiter);
+        assert_true(result == AGAIN || fs_sim_is_cut(rig->disk));
+        rig->count++;
+    }
+    journal_receipt_end(&receipt);
+    return result == AGAIN || result == OK;
+}
+
+// The archive's answer settles the receipt (`settle_on: answer`); reported by the receipt's own stream or
+// another.
+static void outcome_add(struct rig *rig, struct instance *instance, uint16_t stream)
+{
+    struct journal_place place;
+    struct record_outcome outcome = {.receipt = instance->receipt,
+                                     .archive = 1,
+                                     .kind = RECORD_SETTLED,
+                                     .remark = RECORD_SETTLE_ON_ANSWER,
+                                     .answered = NSEC_PER_SEC};
+    if (journal_append_outcome(rig->streams[stream], &outcome, &place) != OK)
+        return;
+    instance->report.done = on_reported;
+    (void)!journal_wait(rig->streams[stream], &place, JOURNAL_DURABLE, &instance->report);
+}
+
+// ---- cases
+
+static size_t segments_of(struct rig *rig, uint16_t stream)
+{
+    struct journal_segment_info infos[64];
+    return journal_segments_get(rig->journal, stream, 1, infos, 64);
+}
+
+static void test_follow_and_reclaim(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    size_t gone = 0;
+    assert_non_null(rig);
+    setup(rig, 1);
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(instance_add(rig, 0, 2, false)); // eight segments and more
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    size_t before = segments_of(rig, 0);
+    assert_in_range(before, 8, 20);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_int_equal(segments_of(rig, 0), before); // everything is owed
+    for (unsigned i = 0; i < 10; i++)
+        outcome_add(rig, &rig->instances[i], (uint16_t)(i % STREAMS));
+    run_for(rig, NSEC_PER_SEC);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_int_equal(segments_of(rig, 0), before); // not committed yet
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_in_range(before - segments_of(rig, 0), 3, 5);
+    for (unsigned i = 10; i < 20; i++)
+        outcome_add(rig, &rig->instances[i], 0);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_in_range(segments_of(rig, 0), 1, 2);
+    life_end(rig, false); // and nothing of that is missing in the next life
+    life_begin(rig);
+    struct ledger_stats stats;
+    assert_int_equal(ledger_stats_get(rig->store.env, &stats), OK);
+    assert_int_equal(stats.totals.settled, 20);
+    assert_int_equal(stats.totals.open, 0);
+    ledger_stats_fini(&stats);
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    teardown(rig);
+    free(rig);
+}
+
+static void facts_check(struct rig *rig)
+{
+    for (size_t i = 0; i < rig->count; i++) {
+        const struct instance *instance = &rig->instances[i];
+        struct ledger_fact fact;
+        fact_init(&fact);
+        enum result result = ledger_find_receipt(rig->store.env, instance->receipt, &fact);
+        if (instance->is_durable) {
+            assert_int_equal(result, OK);
+            assert_true(fact.sop_instance != NULL && strcmp(fact.sop_instance, "1.2.3") == 0);
+            assert_true(fact.state == FACT_DURABLE || fact.state == FACT_SETTLED);
+            assert_true(fact.state == FACT_SETTLED || !instance->is_reported);
+        }
+        fact_fini(&fact);
+    }
+}
+
+// Each open entry can be read back: the segments of its OPEN and CLOSE are there.
+static enum result open_check(void *argument, const struct open_entry *entry)
+{
+    struct rig *rig = argument;
+    const struct journal_position *places[] = {&entry->open, &entry->close};
+    for (unsigned i = 0; i < 2; i++) {
+        struct journal_segment_info info;
+        assert_int_equal(journal_segments_get(rig->journal, places[i]->stream, places[i]->segment, &info, 1),
+                         1);
+        assert_int_equal(info.segment, places[i]->segment);
+    }
+    return OK;
+}
+
+static void life_load(struct rig *rig, uint64_t *random)
+{
+    for (unsigned step = 0; step < 40 && rig->count < INSTANCES_MAX; step++) {
+        uint64_t choice = test_random(random) % 10;
+        uint16_t stream = (uint16_t)(test_random(random) % STREAMS);
+        if (choice < 4) {
+            (void)instance_add(rig, stream, 1 + (unsigned)(test_random(random) % 4), choice == 0);
+        } else if (choice < 7 && rig->count > 0) {
+            struct instance *instance = &rig->instances[test_random(random) % rig->count];
+            if (instance->is_durable && instance->report.done == NULL)
+                outcome_add(rig, instance, stream);
+        } else if (choice < 9) {
+            run_for(rig, 300 * NSEC_PER_MS);
+            if (ledger_catch_up(rig->writer, 1 + test_random(random) % 100) == ERR_IO)
+                return; // it died in the commit
+            (void)!ledger_reclaim(rig->writer, SIZE_MAX, NULL);
+        } else if (test_random(random) % 3 == 0) {
+            kv_sim_fault_set(
+                rig->store.disk,
+                test_random(random) % 2 == 0 ? KV_SIM_CRASH_BEFORE_COMMIT : KV_SIM_CRASH_AFTER_COMMIT, 0);
+        }
+    }
+}
+
+static void test_crashes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        uint64_t random = seed * 6364136223846793005u;
+        assert_non_null(rig);
+        setup(rig, seed);
+        for (unsigned life = 0; life < LIVES; life++) {
+            life_load(rig, &random);
+            life_end(rig, true);
+            kv_sim_fault_set(rig->store.disk, KV_SIM_NONE, 0);
+            for (size_t i = 0; i < rig->count; i++) // what was reported and lost is reported again
+                if (!rig->instances[i].is_reported)
+                    rig->instances[i].report.done = NULL;
+            life_begin(rig);
+            facts_check(rig);
+            assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+        }
+        teardown(rig);
+        free(rig);
+    }
+}
+
+// The power goes at any step of the disk, those of reclaim among them, and takes the ledger's store along.
+static bool has_power(void *argument)
+{
+    return !fs_sim_is_cut(argument);
+}
+
+static void test_power_cuts(void **state)
+{
+    (void)state;
+    unsigned cuts = 0;
+    uint64_t durable = 0;
+    for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        uint64_t random = seed * 6364136223846793005u;
+        assert_non_null(rig);
+        setup(rig, seed);
+        kv_sim_power_set(rig->store.disk, has_power, rig->disk);
+        for (unsigned life = 0; life < LIVES; life++) {
+            fs_sim_power_cut_after(rig->disk, test_random(&random) % 100);
+            life_load(rig, &random);
+            cuts += fs_sim_is_cut(rig->disk);
+            life_end(rig, true);
+            kv_sim_fault_set(rig->store.disk, KV_SIM_NONE, 0);
+            for (size_t i = 0; i < rig->count; i++)
+                if (!rig->instances[i].is_reported)
+                    rig->instances[i].report.done = NULL;
+            life_begin(rig);
+            facts_check(rig);
+            assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+        }
+        for (size_t i = 0; i < rig->count; i++)
+            durable += rig->instances[i].is_durable;
+        teardown(rig);
+        free(rig);
+    }
+    assert_in_range(cuts, HISTORIES * LIVES / 4, HISTORIES * LIVES);
+    assert_in_range(durable, 50, 100000);
+}
+
+int main(void)
+{
+    log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_follow_and_reclaim),
+        cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_power_cuts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
