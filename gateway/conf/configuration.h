@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The typed configuration of dicomgated (DESIGN 5): what one YAML file says, after every check.
+//
+// Role: read by the daemon at start and on reload, by the command line tool, by nobody else.
+// Ownership: everything that a `struct configuration` points to belongs to it and lives until
+// configuration_free(). It never changes after configuration_load(), so any thread may read it without a
+// lock. Pointers to nodes, profiles and domains point into its own arrays. Units: every `_ns` is a duration
+// in nanoseconds, every `_bytes` a size in bytes. Texts are NUL-terminated UTF-8 and never NULL unless the
+// comment says so; AE titles are trimmed, 1 to 16 characters (PS3.5 6.2, VR AE). Ranges and defaults of each
+// value stand in the option tables (gateway/conf/options_*.c) and, generated from them, in conf/REFERENCE.md.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+#include "conf/errors.h"
+#include "conf/values.h"
+
+#define CONFIGURATION_TITLE_MAX 16
+
+enum configuration_log_target { CONFIGURATION_LOG_STDERR, CONFIGURATION_LOG_JOURNALD };
+enum configuration_log_level {
+    CONFIGURATION_LOG_DEBUG,
+    CONFIGURATION_LOG_INFO,
+    CONFIGURATION_LOG_NOTICE,
+    CONFIGURATION_LOG_WARNING,
+    CONFIGURATION_LOG_ERROR
+};
+
+enum configuration_digest { CONFIGURATION_DIGEST_SHA256, CONFIGURATION_DIGEST_SHA512_256 };
+
+// `gateway:`
+struct configuration_gateway {
+    char *ae_title;        // the gateway's own title: calling title of its own C-ECHO, default of `titles`
+    char *data;            // absolute path of the data folder
+    char *keyring;         // path of the key file below the data folder, as fs/fs.h takes it
+    char *master_key_file; // absolute path, or NULL when master_key_credential is set
+    char *master_key_credential; // name below $CREDENTIALS_DIRECTORY, or NULL
+    char *control_socket;      // absolute path of the admin socket (default: control.sock in the data folder)
+    uint32_t workers;          // 0 = auto: one for each usable core, at most 16
+    uint32_t max_associations; // front associations of the whole process
+    enum configuration_digest digest;
+    uint32_t max_pdu; // P-DATA-TF maximum length that the gateway offers on both sides, bytes
+    enum configuration_log_target log_target;
+    enum configuration_log_level log_level;
+};
+
+// `journal:` (ENGINE 2, 3, 4)
+struct configuration_journal {
+    uint64_t segment_bytes;   // size of a segment file
+    uint64_t watermark_bytes; // free space below which new instances get A700
+    uint64_t reserve_bytes; // free space below which only OUTCOME, DROP and EPOCH may be written; < watermark
+    uint64_t unsynced_bytes;   // of one stream, before its front sockets are no longer read
+    uint64_t writeback_bytes;  // step at which writeback is started
+    uint64_t disk_queue_bytes; // of one stream, waiting to be written
+    uint64_t lazy_sync_ns;     // after which SENT, OUTCOME and DROP are synced at the latest
+    uint32_t failures;         // dead segments in a row after which intake stops and readiness turns red
+};
+
+// `memory:` (ENGINE 6)
+struct configuration_memory {
+    uint64_t hot_window_bytes;  // process-wide hot chunks
+    uint64_t hot_receipt_bytes; // hot chunks of one receipt
+};
+
+// `ledger:` (ENGINE 7)
+struct configuration_ledger {
+    uint64_t map_bytes; // LMDB map size
+    uint32_t batch;     // receipts in one commit when behind
+};
+
+// `limits:` front side (FIELD 15, 16)
+struct configuration_limits {
+    uint64_t artim_ns;            // ARTIM timer and TLS handshake of an accepted connection
+    uint64_t release_ns;          // waiting for A-RELEASE-RP or for the close after it
+    uint64_t idle_ns;             // between messages
+    uint64_t stall_ns;            // inside a message
+    uint64_t stop_ns;             // graceful stop: how long open associations may finish
+    uint32_t max_associate_bytes; // longest association PDU accepted
+    uint32_t client_associations; // front associations from one address
+    uint64_t inflated_bytes;      // a deflated data set may inflate to; 0 = no limit
+};
+
+enum configuration_tls_peers {
+    CONFIGURATION_PEERS_REQUIRED, // a certificate that `ca` vouches for, or no association
+    CONFIGURATION_PEERS_OPTIONAL, // listeners: checked if shown
+    CONFIGURATION_PEERS_NONE      // neither asked for (listener) nor checked (node)
+};
+
+// Profiles by their DICOM names (PS3.15 annex B).
+enum configuration_tls_profile {
+    CONFIGURATION_TLS_BCP195_RFC8996 // B.12: TLS 1.2 and 1.3 only
+};
+
+enum { CONFIGURATION_TLS_IDENTITIES = 4 }; // most of one profile
+
+struct configuration_tls_identity {
+    char *certificate; // absolute path, PEM: certificate, then intermediates
+    char *key;         // absolute path, PEM; NULL = in the certificate's file
+};
+
+// One entry of `tls:`
+struct configuration_tls {
+    char *name;
+    struct configuration_tls_identity *identity;
+    size_t identity_count; // at least 1 if a listener uses the profile
+    char *ca;              // absolute path, PEM bundle; NULL only with peers: none
+    char *crl;             // absolute path, PEM; NULL = revocation is not checked
+    enum configuration_tls_peers peers;
+    enum configuration_tls_profile profile;
+    bool check_name; // outgoing: must the archive's certificate carry the node's host (or `tls_name`)?
+};
+
+// One entry of `listeners:`
+struct configuration_listener {
+    char *name;
+    struct conf_address address;         // numeric
+    const struct configuration_tls *tls; // NULL = plain, which the file said in words
+    uint32_t backlog;
+};
+
+// One entry of `domains:`
+struct configuration_domain {
+    char *name;
+    struct conf_texts issuers; // Issuer of Patient ID values that are trusted to mean this domain
+};
+
+enum configuration_calling {
+    CONFIGURATION_CALLING_PRESERVE, // the client's own calling title
+    CONFIGURATION_CALLING_REPLACE,  // always calling_title
+    CONFIGURATION_CALLING_MAP // by calling_map; a title not in the map goes as calling_title, or, if that is
+                              // NULL, unchanged
+};
+enum configuration_called {
+    CONFIGURATION_CALLED_FIXED,   // the node's ae_title
+    CONFIGURATION_CALLED_PRESERVE // what the client called
+};
+enum configuration_settle { CONFIGURATION_SETTLE_AFTER, CONFIGURATION_SETTLE_ON_ANSWER };
+enum configuration_node_kind { CONFIGURATION_NODE_ARCHIVE };
+
+// One entry of `nodes:`
+struct configuration_node {
+    uint16_t id; // permanent, 1 to 65535, unique; written by the operator and never used for another node
+    char *name;
+    enum configuration_node_kind kind;
+    char *ae_title;
+    struct conf_address address;
+    const struct configuration_tls *tls; // NULL = plain, which the file said in words
+    char *tls_name;                      // name to look for in the archive's certificate; NULL = address.host
+    const struct configuration_domain *domain; // NULL when the file has no domains
+    enum configuration_calling calling;
+    char *calling_title; // for REPLACE (never NULL there) and MAP (may be NULL)
+    struct conf_pairs calling_map;
+    enum configuration_called called;
+    uint32_t associations; // leases: association limit of the archive for this process (ENGINE 5)
+    uint32_t max_pdu;      // longest P-DATA-TF sent to it even if it allows more; 0 = what it allows
+    enum configuration_settle settle_on;
+    uint64_t settle_after_ns; // `answered` becomes settled `by answer only` after this (FIELD 7)
+    uint64_t connect_ns;
+    uint64_t tls_ns;      // TLS handshake, and ARTIM towards the archive
+    uint64_t response_ns; // C-STORE-RSP
+    uint64_t stall_ns;    // no byte taken while sending
+    uint64_t idle_ns;     // an unused association is released after this
+    uint64_t release_ns;
+    uint64_t retry_min_ns; // first wait after a failure
+    uint64_t retry_max_ns; // longest wait; doubled with jitter in between
+};
+
+// `services:` of a client, bits.
+enum configuration_service {
+    CONFIGURATION_SERVICE_ECHO = 1u << 0,
+    CONFIGURATION_SERVICE_STORE = 1u << 1,
+    CONFIGURATION_SERVICE_QUERY = 1u << 2,
+    CONFIGURATION_SERVICE_RETRIEVE = 1u << 3,
+    CONFIGURATION_SERVICE_WORKLIST = 1u << 4,
+    CONFIGURATION_SERVICE_MPPS = 1u << 5,
+    CONFIGURATION_SERVICE_COMMIT = 1u << 6
+};
+
+// `quirks:` of a client, bits (FIELD 3, 16).
+enum configuration_quirk {
+    CONFIGURATION_QUIRK_ACCEPT_UNSCANNED = 1u
+                                           << 0, // store data sets that the scanner can not follow, flagged
+    CONFIGURATION_QUIRK_UID_MISMATCH = 1u << 1,  // SOP UIDs may differ between command and data set
+    CONFIGURATION_QUIRK_BLANK_CALLING = 1u << 2  // a blank calling title is this client's
+};
+
+// One entry of `clients:`. With no entry at all every calling title from everywhere is a client with the
+// services echo and store; with any, whoever matches none is rejected. The first entry that matches counts.
+struct configuration_client {
+    char *ae_title;                            // "*" = any title
+    struct conf_networks from;                 // empty = from anywhere
+    char *certificate;                         // rule of tls/binding.h, well-formed; NULL = not bound
+    const struct configuration_domain *domain; // NULL = unknown
+    uint32_t services;                         // bits of configuration_service
+    uint32_t quirks;                           // bits of configuration_quirk
+    uint32_t associations;                     // at the same time; 0 = only the limits for all
+};
+
+enum configuration_acknowledge { CONFIGURATION_ACKNOWLEDGE_DURABLE };
+enum configuration_negotiate { CONFIGURATION_NEGOTIATE_LEARNED, CONFIGURATION_NEGOTIATE_FIXED };
+
+// One row of `phases: NAME: store:`. The rows are tried in order; the first that matches counts.
+struct configuration_route {
+    struct conf_texts called;  // empty = any
+    struct conf_texts calling; // empty = any
+    const struct configuration_node **to;
+    size_t to_count; // at least one; the first is the primary that `learned` asks first
+    enum configuration_acknowledge acknowledge;
+    enum configuration_negotiate negotiate;
+    struct conf_texts classes;           // fixed: SOP Class UIDs; empty = every storage class
+    struct conf_texts transfer_syntaxes; // fixed: UIDs in order of preference, at least one
+};
+
+enum configuration_query_mode {
+    CONFIGURATION_QUERY_PRIMARY,
+    CONFIGURATION_QUERY_FALLBACK,
+    CONFIGURATION_QUERY_MERGE,
+    CONFIGURATION_QUERY_SHADOW
+};
+
+// One row of `phases: NAME: query:`. Checked when loaded, not yet used.
+struct configuration_query {
+    struct conf_texts called;
+    struct conf_texts calling;
+    const struct configuration_node **from;
+    size_t from_count;
+    enum configuration_query_mode mode;
+};
+
+// One entry of `phases:`
+struct configuration_phase {
+    char *name;
+    struct configuration_route *store;
+    size_t store_count;
+    struct configuration_query *query;
+    size_t query_count;
+};
+
+struct configuration {
+    uint32_t magic;
+    char *file; // absolute path that it was loaded from
+    struct configuration_gateway gateway;
+    struct configuration_journal journal;
+    struct configuration_memory memory;
+    struct configuration_ledger ledger;
+    struct configuration_limits limits;
+    struct conf_texts titles; // called titles that the gateway answers to; at least one
+    struct configuration_tls *tls;
+    size_t tls_count;
+    struct configuration_listener *listener;
+    size_t listener_count; // at least one
+    struct configuration_domain *domain;
+    size_t domain_count;
+    struct configuration_node *node; // in the order of the file
+    size_t node_count;               // at least one
+    struct configuration_client *client;
+    size_t client_count;
+    struct configuration_phase *phase;
+    size_t phase_count; // at least one
+    const struct configuration_phase *start_phase;
+};
+
+// Reads and checks a file. OK: *out is the configuration. ERR_IO: it can not be read; ERR_FORMAT: it is not
+// right; ERR_NOMEM. Then *out is not written and `errors` (initialised by the caller, who calls
+// conf_errors_fini) has at least one line for a person to read.
+MUST_USE enum result configuration_load(const char *path, struct configuration **out,
+                                        struct conf_errors *errors);
+
+// The same without looking whether certificates and keys can be read: for tools that need only the paths and
+// names, and that an operator may run who has no access to the keys.
+MUST_USE enum result configuration_load_for_tools(const char *path, struct configuration **out,
+                                                  struct conf_errors *errors);
+
+// The same from memory: `path` only names it in errors and is the base of relative paths. With check_files
+// false, certificates and keys are not looked for on disk (tests, fuzzing).
+MUST_USE enum result configuration_parse(const char *path, const char *text, size_t length, bool check_files,
+                                         struct configuration **out, struct conf_errors *errors);
+
+// NULL is allowed.
+void configuration_free(struct configuration *configuration);
+
+// Borrow by name, id or title; NULL if there is none.
+const struct configuration_node *configuration_node_by_name(const struct configuration *configuration,
+                                                            const char *name);
+const struct configuration_node *configuration_node_by_id(const struct configuration *configuration,
+                                                          uint16_t id);
+const struct configuration_phase *configuration_phase_by_name(const struct configuration *configuration,
+                                                              const char *name);
+
+// The row of a phase that a store association falls under; NULL = no row matches.
+const struct configuration_route *configuration_phase_route(const struct configuration_phase *phase,
+                                                            const char *called, const char *calling);
+
+// The option reference as Markdown, from the same tables that the loader uses (conf/REFERENCE.md). The caller
+// frees it; NULL when there is no memory.
+char *configuration_reference(void);
