@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon's control socket: JSON over HTTP/1.1 on a Unix socket of mode 0600, the same paths and bodies
+// that the HTTPS API will have (DESIGN 5).
+//
+// Role: reads and checks requests, calls the daemon's actions, writes the answers. It knows no gateway object
+// itself. Thread: main; everything here runs on the event_base of the main loop. Actions may finish later, on
+// the same thread.
+//
+//   GET  /v1/status                       -> actions->status
+//   GET  /v1/queue?archive&state&after&limit -> actions->queue_list
+//   POST /v1/queue/retry|park|drop        -> actions->queue_change   body: see struct admin_selection
+//   GET  /v1/archives                     -> actions->archive_list
+//   POST /v1/archives/NAME/echo|pause|resume -> actions->archive_change  body: optional {"person", "reason"}
+//
+// Every answer is a JSON object with "version": ADMIN_VERSION. A failure is {"version", "error", "message"}
+// with `error` one of: bad-request, not-found, not-allowed (method), too-large, refused, failed, unavailable.
+// No patient data in URLs or answers: receipts are named by number, instances by SOP Instance UID.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+
+struct event_base;
+struct admin_server;
+struct admin_reply;
+
+enum {
+    ADMIN_VERSION = 1,
+    ADMIN_BODY_BYTES = 65536,   // longest request body
+    ADMIN_HEADER_BYTES = 16384, // request line (with the URI) and headers together
+    ADMIN_RECEIPTS = 1000,      // most receipts named in one request
+    ADMIN_LIST_MOST = 10000,    // most rows of one list
+    ADMIN_LIST_DEFAULT = 100,
+    ADMIN_TEXT = 256, // longest `person`, `reason` or name, bytes
+};
+
+// What one archive is owed of one receipt, as an operator sees it. ANY only asks.
+enum admin_state { ADMIN_ANY, ADMIN_WAITING, ADMIN_SENDING, ADMIN_PARKED, ADMIN_ANSWERED };
+
+// "any", "waiting", "sending", "parked", "answered".
+const char *admin_state_text(enum admin_state state);
+
+struct admin_filter {
+    const char *archive;    // node name; NULL = every archive
+    enum admin_state state; // ANY = waiting, sending and parked
+    uint64_t after;         // only receipts above this number
+    uint32_t limit;         // 1 to ADMIN_LIST_MOST
+};
+
+enum admin_queue_change { ADMIN_RETRY, ADMIN_PARK, ADMIN_DROP };
+
+// Which of the owed (receipt, archive) pairs a change is for. Exactly one of: receipts, uid, is_all.
+// Body: {"archive": NAME, "receipts": [N...] | "uid": UID | "all": true, "person": TEXT, "reason":
+// TEXT}. Checked before the action sees it: DROP has archive, person and reason.
+struct admin_selection {
+    const char *archive; // NULL = every archive
+    const uint64_t *receipts;
+    size_t receipt_count;
+    const char *uid; // NULL, or one that is well-formed enough to look for (no control characters)
+    bool is_all;     // RETRY: all that is parked or waits for a retry; PARK, DROP: all that is not being sent
+    const char *person; // who asked; NULL if not said
+    const char *reason; // why; NULL if not said
+};
+
+enum admin_archive_change { ADMIN_ECHO, ADMIN_PAUSE, ADMIN_RESUME };
+
+// What the daemon can do. Each call must lead to exactly one admin_reply_send() or admin_reply_fail(), at
+// once or later. Pointers in arguments are borrowed during the call.
+struct admin_actions {
+    // {"life": "starting"|"running"|"stopping", "ready": bool, "since": seconds, "program": TEXT,
+    //  "phase": NAME, "epoch": N, "associations": N, "associations_limit": N,
+    //  "listeners": [{"name", "address", "tls": bool, "plain": bool}],
+    //  "archives": [as in archive_list],
+    //  "receipts": {"accepted": N, "owed": N, "parked": N, "answered": N, "settled": N}
+    //                                              accepted and settled: receipts in this process life; the
+    //                                              others: (receipt, archive) pairs now, each counted once
+    //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
+    //              "instances_refused", "bytes_received"}  of this process life
+    //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free": N or null, "accepting": bool},
+    //  "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
+    //  "events": {EVENT NAME: N}                   every log event that has happened since the start
+    //  "alarms": [TEXT...]}                        an alarm makes `dicomgate status` a finding
+    void (*status)(void *arg, struct admin_reply *reply);
+    // {"items": [{"receipt": N, "archive": NAME, "state": TEXT, "sop_class": UID, "uid": UID,
+    // "bytes": N,
+    //             "received": seconds, "attempts": N, "next": seconds or null, "reason": TEXT or null}],
+    //             "more": bool}
+    // in the order of receipt numbers; all pairs of the last receipt are there, even above the limit. UIDs
+    // and bytes are null until the ledger knows them.
+    void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+    // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
+    void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
+                         struct admin_reply *reply);
+    // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,
+    //                "state": "up"|"down"|"paused"|"unknown", "lanes": N, "lanes_limit": N, "owed": N,
+    //                "parked": N, "answered": N, "oldest": seconds or null, "last_success": seconds or null,
+    //                "problem": TEXT or null,
+    //                "counters": {"answered", "failed", "lost", "opened", "refused", "bytes"}}]}
+    void (*archive_list)(void *arg, struct admin_reply *reply);
+    // ECHO: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}; PAUSE and RESUME: {"archive":
+    // NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
+    void (*archive_change)(void *arg, enum admin_archive_change change, const char *name, const char *person,
+                           const char *reason, struct admin_reply *reply);
+};
+
+// HTTP statuses that an action answers with.
+enum admin_status {
+    ADMIN_FINE = 200,
+    ADMIN_BAD_REQUEST = 400,
+    ADMIN_NOT_FOUND = 404,
+    ADMIN_NOT_ALLOWED = 405,
+    ADMIN_REFUSED = 409, // understood, but not in this state
+    ADMIN_TOO_LARGE = 413,
+    ADMIN_FAILED = 500,      // our own fault
+    ADMIN_UNAVAILABLE = 503, // starting, stopping, or a queue is full
+};
+
+// Ends the reply; it must not be used again. Takes `body`, an object, and sets its "version"; NULL (no
+// memory) answers ADMIN_FAILED. Fine also if the caller has hung up or the server is gone.
+void admin_reply_send(struct admin_reply *reply, enum admin_status status, json_t *body);
+// The same for a failure, with a sentence for the operator.
+void admin_reply_fail(struct admin_reply *reply, enum admin_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Makes the socket and begins to answer. A socket that nobody listens on any more is replaced. `actions` and
+// `arg` are borrowed until admin_server_free(). ERR_EXISTS: another process answers there, or it is not a
+// socket; ERR_IO (errno says why); ERR_LIMIT: the path is too long; ERR_NOMEM.
+MUST_USE enum result admin_server_new(struct event_base *base, const char *path,
+                                      const struct admin_actions *actions, void *arg,
+                                      struct admin_server **out);
+// Answers what is pending with ADMIN_UNAVAILABLE, closes and removes the socket. NULL is fine. Replies that
+// actions still hold stay valid to be ended.
+void admin_server_free(struct admin_server *server);

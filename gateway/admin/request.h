@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a request's query and body say, checked. Private to gateway/admin; main thread.
+#pragma once
+
+#include <event2/http.h>
+
+#include "admin/admin.h"
+
+enum { ADMIN_PROBLEM = 256 };
+
+// Why a request can not be served; `text` is for the operator.
+struct admin_problem {
+    enum admin_status status;
+    char text[ADMIN_PROBLEM];
+};
+
+// A filter and the memory that it points into.
+struct admin_filter_request {
+    struct admin_filter filter;
+    char archive[ADMIN_TEXT];
+};
+
+// A selection and the memory that it points into.
+struct admin_change_request {
+    struct admin_selection selection;
+    json_t *body; // owner of the texts; NULL = none was given
+    uint64_t *receipts;
+};
+
+// From the query part of a URI; NULL = none. ERR_FORMAT: *problem says why.
+MUST_USE enum result admin_filter_parse(const char *query, struct admin_filter_request *out,
+                                        struct admin_problem *problem);
+
+// From a body. With `is_queue` false only "person" and "reason" are known, and the body may be empty.
+// ERR_FORMAT, ERR_NOMEM: *problem says why. On OK the caller ends it with admin_change_fini().
+MUST_USE enum result admin_change_parse(const char *text, size_t length, bool is_queue,
+                                        struct admin_change_request *out, struct admin_problem *problem);
+void admin_change_fini(struct admin_change_request *request);
+
+// Whether the selection says enough for this change. ERR_FORMAT: *problem says what is missing.
+MUST_USE enum result admin_change_check(enum admin_queue_change change,
+                                        const struct admin_selection *selection,
+                                        struct admin_problem *problem);
+
+// A node's name as it may stand in a configuration: letters, digits and _ . -.
+bool admin_name_is_valid(const char *name);
