@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the verbs of `dicomgate` share: options, exit statuses, the call to the daemon, tables. Private to
+// gateway/cli; one thread.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "conf/configuration.h"
+
+// DESIGN 5.
+enum cli_exit {
+    CLI_FINE = 0,
+    CLI_FINDING = 1, // it worked, and somebody should look
+    CLI_USAGE = 2,
+    CLI_CONFIGURATION = 3,
+    CLI_UNREACHABLE = 4, // the daemon does not answer
+    CLI_REFUSED = 5,
+    CLI_INTERNAL = 6
+};
+
+// Bits: which options a verb takes, and which were given.
+enum cli_option {
+    CLI_OPTION_CONFIG = 1 << 0,
+    CLI_OPTION_SOCKET = 1 << 1,
+    CLI_OPTION_JSON = 1 << 2,
+    CLI_OPTION_HELP = 1 << 3,
+    CLI_OPTION_VERSION = 1 << 4,
+    CLI_OPTION_ARCHIVE = 1 << 5,
+    CLI_OPTION_STATE = 1 << 6,
+    CLI_OPTION_LIMIT = 1 << 7,
+    CLI_OPTION_AFTER = 1 << 8,
+    CLI_OPTION_ALL = 1 << 9,
+    CLI_OPTION_UID = 1 << 10,
+    CLI_OPTION_PERSON = 1 << 11,
+    CLI_OPTION_REASON = 1 << 12
+};
+
+// One run of the program. Texts are borrowed from argv.
+struct cli {
+    const char *config;
+    const char *socket;
+    const char *archive;
+    const char *state;
+    const char *limit;
+    const char *after;
+    const char *uid;
+    const char *person;
+    const char *reason;
+    bool is_json;
+    bool is_all;
+    unsigned given;   // bits of cli_option
+    char **arguments; // behind the verb
+    int argument_count;
+};
+
+// Verbs (verb_*.c). Each prints its own complaints.
+enum cli_exit cli_status(struct cli *cli);
+enum cli_exit cli_queue_list(struct cli *cli);
+enum cli_exit cli_queue_retry(struct cli *cli);
+enum cli_exit cli_queue_park(struct cli *cli);
+enum cli_exit cli_queue_drop(struct cli *cli);
+enum cli_exit cli_archive_list(struct cli *cli);
+enum cli_exit cli_archive_echo(struct cli *cli);
+enum cli_exit cli_archive_pause(struct cli *cli);
+enum cli_exit cli_archive_resume(struct cli *cli);
+enum cli_exit cli_key_init(struct cli *cli);
+enum cli_exit cli_config_check(struct cli *cli);
+enum cli_exit cli_config_reference(struct cli *cli);
+
+// ---- complaints and configuration (values.c) ----
+
+// "dicomgate: ..." on standard error; with --json also {"version", "error", "message"} on standard output.
+enum cli_exit cli_complain(const struct cli *cli, enum cli_exit status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+// The configuration for paths and names, without looking at certificates. The caller frees it on CLI_FINE.
+MUST_USE enum cli_exit cli_configuration(const struct cli *cli, struct configuration **out);
+// Errors of a file, one to a line, on standard error.
+void cli_print_errors(const struct conf_errors *errors);
+// Prints an answer as it came. Takes nothing.
+enum cli_exit cli_print_json(const json_t *answer);
+
+// ---- the call to the daemon (client.c) ----
+
+// GET (body NULL) or POST of `body` (taken) to the control socket. On CLI_FINE *answer is an object that the
+// caller gives back; else the complaint is printed.
+MUST_USE enum cli_exit cli_call(const struct cli *cli, const char *path, json_t *body, json_t **answer);
+
+// ---- values for people (values.c); each fills `to` and returns it ----
+
+enum { CLI_TEXT = 64 };
+
+// A member of an answer: its text, or "-" where it is missing or null.
+const char *cli_text(const json_t *object, const char *key);
+// Its number, or 0.
+int64_t cli_number(const json_t *object, const char *key);
+// "1.5 GiB"; "-" if missing.
+const char *cli_size(const json_t *object, const char *key, char to[CLI_TEXT]);
+// How long before now: "12 s", "3 min", "5 h", "4 d"; "-" if missing.
+const char *cli_age(const json_t *object, const char *key, char to[CLI_TEXT]);
+// "2026-11-21 20:17:18" in local time; "-" if missing.
+const char *cli_time(const json_t *object, const char *key, char to[CLI_TEXT]);
+// "12"; "-" if missing.
+const char *cli_count(const json_t *object, const char *key, char to[CLI_TEXT]);
+
+// ---- tables (table.c) ----
+
+enum { CLI_COLUMNS = 12 };
+
+// Columns as wide as their widest cell; numbers to the right. Cells are copied.
+struct cli_table {
+    size_t columns;
+    const char *title[CLI_COLUMNS];
+    bool is_right[CLI_COLUMNS];
+    char **cells; // row by row
+    size_t count; // cells
+    size_t capacity;
+};
+
+// Titles that begin with '>' are for columns that align to the right.
+void cli_table_init(struct cli_table *table, size_t columns, const char *const *titles);
+void cli_table_fini(struct cli_table *table);
+void cli_table_add(struct cli_table *table, const char *cell);
+void cli_table_print(const struct cli_table *table, FILE *stream);

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `dicomgate VERB`: finds the verb, reads its options, runs it. Every verb is one row of a table, which is
+// also the help.
+#include "cli.h"
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/ledger.h"
+
+#define DEFAULT_CONFIG "/etc/dicomgate/dicomgate.yaml"
+
+enum { COMMON = CLI_OPTION_CONFIG | CLI_OPTION_SOCKET | CLI_OPTION_JSON | CLI_OPTION_HELP };
+
+struct verb {
+    const char *group; // first word
+    const char *name;  // second word; NULL = there is none
+    unsigned options;  // bits of cli_option, beside the common ones
+    int least, most;   // arguments; most < 0 = any number
+    enum cli_exit (*run)(struct cli *cli);
+    const char *usage; // what follows the words
+    const char *help;  // one line
+    const char *more;  // paragraphs and an example
+};
+
+static const struct verb VERBS[] = {
+    {"status", NULL, 0, 0, 0, cli_status, "", "one page: is everything well?",
+     "Shows the daemon, the receipts, the journal, the listeners and the archives. Exit status 1 if the "
+     "gateway is not\n"
+     "ready or an alarm stands.\n\n"
+     "Example:  dicomgate status\n"
+     "          dicomgate status --json | jq .receipts.owed\n"},
+    {"queue", "list", CLI_OPTION_ARCHIVE | CLI_OPTION_STATE | CLI_OPTION_LIMIT | CLI_OPTION_AFTER, 0, 0,
+     cli_queue_list, "[--archive NAME] [--state STATE] [--limit N] [--after RECEIPT]",
+     "what is still owed to the archives",
+     "States: waiting, sending, parked (a person must decide), answered (said Success, not settled yet), any "
+     "(the first\n"
+     "three; the default). At most 100 rows unless --limit says otherwise.\n\n"
+     "Example:  dicomgate queue list --archive legacy --state parked\n"},
+    {"queue", "retry",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
+     cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
+     "try parked or delayed instances again, now",
+     "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
+     "every "
+     "archive.\n\n"
+     "Example:  dicomgate queue retry 17 18\n"
+     "          dicomgate queue retry --all legacy\n"},
+    {"queue", "park",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
+     cli_queue_park, "RECEIPT... | --uid UID | --all  [ARCHIVE] [--person WHO] [--reason WHY]",
+     "do not send, but keep, until somebody retries or drops it",
+     "Example:  dicomgate queue park 17 legacy --reason 'aborts the archive'\n"},
+    {"queue", "drop",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
+     cli_queue_drop, "RECEIPT... | --uid UID | --all  ARCHIVE --person WHO --reason WHY",
+     "never send it to this archive; recorded with person and reason",
+     "The instance stays owed to the other archives. When no archive is owed it any more, its data is "
+     "destroyed; the\n"
+     "ledger keeps who dropped it and why.\n\n"
+     "Example:  dicomgate queue drop 17 legacy --person 'J. Doe' --reason 'sent by mistake, see "
+     "ticket 12'\n"},
+    {"archive", "list", 0, 0, 0, cli_archive_list, "", "archives, their state, and what they are owed",
+     "Example:  dicomgate archive list\n"},
+    {"archive", "echo", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_echo, "NAME",
+     "C-ECHO to an archive, as the gateway would reach it", "Example:  dicomgate archive echo legacy\n"},
+    {"archive", "pause", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_pause,
+     "NAME [--person WHO] [--reason WHY]", "stop sending to an archive; what it is owed is kept",
+     "Lasts over a restart, until `archive resume`.\n\n"
+     "Example:  dicomgate archive pause legacy --reason 'upgrade tonight'\n"},
+    {"archive", "resume", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_resume,
+     "NAME [--person WHO] [--reason WHY]", "send to a paused archive again",
+     "Example:  dicomgate archive resume legacy\n"},
+    {"key", "init", 0, 0, 0, cli_key_init, "", "make the key file, and the master key if there is none",
+     "Once, before the first start, as the user that the gateway runs as. Replaces nothing that is there.\n\n"
+     "Example:  dicomgate --config /etc/dicomgate/dicomgate.yaml key init\n"},
+    {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
+     "is the configuration right? Says where it is not",
+     "Also looks whether certificates and keys can be read. Needs no daemon.\n\n"
+     "Example:  dicomgate config check /etc/dicomgate/dicomgate.yaml\n"},
+    {"config", "reference", 0, 0, 0, cli_config_reference, "",
+     "every option with range, default and meaning, as Markdown",
+     "Example:  dicomgate config reference > REFERENCE.md\n"},
+};
+enum { VERB_COUNT = sizeof VERBS / sizeof *VERBS };
+
+static const struct option OPTIONS[] = {
+    {"config", required_argument, NULL, CLI_OPTION_CONFIG},
+    {"socket", required_argument, NULL, CLI_OPTION_SOCKET},
+    {"json", no_argument, NULL, CLI_OPTION_JSON},
+    {"help", no_argument, NULL, CLI_OPTION_HELP},
+    {"version", no_argument, NULL, CLI_OPTION_VERSION},
+    {"archive", required_argument, NULL, CLI_OPTION_ARCHIVE},
+    {"state", required_argument, NULL, CLI_OPTION_STATE},
+    {"limit", required_argument, NULL, CLI_OPTION_LIMIT},
+    {"after", required_argument, NULL, CLI_OPTION_AFTER},
+    {"all", no_argument, NULL, CLI_OPTION_ALL},
+    {"uid", required_argument, NULL, CLI_OPTION_UID},
+    {"person", required_argument, NULL, CLI_OPTION_PERSON},
+    {"reason", required_argument, NULL, CLI_OPTION_REASON},
+    {NULL, 0, NULL, 0},
+};
+
+static void print_words(FILE *stream, const struct verb *verb)
+{
+    (void)fprintf(stream, "%s%s%s", verb->group, verb->name != NULL ? " " : "",
+                  verb->name != NULL ? verb->name : "");
+}
+
+static void print_help(FILE *stream, const char *group)
+{
+    (void)fputs("usage: dicomgate [--config FILE] [--socket PATH] [--json] VERB ...\n\n", stream);
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        char words[32];
+        if (group != NULL && strcmp(VERBS[i].group, group) != 0)
+            continue;
+        (void)snprintf(words, sizeof words, "%s %s", VERBS[i].group,
+                       VERBS[i].name != NULL ? VERBS[i].name : "");
+        (void)fprintf(stream, "  %-18s%s\n", words, VERBS[i].help);
+    }
+    if (group == NULL)
+        (void)fputs(
+            "  ledger show UID   what became of an instance; also `ledger stats` and `ledger export`\n",
+            stream);
+    (void)fputs(
+        "\n"
+        "  --config FILE     where the configuration is (" DEFAULT_CONFIG ")\n"
+        "  --socket PATH     the daemon's control socket (else as the configuration says)\n"
+        "  --json            the answer for programs\n"
+        "  VERB --help       more about a verb, with an example\n\n"
+        "Exit status: 0 fine, 1 a finding, 2 usage, 3 configuration, 4 daemon not reachable, 5 refused, "
+        "6 internal.\n",
+        stream);
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+    (void)fputs("usage: dicomgate ", stdout);
+    print_words(stdout, verb);
+    bool is_sentence = verb->help[strlen(verb->help) - 1] == '?';
+    (void)printf("%s%s\n\n%s%s\n%s", verb->usage[0] != 0 ? " " : "", verb->usage, verb->help,
+                 is_sentence ? "" : ".", verb->more);
+}
+
+static const char **slot_of(struct cli *cli, int option)
+{
+    switch (option) {
+    case CLI_OPTION_CONFIG:
+        return &cli->config;
+    case CLI_OPTION_SOCKET:
+        return &cli->socket;
+    case CLI_OPTION_ARCHIVE:
+        return &cli->archive;
+    case CLI_OPTION_STATE:
+        return &cli->state;
+    case CLI_OPTION_LIMIT:
+        return &cli->limit;
+    case CLI_OPTION_AFTER:
+        return &cli->after;
+    case CLI_OPTION_UID:
+        return &cli->uid;
+    case CLI_OPTION_PERSON:
+        return &cli->person;
+    case CLI_OPTION_REASON:
+        return &cli->reason;
+    default:
+        return NULL;
+    }
+}
+
+// Options up to the end, or (with `stops`) up to the first word. False: getopt has complained.
+static bool read_options(struct cli *cli, int argc, char **argv, bool stops)
+{
+    optind = 0; // glibc: begin anew
+    for (;;) {
+        int option = getopt_long(argc, argv, stops ? "+h" : "h", OPTIONS, NULL);
+        if (option == -1)
+            return true;
+        if (option == '?')
+            return false;
+        if (option == 'h')
+            option = CLI_OPTION_HELP;
+        const char **slot = slot_of(cli, option);
+        if (slot != NULL)
+            *slot = optarg;
+        cli->is_json = cli->is_json || option == CLI_OPTION_JSON;
+        cli->is_all = cli->is_all || option == CLI_OPTION_ALL;
+        cli->given |= (unsigned)option;
+    }
+}
+
+static const struct verb *verb_find(const char *group, const char *name)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(VERBS[i].group, group) == 0 &&
+            (VERBS[i].name == NULL || (name != NULL && strcmp(VERBS[i].name, name) == 0)))
+            return &VERBS[i];
+    return NULL;
+}
+
+static bool is_group(const char *word)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(VERBS[i].group, word) == 0)
+            return true;
+    return false;
+}
+
+static enum cli_exit usage(const struct cli *cli, const struct verb *verb, const char *what)
+{
+    (void)fputs("usage: dicomgate ", stderr);
+    print_words(stderr, verb);
+    (void)fprintf(stderr, "%s%s\n", verb->usage[0] != 0 ? " " : "", verb->usage);
+    return cli_complain(cli, CLI_USAGE, "%s", what);
+}
+
+static enum cli_exit verb_run(struct cli *cli, const struct verb *verb)
+{
+    unsigned foreign = cli->given & ~(unsigned)COMMON & ~verb->options;
+    if ((cli->given & CLI_OPTION_HELP) != 0) {
+        print_verb_help(verb);
+        return CLI_FINE;
+    }
+    for (const struct option *option = OPTIONS; option->name != NULL && foreign != 0; option++) {
+        char text[64];
+        if ((foreign & (unsigned)option->val) == 0)
+            continue;
+        (void)snprintf(text, sizeof text, "--%s has no meaning here", option->name);
+        return usage(cli, verb, text);
+    }
+    if (cli->argument_count < verb->least)
+        return usage(cli, verb, "something is missing");
+    if (verb->most >= 0 && cli->argument_count > verb->most)
+        return usage(cli, verb, "more words than expected");
+    return verb->run(cli);
+}
+
+static int ledger_ask(int argc, char **argv, const struct configuration *configuration)
+{
+    struct cli_ledger_name *names = calloc(configuration->node_count + 1, sizeof *names);
+    if (names == NULL)
+        return CLI_INTERNAL;
+    for (size_t i = 0; i < configuration->node_count; i++)
+        names[i] = (struct cli_ledger_name){configuration->node[i].id, configuration->node[i].name};
+    int code = cli_ledger_main(argc, argv, configuration->gateway.data, names, configuration->node_count);
+    free(names);
+    return code;
+}
+
+// `--config FILE` behind the verb is ours too, as with the other verbs; the rest moves up.
+static int ledger_config_take(struct cli *cli, int argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            cli->config = argv[++i];
+        else
+            argv[kept++] = argv[i];
+    }
+    return kept;
+}
+
+// The ledger has options of its own; it is told where the data folder is. `--json` in front of it counts too.
+static int ledger_run(struct cli *cli, int argc, char **argv)
+{
+    static char json[] = "--json";
+    struct configuration *configuration;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            cli_ledger_help();
+            return CLI_FINE;
+        }
+    }
+    argc = ledger_config_take(cli, argc, argv);
+    char **words = calloc((size_t)argc + 2, sizeof *words);
+    if (words == NULL)
+        return (int)(cli_complain(cli, CLI_INTERNAL, "out of memory"));
+    enum cli_exit status = cli_configuration(cli, &configuration);
+    int code = (int)status;
+    if (status == CLI_FINE) {
+        memcpy(words, argv, (size_t)argc * sizeof *words);
+        if (cli->is_json)
+            words[argc++] = json;
+        code = ledger_ask(argc, words, configuration);
+        configuration_free(configuration);
+    }
+    free(words);
+    return code;
+}
+
+// The words of the verb, then its options and arguments in any order.
+static enum cli_exit words_run(struct cli *cli, int argc, char **argv)
+{
+    const struct verb *verb = verb_find(argv[0], argc > 1 ? argv[1] : NULL);
+    if (verb == NULL && is_group(argv[0])) {
+        print_help(stderr, argv[0]);
+        return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_FINE : CLI_USAGE;
+    }
+    if (verb == NULL) {
+        print_help(stderr, NULL);
+        return cli_complain(cli, CLI_USAGE, "there is no verb \"%.60s\"", argv[0]);
+    }
+    int words = verb->name != NULL ? 2 : 1;
+    if (!read_options(cli, argc - words + 1, argv + words - 1, false))
+        return CLI_USAGE;
+    cli->arguments = argv + words - 1 + optind;
+    cli->argument_count = argc - words + 1 - optind;
+    return verb_run(cli, verb);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.config = DEFAULT_CONFIG};
+    if (!read_options(&cli, argc, argv, true))
+        return CLI_USAGE;
+    if ((cli.given & CLI_OPTION_VERSION) != 0) {
+        (void)puts("dicomgate " DG_VERSION);
+        return CLI_FINE;
+    }
+    int rest = argc - optind;
+    char **words = argv + optind;
+    if (rest == 0 || (cli.given & CLI_OPTION_HELP) != 0) {
+        bool is_asked = (cli.given & CLI_OPTION_HELP) != 0;
+        print_help(is_asked ? stdout : stderr, NULL);
+        return is_asked ? CLI_FINE : CLI_USAGE;
+    }
+    if (strcmp(words[0], "ledger") == 0)
+        return ledger_run(&cli, rest - 1, words + 1);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return (int)(cli_complain(&cli, CLI_INTERNAL, "libcurl can not be used"));
+    enum cli_exit status = words_run(&cli, rest, words);
+    curl_global_cleanup();
+    return (int)(fflush(stdout) != 0 && status == CLI_FINE ? CLI_INTERNAL : status);
+}
