@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What operators can see and do (admin/admin.h), carried out on the gateway: questions and changes go as
+// calls to the workers, their answers come back to the main loop and are put together there.
+//
+// Thread: main; the parts that run on workers say so.
+#pragma once
+
+#include "admin/admin.h"
+#include "daemon/gateway.h"
+
+struct actions;
+
+extern const struct admin_actions actions_table; // its `arg` is a struct actions
+
+MUST_USE enum result actions_new(struct gateway *gateway, struct actions **out); // ERR_NOMEM
+// After the workers' threads have ended; requests still under way are answered as unavailable.
+void actions_free(struct actions *actions);

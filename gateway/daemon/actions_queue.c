@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `queue list`: each worker picks its first rows by receipt number, main puts them together and asks the
+// ledger for what is not in memory any more.
+//
+// A list walks every delivery that its filter lets through, on the worker's loop: a microsecond for ten or so
+// (answered ones, which are most, only when they are asked for).
+#include "base/check.h"
+#include "base/text.h"
+#include "daemon/actions_json.h"
+#include "daemon/actions_private.h"
+#include "forward/archive.h"
+#include "store/ledger_reader.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_FIRST = 64, ROWS_PER_TURN = 64, LEDGER_WAITS = 10 };
+#define LEDGER_WAIT_NS (100 * NSEC_PER_MS)
+
+struct row {
+    uint64_t receipt;
+    size_t archive;    // index of the node
+    uint64_t received; // wall clock, as `next`
+    uint64_t next;     // try; 0: none is planned
+    uint64_t bytes;
+    uint32_t attempts;
+    enum delivery_stage stage;
+    bool is_known; // UIDs and bytes are filled in
+    char reason[64];
+    char sop_class[65];
+    char sop_instance[65];
+};
+
+// On a worker: the first `most` rows, as a heap with the last one on top until all have been seen.
+struct rows {
+    size_t count;
+    size_t capacity;
+    size_t most;
+    struct row item[];
+};
+
+struct list_round {
+    struct round round;
+    bool has_archive;
+    size_t archive;
+    enum admin_state state;
+    uint64_t after;
+    size_t limit;
+    // Main, from here:
+    struct rows *rows;
+    size_t next_row;
+    unsigned waits; // for the ledger
+    json_t *items;
+    bool has_more;
+};
+
+static struct list_round *list_round_of(struct round *round)
+{
+    return CONTAINER_OF(round, struct list_round, round);
+}
+
+// ---- rows ----
+
+static int row_compare(const void *one, const void *other)
+{
+    const struct row *a = one, *b = other;
+    if (a->receipt != b->receipt)
+        return a->receipt < b->receipt ? -1 : 1;
+    return a->archive < b->archive ? -1 : a->archive > b->archive;
+}
+
+static void rows_swap(struct rows *rows, size_t one, size_t other)
+{
+    struct row kept = rows->item[one];
+    rows->item[one] = rows->item[other];
+    rows->item[other] = kept;
+}
+
+static void rows_sift_up(struct rows *rows, size_t at)
+{
+    for (; at > 0 && row_compare(&rows->item[at], &rows->item[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+        rows_swap(rows, at, (at - 1) / 2);
+}
+
+static void rows_sift_down(struct rows *rows, size_t at)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child + 1 < rows->count && row_compare(&rows->item[child + 1], &rows->item[child]) > 0)
+            child++;
+        if (child >= rows->count || row_compare(&rows->item[child], &rows->item[at]) <= 0)
+            return;
+        rows_swap(rows, at, child);
+        at = child;
+    }
+}
+
+// Room for `count` rows; NULL in *rows is fine. False: no memory, *rows is as it was.
+static bool rows_reserve(struct rows **rows, size_t count)
+{
+    size_t capacity = *rows != NULL ? (*rows)->capacity : 0;
+    if (count <= capacity && *rows != NULL)
+        return true;
+    capacity = 2 * capacity > count ? 2 * capacity : count;
+    struct rows *larger = realloc(*rows, sizeof *larger + capacity * sizeof larger->item[0]);
+    if (larger == NULL)
+        return false;
+    if (*rows == NULL)
+        *larger = (struct rows){0};
+    larger->capacity = capacity;
+    *rows = larger;
+    return true;
+}
+
+// ---- on the worker ----
+
+static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
+{
+    const struct receipt *receipt = delivery->receipt;
+    struct ev_loop *loop = receipt->worker->loop;
+    *row = (struct row){.receipt = receipt->number,
+                        .archive = archive,
+                        .received = receipt->closed_at,
+                        .attempts = delivery->attempts,
+                        .stage = delivery->stage};
+    if (delivery->stage == STAGE_RESTING)
+        row->next = ev_wall_now(loop) + (delivery->when > ev_now(loop) ? delivery->when - ev_now(loop) : 0);
+    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
+        text_copy(row->reason, sizeof row->reason, slice_of_text(delivery->reason));
+    if (receipt->content == NULL)
+        return;
+    row->is_known = true;
+    row->bytes = receipt->content->length;
+    text_printable(row->sop_class, sizeof row->sop_class, receipt->content->open.sop_class);
+    text_printable(row->sop_instance, sizeof row->sop_instance, receipt->content->open.sop_instance);
+}
+
+static bool rows_offer(struct rows **owned, const struct delivery *delivery, size_t archive)
+{
+    struct row key = {.receipt = delivery->receipt->number, .archive = archive};
+    if ((*owned)->count == (*owned)->most) {
+        if (row_compare(&key, &(*owned)->item[0]) > 0)
+            return true;
+        row_fill(&(*owned)->item[0], delivery, archive);
+        rows_sift_down(*owned, 0);
+        return true;
+    }
+    if (!rows_reserve(owned, (*owned)->count + 1))
+        return false;
+    struct rows *rows = *owned;
+    row_fill(&rows->item[rows->count], delivery, archive);
+    rows_sift_up(rows, rows->count++);
+    return true;
+}
+
+static bool state_wants(enum admin_state state, enum delivery_stage stage)
+{
+    switch (stage) {
+    case STAGE_WAITING:
+    case STAGE_RESTING:
+        return state == ADMIN_ANY || state == ADMIN_WAITING;
+    case STAGE_SENDING:
+        return state == ADMIN_ANY || state == ADMIN_SENDING;
+    case STAGE_PARKED:
+        return state == ADMIN_ANY || state == ADMIN_PARKED;
+    case STAGE_ANSWERED:
+        return state == ADMIN_ANSWERED;
+    case STAGE_SETTLED:
+        return false;
+    }
+    unreachable_state();
+}
+
+static bool archive_rows_take(const struct list_round *list, struct archive *archive, size_t index,
+                              struct rows **rows)
+{
+    for (enum delivery_stage stage = STAGE_WAITING; stage < STAGE_SETTLED; stage++) {
+        if (!state_wants(list->state, stage))
+            continue;
+        LIST_EACH(archive_list(archive, stage), node)
+        {
+            const struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
+            if (delivery->receipt->number > list->after && !rows_offer(rows, delivery, index))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void list_work(struct part *part)
+{
+    const struct list_round *list = list_round_of(part->round);
+    struct worker *worker = part->worker;
+    size_t nodes = worker->gateway->node_count;
+    struct rows *rows = NULL;
+    bool is_complete = rows_reserve(&rows, ROWS_FIRST);
+    if (is_complete)
+        rows->most = list->limit + nodes; // the rest of the last receipt is shown too
+    for (size_t i = 0; is_complete && i < nodes; i++)
+        if (!list->has_archive || list->archive == i)
+            is_complete = archive_rows_take(list, &worker->archives[i], i, &rows);
+    part->answer = rows;
+    if (is_complete)
+        part_done(part);
+    else
+        part_refuse(part);
+}
+
+// ---- on main ----
+
+// What is cold is looked up by receipt number. This may wait for the disk and with it the main loop, which
+// accepts connections: so only some rows are looked up in one turn. A thread for look-ups would end that too.
+static enum result row_look_up(struct gateway *gateway, struct row *row)
+{
+    struct ledger_fact fact;
+    fact_init(&fact);
+    enum result result = ledger_find_receipt(gateway->platform.ledger, row->receipt, &fact);
+    if (result == OK) {
+        row->is_known = true;
+        row->bytes = fact.length;
+        if (fact.sop_class != NULL)
+            text_printable(row->sop_class, sizeof row->sop_class, slice_of_text(fact.sop_class));
+        if (fact.sop_instance != NULL)
+            text_printable(row->sop_instance, sizeof row->sop_instance, slice_of_text(fact.sop_instance));
+    }
+    fact_fini(&fact);
+    return result;
+}
+
+static const char *stage_text(enum delivery_stage stage)
+{
+    return stage == STAGE_RESTING ? admin_state_text(ADMIN_WAITING) : delivery_stage_name(stage);
+}
+
+static json_t *row_json(const struct gateway *gateway, const struct row *row)
+{
+    json_t *item = json_object();
+    set_number(item, "receipt", row->receipt);
+    set_text(item, "archive", gateway->nodes[row->archive].conf->name);
+    set_text(item, "state", stage_text(row->stage));
+    set_text(item, "sop_class", row->sop_class);
+    set_text(item, "uid", row->sop_instance);
+    if (row->is_known)
+        set_number(item, "bytes", row->bytes);
+    else
+        (void)json_object_set_new(item, "bytes", json_null());
+    set_time(item, "received", row->received);
+    set_number(item, "attempts", row->attempts);
+    set_time(item, "next", row->next);
+    set_text(item, "reason", row->reason);
+    return item;
+}
+
+// The ledger is a little behind the journal: what has just come in and gone cold it does not know yet.
+static bool waits_for_ledger(struct list_round *list, struct row *row)
+{
+    if (row->is_known || row_look_up(list->round.actions->gateway, row) != ERR_MISSING)
+        return false;
+    return list->waits++ < LEDGER_WAITS;
+}
+
+static void list_turn(struct round *round)
+{
+    struct list_round *list = list_round_of(round);
+    for (unsigned i = 0; i < ROWS_PER_TURN && list->next_row < list->rows->count; i++, list->next_row++) {
+        struct row *row = &list->rows->item[list->next_row];
+        if (waits_for_ledger(list, row)) {
+            ev_timer_start(&round->timer, LEDGER_WAIT_NS);
+            return;
+        }
+        (void)json_array_append_new(list->items, row_json(round->actions->gateway, row));
+    }
+    if (list->next_row < list->rows->count) {
+        ev_timer_start(&round->timer, 0);
+        return;
+    }
+    json_t *body = json_object();
+    (void)json_object_set(body, "items", list->items);
+    set_flag(body, "more", list->has_more);
+    round_end(round, ADMIN_FINE, body);
+}
+
+static bool rows_join(struct round *round, struct rows **all)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < round->part_count; i++)
+        count += ((const struct rows *)round->parts[i]->answer)->count;
+    if (!rows_reserve(all, count))
+        return false;
+    for (size_t i = 0; i < round->part_count; i++) {
+        const struct rows *rows = round->parts[i]->answer;
+        memcpy(&(*all)->item[(*all)->count], rows->item, rows->count * sizeof rows->item[0]);
+        (*all)->count += rows->count;
+    }
+    qsort((*all)->item, count, sizeof(struct row), row_compare);
+    return true;
+}
+
+static void list_finish(struct round *round)
+{
+    struct list_round *list = list_round_of(round);
+    list->items = json_array();
+    if (list->items == NULL || !rows_join(round, &list->rows)) {
+        round_end(round, ADMIN_FAILED, NULL);
+        return;
+    }
+    // A caller goes on behind the last receipt: all of its rows belong to this answer.
+    struct rows *rows = list->rows;
+    size_t shown = list->limit < rows->count ? list->limit : rows->count;
+    while (shown < rows->count && rows->item[shown].receipt == rows->item[shown - 1].receipt)
+        shown++;
+    list->has_more = shown < rows->count;
+    rows->count = shown;
+    list_turn(round);
+}
+
+static void list_fini(struct round *round)
+{
+    struct list_round *list = list_round_of(round);
+    free(list->rows);
+    json_decref(list->items);
+}
+
+static const struct round_kind list_kind = {
+    .size = sizeof(struct list_round),
+    .work = list_work,
+    .finish = list_finish,
+    .turn = list_turn,
+    .fini = list_fini,
+};
+
+void actions_queue_list(void *arg, const struct admin_filter *filter, struct admin_reply *reply)
+{
+    struct actions *actions = arg;
+    size_t archive = 0;
+    if (filter->archive != NULL && actions_node_find(actions, filter->archive, &archive) == NULL) {
+        admin_reply_fail(reply, ADMIN_NOT_FOUND, "there is no archive \"%.60s\"", filter->archive);
+        return;
+    }
+    struct round *round = round_new(actions, &list_kind, reply, 0, actions->gateway->platform.workers);
+    if (round == NULL)
+        return;
+    struct list_round *list = list_round_of(round);
+    list->has_archive = filter->archive != NULL;
+    list->archive = archive;
+    list->state = filter->state;
+    list->after = filter->after;
+    list->limit = filter->limit;
+    round_begin(round);
+}

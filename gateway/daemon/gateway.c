@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Making, starting, stopping and taking down the object graph. Recovery is recover.c, the ledger's thread
+// ledger_loop.c.
+#include "daemon/gateway.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/units.h"
+#include "daemon/ledger_loop.h"
+#include "daemon/worker.h"
+#include "front/access.h"
+#include "front/census.h"
+#include "store/control.h"
+#include <stdlib.h>
+
+#define GATEWAY_MAGIC 0x47415431u
+
+// ---- nodes ----
+
+bool node_address_get(struct node *node, struct net_address *address)
+{
+    pthread_mutex_lock(&node->lock);
+    bool has_address = node->has_address;
+    *address = node->address;
+    pthread_mutex_unlock(&node->lock);
+    return has_address;
+}
+
+void node_address_set(struct node *node, const struct net_address *address)
+{
+    pthread_mutex_lock(&node->lock);
+    node->address = *address;
+    node->has_address = true;
+    pthread_mutex_unlock(&node->lock);
+}
+
+static enum result nodes_make(struct gateway *gateway)
+{
+    const struct configuration *conf = gateway->configuration;
+    gateway->nodes = calloc(conf->node_count, sizeof *gateway->nodes);
+    if (gateway->nodes == NULL)
+        return ERR_NOMEM;
+    gateway->node_count = conf->node_count;
+    for (size_t i = 0; i < conf->node_count; i++) {
+        struct node *node = &gateway->nodes[i];
+        node->conf = &conf->node[i];
+        node->dialer = gateway->platform.dialers[i];
+        pthread_mutex_init(&node->lock, NULL);
+        struct net_address address;
+        if (net_address_parse_host(conf->node[i].address.host, conf->node[i].address.port, &address) == OK)
+            node_address_set(node, &address);
+    }
+    return OK;
+}
+
+static enum result pauses_load(struct gateway *gateway)
+{
+    struct control_pause pauses[64];
+    size_t count;
+    enum result result =
+        control_pauses_get(gateway->platform.control, pauses, sizeof pauses / sizeof pauses[0], &count);
+    if (result != OK)
+        return result;
+    for (size_t i = 0; i < count && i < sizeof pauses / sizeof pauses[0]; i++)
+        for (size_t n = 0; n < gateway->node_count; n++)
+            if (gateway->nodes[n].conf->id == pauses[i].archive)
+                atomic_store(&gateway->nodes[n].is_paused, true);
+    return OK;
+}
+
+// ---- making ----
+
+static enum result journal_make(struct gateway *gateway)
+{
+    const struct configuration_journal *conf = &gateway->configuration->journal;
+    struct journal_options options;
+    journal_options_default(&options);
+    options.segment_size = conf->segment_bytes;
+    options.watermark = conf->watermark_bytes;
+    options.reserve = conf->reserve_bytes;
+    options.unsynced_limit = conf->unsynced_bytes;
+    options.writeback = conf->writeback_bytes;
+    options.queue_limit = conf->disk_queue_bytes;
+    options.lazy_sync = conf->lazy_sync_ns;
+    options.failure_limit = conf->failures;
+    return journal_new(&options, gateway->platform.fs, gateway->platform.keyring, &gateway->journal);
+}
+
+static enum result workers_make(struct gateway *gateway)
+{
+    gateway->workers = calloc(gateway->platform.workers, sizeof *gateway->workers);
+    if (gateway->workers == NULL)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < gateway->platform.workers; i++) {
+        enum result result = worker_new(gateway, i, &gateway->workers[i]);
+        if (result != OK)
+            return result;
+    }
+    return OK;
+}
+
+enum result gateway_new(const struct platform *platform, const struct configuration *configuration,
+                        struct gateway **out)
+{
+    struct gateway *gateway = calloc(1, sizeof *gateway);
+    if (gateway == NULL)
+        return ERR_NOMEM;
+    MAGIC_INIT(gateway, GATEWAY_MAGIC);
+    gateway->platform = *platform;
+    gateway->configuration = configuration;
+    gateway->epoch = 1; // one phase for ever, until there are cutovers
+    gateway->started_at = ev_wall_now(platform->main_loop);
+    ledger_loop_init(gateway);
+    enum result result = nodes_make(gateway);
+    if (result == OK)
+        result = access_new(configuration, &gateway->access);
+    if (result == OK)
+        result = census_new(configuration, &gateway->census);
+    if (result == OK)
+        result = capability_cache_new(ledger_loop_persist_later, gateway, &gateway->capabilities);
+    if (result == OK)
+        result = capability_load(gateway->capabilities, platform->control);
+    if (result == OK)
+        result = pauses_load(gateway);
+    if (result == OK)
+        result = journal_make(gateway);
+    if (result == OK)
+        result = workers_make(gateway);
+    if (result != OK) {
+        gateway_free(gateway);
+        return result;
+    }
+    *out = gateway;
+    return OK;
+}
+
+enum result gateway_start(struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->platform.workers; i++) {
+        enum result result = worker_start(gateway->workers[i]);
+        if (result != OK)
+            return result;
+    }
+    gateway->life = GATEWAY_RUNNING;
+    ledger_loop_start(gateway);
+    return OK;
+}
+
+// A worker counts an association when its request has come, so a burst of connections sees equal numbers: the
+// search begins at another worker each time.
+struct worker *gateway_worker_pick(struct gateway *gateway)
+{
+    unsigned workers = gateway->platform.workers;
+    unsigned first = gateway->pick_first++ % workers;
+    struct worker *best = gateway->workers[first];
+    for (unsigned i = 1; i < workers; i++) {
+        struct worker *other = gateway->workers[(first + i) % workers];
+        if (atomic_load(&other->associations) < atomic_load(&best->associations))
+            best = other;
+    }
+    return best;
+}
+
+// ---- stopping ----
+
+struct stop_call {
+    struct worker_call call;
+};
+
+static void run_stop(struct worker *worker, struct worker_call *call)
+{
+    free(CONTAINER_OF(call, struct stop_call, call));
+    worker_stop_begin(worker);
+}
+
+static void discard_stop(struct worker_call *call)
+{
+    free(CONTAINER_OF(call, struct stop_call, call));
+}
+
+static void stop_post(struct gateway *gateway)
+{
+    bool is_complete = true;
+    for (unsigned i = 0; i < gateway->platform.workers; i++) {
+        if (gateway->workers[i]->stop_is_posted)
+            continue;
+        struct stop_call *stop = calloc(1, sizeof *stop);
+        if (stop == NULL) {
+            is_complete = false;
+            continue;
+        }
+        stop->call.run = run_stop;
+        stop->call.discard = discard_stop;
+        gateway->workers[i]->stop_is_posted = worker_post(gateway->workers[i], &stop->call) == OK;
+        if (!gateway->workers[i]->stop_is_posted) {
+            free(stop);
+            is_complete = false;
+        }
+    }
+    if (!is_complete)
+        ev_timer_start(&gateway->stop_retry, 20 * NSEC_PER_MS);
+}
+
+static void on_stop_retry(void *arg)
+{
+    stop_post(arg);
+}
+
+// Main loop: all streams are stopped; what the ledger has not read yet it reads at the next start.
+static void on_stopped_wake(void *arg)
+{
+    struct gateway *gateway = arg;
+    MAGIC_CHECK(gateway, GATEWAY_MAGIC);
+    if (gateway->life != GATEWAY_STOPPING || atomic_load(&gateway->workers_running) > 0)
+        return;
+    gateway->life = GATEWAY_STOPPED;
+    gateway->on_stopped(gateway->on_stopped_arg);
+}
+
+void gateway_worker_stopped(struct gateway *gateway)
+{
+    atomic_fetch_sub(&gateway->workers_running, 1);
+    ev_wake_signal(&gateway->stopped_wake);
+}
+
+void gateway_stop(struct gateway *gateway, void (*done)(void *arg), void *arg)
+{
+    MAGIC_CHECK(gateway, GATEWAY_MAGIC);
+    if (gateway->life == GATEWAY_STOPPING || gateway->life == GATEWAY_STOPPED)
+        return;
+    log_event(LOG_GATEWAY_STOPPING, log_number(census_total(gateway->census)));
+    gateway->life = GATEWAY_STOPPING;
+    gateway->on_stopped = done;
+    gateway->on_stopped_arg = arg;
+    atomic_store(&gateway->workers_running, gateway->platform.workers);
+    ev_wake_init(&gateway->stopped_wake, gateway->platform.main_loop, on_stopped_wake, gateway);
+    ev_timer_init(&gateway->stop_retry, gateway->platform.main_loop, on_stop_retry, gateway);
+    gateway->has_stop = true;
+    stop_post(gateway);
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (gateway == NULL)
+        return;
+    MAGIC_CHECK(gateway, GATEWAY_MAGIC);
+    for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
+        worker_free(gateway->workers[i]);
+    free(gateway->workers);
+    ledger_loop_fini(gateway);
+    journal_free(gateway->journal);
+    capability_cache_free(gateway->capabilities);
+    access_free(gateway->access);
+    census_free(gateway->census);
+    for (size_t i = 0; i < gateway->node_count; i++)
+        pthread_mutex_destroy(&gateway->nodes[i].lock);
+    free(gateway->nodes);
+    if (gateway->has_stop) {
+        ev_wake_fini(&gateway->stopped_wake);
+        ev_timer_fini(&gateway->stop_retry);
+    }
+    MAGIC_CLEAR(gateway);
+    free(gateway);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/ledger_loop.h"
+#include "base/log.h"
+#include "base/units.h"
+
+enum { CATCH_UP_BUDGET = 2048, RECLAIM_MOST = 16 };
+
+// Each commit of the ledger syncs the disk that the journal needs for its acknowledgements, and nothing waits
+// for the ledger: so what has become durable within this time goes into one commit.
+#define LEDGER_PACE_NS (100 * NSEC_PER_MS)
+
+// ENGINE 4: a segment goes when the committed vector is past it and nothing in it is live.
+static void reclaim(struct gateway *gateway)
+{
+    size_t count = 0;
+    enum result result = ledger_reclaim(gateway->ledger, RECLAIM_MOST, &count);
+    if (result != OK) {
+        log_event(LOG_RECLAIM_FAILED, log_text(result_text(result)));
+        ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
+    }
+    if (count == RECLAIM_MOST)
+        ev_timer_start(&gateway->ledger_pace, 0);
+}
+
+static void on_pace(void *arg)
+{
+    struct gateway *gateway = arg;
+    enum result result = ledger_catch_up(gateway->ledger, CATCH_UP_BUDGET);
+    atomic_store(&gateway->ledger_is_stuck, result != OK && result != AGAIN);
+    if (result == OK) {
+        reclaim(gateway);
+    } else if (result == AGAIN) {
+        ev_timer_start(&gateway->ledger_pace, 0); // other work of this thread gets its turn in between
+    } else {
+        log_event(LOG_LEDGER_FAILED, log_text(result_text(result)));
+        ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
+    }
+}
+
+static void on_wake(void *arg)
+{
+    struct gateway *gateway = arg;
+    if (!ev_timer_is_armed(&gateway->ledger_pace))
+        ev_timer_start(&gateway->ledger_pace, LEDGER_PACE_NS);
+}
+
+static void on_persist(void *arg)
+{
+    struct gateway *gateway = arg;
+    if (capability_persist(gateway->capabilities, gateway->platform.control) != OK)
+        ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
+}
+
+static void on_retry(void *arg)
+{
+    on_pace(arg);
+    on_persist(arg);
+}
+
+// Any thread: a disk thread has made more durable.
+static void on_durable(void *arg, uint16_t stream)
+{
+    struct gateway *gateway = arg;
+    (void)stream;
+    ev_wake_signal(&gateway->ledger_wake);
+}
+
+void ledger_loop_persist_later(void *arg)
+{
+    struct gateway *gateway = arg;
+    ev_wake_signal(&gateway->capability_wake);
+}
+
+void ledger_loop_init(struct gateway *gateway)
+{
+    struct ev_loop *loop = gateway->platform.ledger_loop;
+    ev_wake_init(&gateway->ledger_wake, loop, on_wake, gateway);
+    ev_wake_init(&gateway->capability_wake, loop, on_persist, gateway);
+    ev_timer_init(&gateway->ledger_pace, loop, on_pace, gateway);
+    ev_timer_init(&gateway->ledger_retry, loop, on_retry, gateway);
+}
+
+void ledger_loop_start(struct gateway *gateway)
+{
+    journal_listen(gateway->journal, on_durable, gateway);
+    ev_wake_signal(&gateway->ledger_wake);
+}
+
+void ledger_loop_fini(struct gateway *gateway)
+{
+    if (gateway->journal != NULL)
+        journal_listen(gateway->journal, NULL, NULL);
+    ledger_writer_free(&gateway->ledger);
+    ev_wake_fini(&gateway->ledger_wake);
+    ev_wake_fini(&gateway->capability_wake);
+    ev_timer_fini(&gateway->ledger_pace);
+    ev_timer_fini(&gateway->ledger_retry);
+}

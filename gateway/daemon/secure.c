@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/secure.h"
+#include "base/log.h"
+#include <stdlib.h>
+
+// A union of both kinds: which one a node has follows from its configuration.
+struct secure_node {
+    struct plain_dialer plain;
+    struct tls_dialer tls;
+    struct tls_session_slot *slot;
+    struct tls_context *context;
+};
+
+struct secure {
+    const struct configuration *configuration;
+    struct tls_tickets *tickets;
+    struct tls_context **listeners;
+    struct secure_node *nodes;
+    const struct net_dialer **dialers;
+};
+
+static const struct net_tcp_options tcp_options = {
+    .keep_alive = true, .keep_alive_idle = 60, .keep_alive_period = 20};
+
+static enum result context_make(const struct configuration_tls *conf, enum tls_role role,
+                                struct tls_tickets *tickets, uint64_t now, char *error,
+                                struct tls_context **out)
+{
+    struct tls_options options = {
+        .role = role,
+        .profile = TLS_PROFILE_BCP195_RFC8996,
+        .verify = conf->peers == CONFIGURATION_PEERS_REQUIRED ? TLS_VERIFY_REQUIRED : TLS_VERIFY_NONE,
+        .ca_file = conf->ca,
+        .crl_file = conf->crl,
+        .now = now,
+        .tickets = tickets,
+    };
+    for (size_t i = 0; i < conf->identity_count && i < TLS_KEY_PAIRS_MAX; i++)
+        options.pairs[options.pair_count++] =
+            (struct tls_key_pair){conf->identity[i].certificate, conf->identity[i].key};
+    return tls_context_new(&options, error, out);
+}
+
+static enum result node_make(struct secure *secure, size_t index, uint64_t now, char *error)
+{
+    const struct configuration_node *conf = &secure->configuration->node[index];
+    struct secure_node *node = &secure->nodes[index];
+    if (conf->tls == NULL) {
+        plain_dialer_init(&node->plain, &tcp_options);
+        secure->dialers[index] = &node->plain.dialer;
+        return OK;
+    }
+    enum result result = context_make(conf->tls, TLS_CLIENT, NULL, now, error, &node->context);
+    if (result == OK)
+        result = tls_session_slot_new(&node->slot);
+    if (result != OK)
+        return result;
+    const char *name = conf->tls_name != NULL ? conf->tls_name : conf->address.host;
+    struct tls_client_options options = {.context = node->context,
+                                         .slot = node->slot,
+                                         .verify_name = conf->tls->check_name ? name : NULL,
+                                         .tcp = tcp_options};
+    tls_dialer_init(&node->tls, &options);
+    secure->dialers[index] = &node->tls.dialer;
+    return OK;
+}
+
+enum result secure_new(const struct configuration *configuration, uint64_t now, char *error,
+                       struct secure **out)
+{
+    struct secure *secure = calloc(1, sizeof *secure);
+    if (secure == NULL)
+        return ERR_NOMEM;
+    error[0] = 0;
+    secure->configuration = configuration;
+    secure->listeners = calloc(configuration->listener_count, sizeof *secure->listeners);
+    secure->nodes = calloc(configuration->node_count, sizeof *secure->nodes);
+    secure->dialers = calloc(configuration->node_count, sizeof *secure->dialers);
+    enum result result = secure->listeners != NULL && secure->nodes != NULL && secure->dialers != NULL
+                             ? tls_tickets_new(&secure->tickets)
+                             : ERR_NOMEM;
+    for (size_t i = 0; result == OK && i < configuration->listener_count; i++)
+        if (configuration->listener[i].tls != NULL)
+            result = context_make(configuration->listener[i].tls, TLS_SERVER, secure->tickets, now, error,
+                                  &secure->listeners[i]);
+    for (size_t i = 0; result == OK && i < configuration->node_count; i++)
+        result = node_make(secure, i, now, error);
+    if (result != OK) {
+        secure_free(secure);
+        return result;
+    }
+    *out = secure;
+    return OK;
+}
+
+void secure_free(struct secure *secure)
+{
+    if (secure == NULL)
+        return;
+    for (size_t i = 0; secure->listeners != NULL && i < secure->configuration->listener_count; i++)
+        tls_context_unref(&secure->listeners[i]);
+    for (size_t i = 0; secure->nodes != NULL && i < secure->configuration->node_count; i++) {
+        tls_context_unref(&secure->nodes[i].context);
+        tls_session_slot_unref(&secure->nodes[i].slot);
+    }
+    tls_tickets_unref(&secure->tickets);
+    free(secure->listeners);
+    free(secure->nodes);
+    free(secure->dialers);
+    free(secure);
+}
+
+void secure_tickets_rotate(struct secure *secure)
+{
+    if (tls_tickets_rotate(secure->tickets) != OK)
+        log_event0(LOG_TICKETS_KEPT);
+}
+
+struct tls_context *secure_listener_context(const struct secure *secure, size_t listener)
+{
+    return secure->listeners[listener];
+}
+
+const struct net_dialer *const *secure_dialers(const struct secure *secure)
+{
+    return secure->dialers;
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forward/archive.h"
+#include "back/titles.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "forward/lane.h"
+
+#define ARCHIVE_MAGIC 0x41524331u
+
+enum { SCAN_DEPTH = 64, SETTLE_MOST = 500 }; // each settlement is a journal record
+#define SETTLE_PAUSE_NS (2 * NSEC_PER_MS)
+#define LEASE_LOOK_NS   (200 * NSEC_PER_MS)
+
+static struct delivery *delivery_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct delivery, node);
+}
+
+struct archive *archive_by_conf(struct worker *worker, const struct configuration_node *conf)
+{
+    return archive_by_id(worker, conf->id);
+}
+
+struct archive *archive_by_id(struct worker *worker, uint32_t id)
+{
+    for (size_t i = 0; i < worker->gateway->node_count; i++)
+        if (worker->archives[i].node->conf->id == id)
+            return &worker->archives[i];
+    return NULL;
+}
+
+struct node *archive_node(struct archive *archive)
+{
+    return archive->node;
+}
+
+bool archive_is_broken(const struct archive *archive)
+{
+    return archive->is_broken;
+}
+
+struct list *archive_list(struct archive *archive, enum delivery_stage stage)
+{
+    switch (stage) {
+    case STAGE_WAITING:
+        return &archive->waiting;
+    case STAGE_RESTING:
+        return &archive->resting;
+    case STAGE_SENDING:
+        return &archive->sending;
+    case STAGE_ANSWERED:
+        return &archive->answered;
+    case STAGE_PARKED:
+        return &archive->parked;
+    case STAGE_SETTLED:
+        return NULL;
+    }
+    unreachable_state();
+}
+
+// ---- timers ----
+
+static void timer_follow(struct ev_timer *timer, struct list *list)
+{
+    struct list_node *first = list_first(list);
+    if (first == NULL)
+        ev_timer_stop(timer);
+    else if (!ev_timer_is_armed(timer) || timer->deadline != delivery_of(first)->when)
+        ev_timer_start_at(timer, delivery_of(first)->when);
+}
+
+void archive_timers_update(struct archive *archive)
+{
+    timer_follow(&archive->rest_timer, &archive->resting);
+    timer_follow(&archive->settle_timer, &archive->answered);
+}
+
+static void on_rest(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    uint64_t now = ev_now(archive->worker->loop);
+    for (struct list_node *node = list_first(&archive->resting);
+         node != NULL && delivery_of(node)->when <= now; node = list_first(&archive->resting))
+        delivery_wait(delivery_of(node));
+    archive_timers_update(archive);
+}
+
+static void on_settle(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    uint64_t now = ev_now(archive->worker->loop);
+    struct list_node *node = list_first(&archive->answered);
+    for (unsigned left = SETTLE_MOST; left > 0 && node != NULL && delivery_of(node)->when <= now; left--) {
+        delivery_settle(delivery_of(node), RECORD_BY_ANSWER_ONLY);
+        node = list_first(&archive->answered);
+    }
+    archive_timers_update(archive);
+    if (node != NULL && delivery_of(node)->when <= now) // after a long time down: very many at once
+        ev_timer_start(&archive->settle_timer, SETTLE_PAUSE_NS);
+}
+
+static void on_breaker(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    archive->is_broken = false; // the next lane is the try; a failure opens it again
+    archive_pump_later(archive);
+}
+
+static void on_lease_timer(void *arg)
+{
+    archive_pump_later(arg);
+}
+
+uint64_t archive_backoff(struct archive *archive, unsigned attempt)
+{
+    const struct configuration_node *conf = archive->node->conf;
+    uint64_t delay = conf->retry_min_ns;
+    for (unsigned i = 1; i < attempt && delay < conf->retry_max_ns; i++)
+        delay *= 2;
+    if (delay > conf->retry_max_ns)
+        delay = conf->retry_max_ns;
+    return delay / 2 + ev_random_below(archive->worker->loop, delay / 2 + 1);
+}
+
+// ---- feeding ----
+
+static bool may_send(const struct archive *archive)
+{
+    return !atomic_load(&archive->node->is_paused) && !archive->worker->is_stopping &&
+           !list_is_empty(&archive->waiting);
+}
+
+static bool fits(const struct archive *archive, const struct delivery *delivery, struct slice calling,
+                 struct slice called)
+{
+    const struct content *content = delivery->receipt->content;
+    return content != NULL &&
+           slice_is_equal(titles_calling(archive->node->conf, content->open.calling), calling) &&
+           slice_is_equal(titles_called(archive->node->conf, content->open.called), called);
+}
+
+struct delivery *archive_next(struct archive *archive, struct slice calling, struct slice called)
+{
+    if (!may_send(archive))
+        return NULL;
+    struct list_node *node = list_first(&archive->waiting);
+    for (unsigned i = 0; calling.length > 0 && node != NULL && i < SCAN_DEPTH;
+         i++, node = list_next(&archive->waiting, node))
+        if (fits(archive, delivery_of(node), calling, called))
+            return delivery_of(node);
+    return delivery_of(list_first(&archive->waiting));
+}
+
+// ---- leases: counted over all workers, without a lock ----
+
+static void lease_wait_set(struct archive *archive, bool waits)
+{
+    if (archive->waits_for_lease == waits)
+        return;
+    archive->waits_for_lease = waits;
+    if (waits)
+        atomic_fetch_add(&archive->node->lease_waiters, 1);
+    else
+        atomic_fetch_sub(&archive->node->lease_waiters, 1);
+}
+
+// False: all are out. Then it is looked again soon; whoever holds one sees that it is wanted.
+static bool lease_take(struct archive *archive)
+{
+    unsigned held = atomic_load(&archive->node->leases);
+    while (held < archive->node->conf->associations) {
+        if (atomic_compare_exchange_weak(&archive->node->leases, &held, held + 1)) {
+            lease_wait_set(archive, false);
+            return true;
+        }
+    }
+    lease_wait_set(archive, archive->lanes.count == 0);
+    ev_timer_start(&archive->lease_timer, LEASE_LOOK_NS);
+    return false;
+}
+
+void archive_lease_give(struct archive *archive)
+{
+    atomic_fetch_sub(&archive->node->leases, 1);
+}
+
+bool archive_lease_is_wanted(const struct archive *archive)
+{
+    return atomic_load(&archive->node->lease_waiters) > (archive->waits_for_lease ? 1u : 0u);
+}
+
+static void pump(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    bool is_opening = false;
+    size_t idle = 0;
+    LIST_EACH(&archive->lanes, node)
+    {
+        struct lane *lane = lane_of(node);
+        if (lane_is_idle(lane)) {
+            idle++;
+            lane_wake(lane);
+        }
+        is_opening |= lane_is_opening(lane);
+    }
+    bool wants_lane = may_send(archive) && !archive->is_broken && !is_opening &&
+                      archive->waiting.count > idle && archive->lanes.count < archive->lane_limit;
+    if (!wants_lane)
+        lease_wait_set(archive, false);
+    if (!wants_lane || !lease_take(archive))
+        return;
+    struct lane *lane;
+    enum result result = lane_new(archive, &lane);
+    if (result != OK) {
+        archive_lease_give(archive);
+        archive_lane_failed(archive, result_text(result));
+        return;
+    }
+    list_append(&archive->lanes, lane_node(lane));
+    lane_wake(lane);
+}
+
+void archive_pump_later(struct archive *archive)
+{
+    ev_task_defer(&archive->pump_task);
+}
+
+size_t archive_try_now(struct archive *archive)
+{
+    size_t waiting = archive->is_broken ? archive->waiting.count : 0;
+    archive->is_broken = false;
+    ev_timer_stop(&archive->breaker_timer);
+    archive_pump_later(archive);
+    return waiting;
+}
+
+// ---- from lanes ----
+
+void archive_lane_opened(struct archive *archive)
+{
+    archive->counters.opened++;
+    archive_pump_later(archive); // maybe another one
+}
+
+void archive_succeeded(struct archive *archive)
+{
+    if (archive->failures > 0)
+        log_event(LOG_ARCHIVE_RECOVERED, log_text(archive->node->conf->name), log_number(archive->failures));
+    if (archive->is_broken)
+        archive_pump_later(archive); // others may try again
+    archive->failures = 0;
+    archive->last_failure[0] = 0;
+    archive->is_broken = false;
+    ev_timer_stop(&archive->breaker_timer);
+}
+
+void archive_lane_failed(struct archive *archive, const char *why)
+{
+    text_copy(archive->last_failure, sizeof archive->last_failure, slice_of_text(why));
+    if (archive->is_broken)
+        return; // lanes that were open when it broke: the same failure
+    archive->failures++;
+    archive->is_broken = true;
+    uint64_t delay = archive_backoff(archive, archive->failures);
+    log_event(LOG_ARCHIVE_FAILED, log_text(archive->node->conf->name), log_text(why),
+              log_number(archive->failures), log_number(delay / NSEC_PER_MS));
+    ev_timer_start(&archive->breaker_timer, delay);
+}
+
+uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
+                                const char *why)
+{
+    struct refusal *refusal = refusals_count(&archive->refusals, calling, called);
+    uint64_t delay = archive_backoff(archive, refusal->failures);
+    refusal->until = ev_now(archive->worker->loop) + delay;
+    text_copy(archive->last_failure, sizeof archive->last_failure, slice_of_text(why));
+    log_event(LOG_ARCHIVE_FAILED, log_text(archive->node->conf->name), log_text(why),
+              log_number(refusal->failures), log_number(delay / NSEC_PER_MS));
+    return delay;
+}
+
+void archive_lane_ended(struct archive *archive, struct lane *lane)
+{
+    list_remove(&archive->lanes, lane_node(lane));
+    archive_pump_later(archive);
+    worker_stop_check(archive->worker);
+}
+
+// ---- life ----
+
+void archive_init(struct archive *archive, struct worker *worker, struct node *node)
+{
+    *archive = (struct archive){.worker = worker, .node = node};
+    MAGIC_INIT(archive, ARCHIVE_MAGIC);
+    struct list *lists[] = {&archive->waiting, &archive->resting, &archive->answered,
+                            &archive->parked,  &archive->sending, &archive->lanes};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        list_init(lists[i]);
+    unsigned workers = worker->gateway->platform.workers;
+    archive->lane_limit = node->conf->associations / workers;
+    if (worker->index < node->conf->associations % workers || archive->lane_limit == 0)
+        archive->lane_limit++;
+    ev_timer_init(&archive->lease_timer, worker->loop, on_lease_timer, archive);
+    ev_timer_init(&archive->breaker_timer, worker->loop, on_breaker, archive);
+    ev_timer_init(&archive->rest_timer, worker->loop, on_rest, archive);
+    ev_timer_init(&archive->settle_timer, worker->loop, on_settle, archive);
+    ev_task_init(&archive->pump_task, worker->loop, pump, archive);
+}
+
+void archive_lanes_free(struct archive *archive)
+{
+    while (!list_is_empty(&archive->lanes)) {
+        struct lane *lane = lane_of(list_first(&archive->lanes));
+        list_remove(&archive->lanes, lane_node(lane));
+        lane_free(lane);
+    }
+}
+
+void archive_fini(struct archive *archive)
+{
+    lease_wait_set(archive, false);
+    ev_timer_fini(&archive->lease_timer);
+    ev_timer_fini(&archive->breaker_timer);
+    ev_timer_fini(&archive->rest_timer);
+    ev_timer_fini(&archive->settle_timer);
+    ev_task_fini(&archive->pump_task);
+    MAGIC_CLEAR(archive);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One archive as one worker sees it: the queue of what it is owed, the lanes that feed it, its breaker, and
+// the clock of settlement. Each lane has a lease on the archive's process-wide association limit; a worker
+// has an even share of them and at least one, and gives a lease back while another worker has none (ENGINE
+// 5).
+//
+// An association-level failure opens the breaker: no new lane for a while, longer each time, and the next
+// lane is the try; nothing is parked by it, with the one exception of ENGINE 5 (a receipt that kills
+// associations).
+//
+// Thread: the worker's.
+#pragma once
+
+#include "forward/receipt.h"
+#include "forward/refusals.h"
+#include "leg/leg.h"
+
+struct lane;
+
+struct archive_counters {
+    uint64_t answered; // success or warning
+    uint64_t failed;   // attempts that the archive refused
+    uint64_t lost;     // associations that ended with an instance in flight
+    uint64_t opened;   // associations accepted by it
+    uint64_t refused;  // associations that could not be opened
+    uint64_t bytes;    // of data sets answered
+};
+
+struct archive {
+    uint32_t magic;
+    struct worker *worker;
+    struct node *node;
+    unsigned lane_limit;
+    struct list waiting;  // by order of receipt
+    struct list resting;  // by time of the next try
+    struct list answered; // by time of settlement
+    struct list parked;
+    struct list sending;
+    struct list lanes;
+    bool is_broken;    // breaker open
+    unsigned failures; // in a row
+    char last_failure[96];
+    uint64_t last_success; // wall clock of the last success or warning; 0: none in this life
+    struct refusals refusals;
+    bool waits_for_lease;
+    struct ev_timer lease_timer;
+    struct ev_timer breaker_timer;
+    struct ev_timer rest_timer;
+    struct ev_timer settle_timer;
+    struct ev_task pump_task;
+    struct archive_counters counters;
+};
+
+void archive_init(struct archive *archive, struct worker *worker, struct node *node);
+// Ends its lanes at once; what they had in hand goes back to the queue.
+void archive_lanes_free(struct archive *archive);
+void archive_fini(struct archive *archive);
+struct archive *archive_by_conf(struct worker *worker, const struct configuration_node *conf);
+struct archive *archive_by_id(struct worker *worker, uint32_t id);
+struct node *archive_node(struct archive *archive);
+bool archive_is_broken(const struct archive *archive);
+
+// Something may be sent now: at the end of the turn lanes are fed or made.
+void archive_pump_later(struct archive *archive);
+// A person says that the archive is well again: the next association is tried now, not after the back-off.
+// Returns how many deliveries waited only for that.
+size_t archive_try_now(struct archive *archive);
+// The list that holds deliveries of a stage; NULL for settled ones.
+struct list *archive_list(struct archive *archive, enum delivery_stage stage);
+// Timers follow the lists.
+void archive_timers_update(struct archive *archive);
+
+// ---- from lanes ----
+
+// The best delivery for a lane with these titles: the first of the next few that fits, else the first of all.
+// NULL: nothing may be sent now.
+struct delivery *archive_next(struct archive *archive, struct slice calling, struct slice called);
+void archive_lane_opened(struct archive *archive);
+// The archive does not know these titles: what is owed under them rests for the time that is returned, the
+// breaker stays as it is.
+uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
+                                const char *why);
+// Another worker has work for this archive and no lease.
+bool archive_lease_is_wanted(const struct archive *archive);
+// A lane is gone.
+void archive_lease_give(struct archive *archive);
+void archive_succeeded(struct archive *archive);
+// `why` for people, without patient data.
+void archive_lane_failed(struct archive *archive, const char *why);
+void archive_lane_ended(struct archive *archive, struct lane *lane);
+// Jittered, doubled with each attempt, between retry_min and retry_max.
+uint64_t archive_backoff(struct archive *archive, unsigned attempt);

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A lane: one outgoing association to one archive that is fed with deliveries, one at a time (DESIGN 1,
+// ENGINE 5). It loads what is cold, opens an association with the titles and contexts that the delivery
+// needs, sends the data set byte for byte, withholds the last fragment until SENT is written, and turns the
+// answer into an outcome.
+//
+// Thread: the worker's. Ownership: the archive's list of lanes.
+#pragma once
+
+#include "forward/archive.h"
+
+struct lane;
+
+MUST_USE enum result lane_new(struct archive *archive, struct lane **out); // ERR_NOMEM
+// Ends it at once; a delivery in flight goes back to the queue. Memory lives until its reads have come back.
+void lane_free(struct lane *lane);
+struct lane *lane_of(struct list_node *node);
+struct list_node *lane_node(struct lane *lane);
+
+// Nothing in hand: lane_wake() makes it look for work.
+bool lane_is_idle(const struct lane *lane);
+// No association yet.
+bool lane_is_opening(const struct lane *lane);
+void lane_wake(struct lane *lane);
+// The stream is gone: what waited for reads is given back now.
+void lanes_bury(struct worker *worker);
+// Graceful stop: releases when what is in flight is done.
+void lane_stop(struct lane *lane);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forward/notes.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum { NOTE_TEXT = 96 };
+
+struct note {
+    struct list_node node;
+    struct notes *notes;
+    struct journal_waiter waiter;
+    bool is_drop;
+    uint64_t receipt;
+    union {
+        struct record_outcome outcome;
+        struct record_drop drop;
+    };
+    char comment[NOTE_TEXT];
+    char person[NOTE_TEXT];
+};
+
+static void note_submit(struct note *note);
+
+void notes_init(struct notes *notes, struct journal_stream *stream)
+{
+    notes->stream = stream;
+    list_init(&notes->waiting);
+    list_init(&notes->sinking);
+    pool_init(&notes->pool, sizeof(struct note), 64);
+}
+
+static void note_give(struct note *note)
+{
+    pool_give(&note->notes->pool, note);
+}
+
+void notes_fini(struct notes *notes)
+{
+    LIST_EACH(&notes->waiting, node)
+    {
+        list_remove(&notes->waiting, node);
+        note_give(CONTAINER_OF(node, struct note, node));
+    }
+    LIST_EACH(&notes->sinking, node)
+    {
+        struct note *note = CONTAINER_OF(node, struct note, node);
+        list_remove(&notes->sinking, node);
+        journal_wait_cancel(notes->stream, &note->waiter);
+        note_give(note);
+    }
+    pool_fini(&notes->pool);
+}
+
+static void on_durable(struct journal_waiter *waiter, enum result result)
+{
+    struct note *note = CONTAINER_OF(waiter, struct note, waiter);
+    list_remove(&note->notes->sinking, &note->node);
+    if (result == OK)
+        note_give(note);
+    else
+        note_submit(note);
+}
+
+static enum result append(struct note *note, struct journal_place *place)
+{
+    if (note->is_drop)
+        return journal_append_drop(note->notes->stream, note->receipt, &note->drop, place);
+    return journal_append_outcome(note->notes->stream, &note->outcome, place);
+}
+
+// False: it has to wait for the next room.
+static bool note_append(struct note *note)
+{
+    struct notes *notes = note->notes;
+    struct journal_place place;
+    enum result result = append(note, &place);
+    if (result == AGAIN || result == ERR_SPACE || result == ERR_NOMEM)
+        return false;
+    if (result != OK) {
+        log_event(LOG_NOTE_LOST, log_number(note->receipt), log_text(result_text(result)));
+        note_give(note);
+        return true;
+    }
+    note->waiter.done = on_durable;
+    result = journal_wait(notes->stream, &place, JOURNAL_DURABLE, &note->waiter);
+    if (result == AGAIN)
+        list_append(&notes->sinking, &note->node);
+    else if (result == OK)
+        note_give(note);
+    return result == OK || result == AGAIN; // else its segment has just died
+}
+
+// What is said later of a delivery never stands earlier in the stream: nobody overtakes.
+static void note_submit(struct note *note)
+{
+    struct list *waiting = &note->notes->waiting;
+    if (!list_is_empty(waiting) || !note_append(note))
+        list_append(waiting, &note->node);
+}
+
+void notes_retry(struct notes *notes)
+{
+    for (struct list_node *node = list_take_first(&notes->waiting); node != NULL;
+         node = list_take_first(&notes->waiting))
+        if (!note_append(CONTAINER_OF(node, struct note, node))) {
+            list_prepend(&notes->waiting, node);
+            return;
+        }
+}
+
+static struct note *note_new(struct notes *notes, uint64_t receipt)
+{
+    struct note *note = pool_take(&notes->pool);
+    if (note == NULL) {
+        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        return NULL;
+    }
+    note->notes = notes;
+    note->receipt = receipt;
+    return note;
+}
+
+static struct slice text_keep(char *to, struct slice from)
+{
+    text_copy(to, NOTE_TEXT, from);
+    return slice_first(slice_of(to, from.length), NOTE_TEXT - 1);
+}
+
+void notes_outcome(struct notes *notes, const struct record_outcome *outcome)
+{
+    struct note *note = note_new(notes, outcome->receipt);
+    if (note == NULL)
+        return;
+    note->outcome = *outcome;
+    note->outcome.comment = text_keep(note->comment, outcome->comment);
+    note->outcome.person = text_keep(note->person, outcome->person);
+    note_submit(note);
+}
+
+void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop)
+{
+    struct note *note = note_new(notes, receipt);
+    if (note == NULL)
+        return;
+    note->is_drop = true;
+    note->drop = *drop;
+    note->drop.comment = text_keep(note->comment, drop->comment);
+    note_submit(note);
+}
+
+bool notes_are_empty(const struct notes *notes)
+{
+    return list_is_empty(&notes->waiting) && list_is_empty(&notes->sinking);
+}

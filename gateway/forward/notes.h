@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Small journal records that must get there whatever happens: DROP and OUTCOME. A note is appended now or as
+// soon as the stream has room, and appended again if its segment dies before it is durable (ENGINE 3). Until
+// it is durable it is kept here; after a crash its loss costs one extra delivery, which ENGINE 2 allows.
+//
+// Thread: the worker's.
+#pragma once
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "journal/stream.h"
+
+struct notes {
+    struct journal_stream *stream;
+    struct list waiting; // for room in the stream
+    struct list sinking; // appended, not durable yet
+    struct pool pool;
+};
+
+void notes_init(struct notes *notes, struct journal_stream *stream);
+void notes_fini(struct notes *notes);
+
+// Texts of the records are copied. Lack of memory is met by the record being lost: logged and counted.
+void notes_outcome(struct notes *notes, const struct record_outcome *outcome);
+void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop);
+
+// From the stream's on_room.
+void notes_retry(struct notes *notes);
+// Nothing waits any more: a graceful stop may go on.
+bool notes_are_empty(const struct notes *notes);

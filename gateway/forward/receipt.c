@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forward/receipt.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "forward/archive.h"
+#include "store/open_index.h"
+#include <stdlib.h>
+
+#define RECEIPT_MAGIC 0x52435431u
+
+const char *delivery_stage_name(enum delivery_stage stage)
+{
+    switch (stage) {
+    case STAGE_WAITING:
+        return "waiting";
+    case STAGE_RESTING:
+        return "resting";
+    case STAGE_SENDING:
+        return "sending";
+    case STAGE_ANSWERED:
+        return "answered";
+    case STAGE_PARKED:
+        return "parked";
+    case STAGE_SETTLED:
+        return "settled";
+    }
+    unreachable_state();
+}
+
+// ---- the one place where a stage changes, with the list that goes with it ----
+
+static uint64_t order_get(const struct delivery *delivery)
+{
+    return delivery->receipt->order;
+}
+
+static uint64_t when_get(const struct delivery *delivery)
+{
+    return delivery->when;
+}
+
+static struct delivery *delivery_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct delivery, node);
+}
+
+// By rising key, behind equal ones. Looks from both ends at once: what is put back lies near the front, what
+// is new near the end, and the list may be very long.
+static void insert_sorted(struct list *list, struct delivery *delivery,
+                          uint64_t (*key)(const struct delivery *))
+{
+    uint64_t own = key(delivery);
+    struct list_node *front = list_first(list);
+    struct list_node *back = list_last(list);
+    for (; front != NULL; front = front->next, back = back->previous) {
+        if (key(delivery_of(front)) > own) {
+            list_insert_before(list, front, &delivery->node);
+            return;
+        }
+        if (key(delivery_of(back)) <= own) {
+            list_insert_before(list, back->next, &delivery->node);
+            return;
+        }
+    }
+    list_append(list, &delivery->node);
+}
+
+static void stage_set(struct delivery *delivery, enum delivery_stage stage)
+{
+    struct archive *archive = delivery->archive;
+    if (list_node_is_linked(&delivery->node))
+        list_remove(archive_list(archive, delivery->stage), &delivery->node);
+    delivery->stage = stage;
+    struct list *list = archive_list(archive, stage);
+    if (stage == STAGE_WAITING)
+        insert_sorted(list, delivery, order_get);
+    else if (stage == STAGE_RESTING || stage == STAGE_ANSWERED)
+        insert_sorted(list, delivery, when_get);
+    else if (list != NULL)
+        list_append(list, &delivery->node);
+    archive_timers_update(archive);
+    if (stage == STAGE_WAITING)
+        archive_pump_later(archive);
+}
+
+static void settled(struct delivery *delivery)
+{
+    struct receipt *receipt = delivery->receipt;
+    stage_set(delivery, STAGE_SETTLED);
+    ensure(receipt->unsettled > 0);
+    if (--receipt->unsettled == 0)
+        receipt_free(receipt);
+}
+
+static void content_release(struct receipt *receipt)
+{
+    if (receipt->content != NULL)
+        receipt->content->holder = NULL;
+    content_unref(&receipt->content);
+}
+
+// Once every archive has answered or given up for now, nothing needs the hot chunks.
+static void content_let_go(struct receipt *receipt)
+{
+    for (unsigned i = 0; i < receipt->delivery_count; i++) {
+        enum delivery_stage stage = receipt->deliveries[i].stage;
+        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_SENDING)
+            return;
+    }
+    content_release(receipt);
+}
+
+static struct record_outcome outcome_of(const struct delivery *delivery, enum record_outcome_kind kind)
+{
+    return (struct record_outcome){.receipt = delivery->receipt->number,
+                                   .archive = delivery->archive->node->conf->id,
+                                   .kind = (uint8_t)kind,
+                                   .resent = delivery->is_resent,
+                                   .status = delivery->status,
+                                   .attempt = delivery->attempts,
+                                   .answered = ev_wall_now(delivery->receipt->worker->loop)};
+}
+
+static void note(const struct delivery *delivery, const struct record_outcome *outcome)
+{
+#if !DG_FAULT_OUTCOME_LOST
+    notes_outcome(&delivery->receipt->worker->notes, outcome);
+#else
+    if (outcome->receipt % 8 != 0)
+        notes_outcome(&delivery->receipt->worker->notes, outcome);
+#endif
+}
+
+void delivery_wait(struct delivery *delivery)
+{
+    stage_set(delivery, STAGE_WAITING);
+}
+
+void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
+{
+    delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    stage_set(delivery, STAGE_RESTING);
+}
+
+void delivery_begin(struct delivery *delivery)
+{
+    stage_set(delivery, STAGE_SENDING);
+}
+
+void delivery_answered(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at)
+{
+    const struct configuration_node *conf = delivery->archive->node->conf;
+    bool settles = conf->settle_on == CONFIGURATION_SETTLE_ON_ANSWER;
+    delivery->status = status;
+    struct record_outcome outcome = outcome_of(delivery, settles ? RECORD_SETTLED : RECORD_ANSWERED);
+    outcome.remark = settles ? RECORD_SETTLE_ON_ANSWER : RECORD_REMARK_NONE;
+    outcome.comment = comment;
+    outcome.sent = sent_at;
+    note(delivery, &outcome);
+    delivery->is_resent = false;
+    delivery->aborts = 0;
+    struct receipt *receipt = delivery->receipt;
+    if (settles) {
+        bool is_last = receipt->unsettled == 1;
+        settled(delivery);
+        if (!is_last)
+            content_let_go(receipt);
+        return;
+    }
+    delivery->when = ev_now(receipt->worker->loop) + conf->settle_after_ns;
+    stage_set(delivery, STAGE_ANSWERED);
+    content_let_go(receipt);
+}
+
+void delivery_failed(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at)
+{
+    delivery->status = status;
+    struct record_outcome outcome = outcome_of(delivery, RECORD_FAILED);
+    outcome.comment = comment;
+    outcome.sent = sent_at;
+    note(delivery, &outcome);
+    delivery->is_resent = false;
+}
+
+void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person)
+{
+    struct receipt *receipt = delivery->receipt;
+    delivery->status = status;
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
+    outcome.comment = slice_of_text(delivery->reason);
+    outcome.person = person;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_PARKED, log_text(delivery->archive->node->conf->name), log_number(receipt->number),
+              log_number(status), log_text(person.length > 0 ? "person" : delivery->reason));
+    stage_set(delivery, STAGE_PARKED);
+    content_let_go(receipt);
+}
+
+void delivery_unpark(struct delivery *delivery, struct slice person)
+{
+    if (delivery->stage == STAGE_PARKED) {
+        struct record_outcome outcome = outcome_of(delivery, RECORD_UNPARKED);
+        outcome.person = person;
+        note(delivery, &outcome);
+    }
+    delivery->archive->refusals = (struct refusals){0}; // whoever asks for a try has set something right
+    delivery->aborts = 0;
+    delivery->hiccups = 0;
+    delivery->attempts = 0;
+    delivery->reason[0] = 0;
+    delivery_wait(delivery);
+}
+
+void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason)
+{
+    struct receipt *receipt = delivery->receipt;
+    struct record_outcome outcome = outcome_of(delivery, RECORD_DROPPED_PERSON);
+    outcome.person = person;
+    outcome.comment = reason;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_DROPPED, log_text(delivery->archive->node->conf->name),
+              log_number(receipt->number));
+    settled(delivery);
+}
+
+void delivery_settle(struct delivery *delivery, enum record_settle_remark remark)
+{
+    struct record_outcome outcome = outcome_of(delivery, RECORD_SETTLED);
+    outcome.remark = (uint8_t)remark;
+    note(delivery, &outcome);
+    settled(delivery);
+}
+
+// ---- life ----
+
+static struct receipt *receipt_make(struct worker *worker, const struct receipt_origin *origin,
+                                    size_t deliveries)
+{
+    struct receipt *receipt = calloc(1, sizeof *receipt + deliveries * sizeof receipt->deliveries[0]);
+    if (receipt == NULL)
+        return NULL;
+    MAGIC_INIT(receipt, RECEIPT_MAGIC);
+    receipt->worker = worker;
+    receipt->number = origin->number;
+    receipt->order = origin->order;
+    receipt->closed_at = origin->closed_at;
+    receipt->open = origin->open;
+    receipt->close = origin->close;
+    list_append(&worker->receipts, &receipt->node);
+    return receipt;
+}
+
+static struct delivery *delivery_add(struct receipt *receipt, struct archive *archive)
+{
+    struct delivery *delivery = &receipt->deliveries[receipt->delivery_count++];
+    delivery->receipt = receipt;
+    delivery->archive = archive;
+    receipt->unsettled++;
+    return delivery;
+}
+
+void receipt_free(struct receipt *receipt)
+{
+    MAGIC_CHECK(receipt, RECEIPT_MAGIC);
+    for (unsigned i = 0; i < receipt->delivery_count; i++) {
+        struct delivery *delivery = &receipt->deliveries[i];
+        if (list_node_is_linked(&delivery->node))
+            list_remove(archive_list(delivery->archive, delivery->stage), &delivery->node);
+    }
+    content_release(receipt);
+    list_remove(&receipt->worker->receipts, &receipt->node);
+    MAGIC_CLEAR(receipt);
+    free(receipt);
+}
+
+enum result receipt_admit(struct worker *worker, const struct receipt_origin *origin,
+                          const uint32_t *archives, size_t archive_count, struct content *content)
+{
+    if (archive_count == 0)
+        return OK;
+    struct receipt *receipt = receipt_make(worker, origin, archive_count);
+    if (receipt == NULL)
+        return ERR_NOMEM;
+    if (content != NULL)
+        content_hold(content, &receipt->content);
+    for (size_t i = 0; i < archive_count; i++) {
+        struct archive *archive = archive_by_id(worker, archives[i]);
+        if (archive == NULL)
+            log_event(LOG_RECEIPT_UNKNOWN_NODE, log_number(origin->number), log_number(archives[i]));
+        else
+            delivery_wait(delivery_add(receipt, archive));
+    }
+    if (receipt->unsettled == 0)
+        receipt_free(receipt);
+    return OK;
+}
+
+// What the ledger says of one archive goes on where it stood.
+static void delivery_restore(struct delivery *delivery, const struct open_delivery *from)
+{
+    struct worker *worker = delivery->receipt->worker;
+    const struct configuration_node *conf = delivery->archive->node->conf;
+    delivery->status = from->status;
+    delivery->attempts = from->attempts;
+    delivery->is_resent = from->state == DELIVERY_SENT || (from->state == DELIVERY_PARKED && from->resent);
+    if (from->state == DELIVERY_ANSWERED) {
+        uint64_t wall = ev_wall_now(worker->loop);
+        uint64_t age = wall > from->since ? wall - from->since : 0;
+        uint64_t left = age < conf->settle_after_ns ? conf->settle_after_ns - age : 0;
+        delivery->when = ev_now(worker->loop) + left;
+        stage_set(delivery, STAGE_ANSWERED);
+    } else if (from->state == DELIVERY_PARKED) {
+        text_copy(delivery->reason, sizeof delivery->reason, slice_of_text("parked before the last start"));
+        stage_set(delivery, STAGE_PARKED);
+    } else {
+        stage_set(delivery, STAGE_WAITING);
+    }
+}
+
+enum result receipt_restore(struct worker *worker, const struct open_entry *entry)
+{
+    struct receipt_origin origin = {.number = entry->receipt,
+                                    .order = entry->order,
+                                    .closed_at = entry->closed_at,
+                                    .open = entry->open,
+                                    .close = entry->close};
+    struct receipt *receipt = receipt_make(worker, &origin, entry->delivery_count);
+    if (receipt == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < entry->delivery_count; i++) {
+        const struct open_delivery *from = &entry->deliveries[i];
+        struct archive *archive = archive_by_id(worker, from->archive);
+        if (delivery_state_settles(from->state))
+            continue;
+        if (archive != NULL) // else it was counted, and told once (daemon/recover.c)
+            delivery_restore(delivery_add(receipt, archive), from);
+    }
+    if (receipt->unsettled == 0)
+        receipt_free(receipt);
+    return OK;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Receipts that some archive is still owed, or has answered and not settled, and for each such archive one
+// delivery. A delivery is in one state, changed by one function; the journal record of each change is written
+// here (FIELD 7, ENGINE 2). A receipt whose deliveries are all settled leaves memory.
+//
+// Thread: the worker on which the receipt lives.
+#pragma once
+
+#include "daemon/worker.h"
+
+struct receipt;
+
+enum delivery_stage {
+    STAGE_WAITING,  // in the archive's queue
+    STAGE_RESTING,  // waits for its next try
+    STAGE_SENDING,  // a lane has it
+    STAGE_ANSWERED, // success or warning; settles after settle_after
+    STAGE_PARKED,   // waits for a person
+    STAGE_SETTLED,  // nothing is owed any more
+};
+
+struct delivery {
+    struct list_node node; // in the list of its archive that belongs to its stage
+    struct receipt *receipt;
+    struct archive *archive;
+    enum delivery_stage stage;
+    bool is_resent;           // the archive may have it already: a SENT without OUTCOME
+    uint8_t aborts;           // associations that ended while it was in flight
+    uint16_t status;          // last answer
+    uint32_t attempts;        // SENT records
+    uint32_t others_answered; // what the archive had answered at the first of these ends
+    uint64_t when;            // RESTING: next try; ANSWERED: when it settles (ev_now)
+    uint8_t hiccups;          // answers that may be no judgement of the object
+    char reason[63];          // PARKED, RESTING: why
+};
+
+struct receipt {
+    uint32_t magic;
+    struct worker *worker;
+    struct list_node node; // worker->receipts
+    uint64_t number;
+    uint64_t order;
+    uint64_t closed_at; // wall clock
+    struct journal_position open;
+    struct journal_position close;
+    struct content *content; // NULL: everything is in the journal only
+    unsigned unsettled;
+    unsigned delivery_count;
+    struct delivery deliveries[];
+};
+
+struct receipt_origin {
+    uint64_t number;
+    uint64_t order;
+    uint64_t closed_at;
+    struct journal_position open;
+    struct journal_position close;
+};
+
+// Its CLOSE is durable: queues it for each of the archives (node ids that this worker has; others are
+// skipped). `content` gets a reference of its own; may be NULL. ERR_NOMEM.
+MUST_USE enum result receipt_admit(struct worker *worker, const struct receipt_origin *origin,
+                                   const uint32_t *archives, size_t archive_count, struct content *content);
+
+// The same at start, from the ledger's open index.
+struct open_entry;
+MUST_USE enum result receipt_restore(struct worker *worker, const struct open_entry *entry);
+void receipt_free(struct receipt *receipt);
+
+// ---- changes; each moves the delivery between the lists of its archive ----
+
+void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt
+void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
+void delivery_begin(struct delivery *delivery); // a lane takes it
+// The archive said success or warning.
+void delivery_answered(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at);
+// An attempt failed and the delivery stays owed: recorded as evidence where the archive answered.
+void delivery_failed(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at);
+void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person);
+void delivery_unpark(struct delivery *delivery, struct slice person);
+void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);
+// settle_after has passed.
+void delivery_settle(struct delivery *delivery, enum record_settle_remark remark);
+const char *delivery_stage_name(enum delivery_stage stage);

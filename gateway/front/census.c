@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "front/census.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+struct address_key {
+    uint8_t family;
+    uint8_t bytes[16];
+};
+
+struct address_count {
+    struct address_key key;
+    unsigned associations;
+    UT_hash_handle hh;
+};
+
+struct census {
+    pthread_mutex_t lock;
+    const struct configuration *configuration;
+    unsigned total;
+    unsigned *clients; // by index of the configuration
+    struct address_count *addresses;
+};
+
+enum result census_new(const struct configuration *configuration, struct census **out)
+{
+    struct census *census = calloc(1, sizeof *census);
+    if (census == NULL)
+        return ERR_NOMEM;
+    census->clients = calloc(configuration->client_count + 1, sizeof *census->clients);
+    if (census->clients == NULL) {
+        free(census);
+        return ERR_NOMEM;
+    }
+    pthread_mutex_init(&census->lock, NULL);
+    census->configuration = configuration;
+    *out = census;
+    return OK;
+}
+
+void census_free(struct census *census)
+{
+    if (census == NULL)
+        return;
+    struct address_count *entry;
+    struct address_count *next;
+    HASH_ITER(hh, census->addresses, entry, next)
+    {
+        HASH_DEL(census->addresses, entry);
+        free(entry);
+    }
+    pthread_mutex_destroy(&census->lock);
+    free(census->clients);
+    free(census);
+}
+
+static struct address_count *entry_of(struct census *census, const struct net_address *address, bool makes)
+{
+    struct address_key key = {.family = address->family};
+    memcpy(key.bytes, address->bytes, sizeof key.bytes);
+    struct address_count *entry;
+    HASH_FIND(hh, census->addresses, &key, sizeof key, entry);
+    if (entry != NULL || !makes)
+        return entry;
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->key = key;
+    HASH_ADD(hh, census->addresses, key, sizeof entry->key, entry);
+    return entry;
+}
+
+static void entry_settle(struct census *census, struct address_count *entry)
+{
+    if (entry->associations > 0)
+        return;
+    HASH_DEL(census->addresses, entry);
+    free(entry);
+}
+
+static unsigned *client_count(struct census *census, const struct configuration_client *client)
+{
+    return &census->clients[client != NULL ? (size_t)(client - census->configuration->client)
+                                           : census->configuration->client_count];
+}
+
+enum result census_enter(struct census *census, const struct net_address *address,
+                         const struct configuration_client *client)
+{
+    const struct configuration *conf = census->configuration;
+    enum result result = ERR_NOMEM;
+    pthread_mutex_lock(&census->lock);
+    struct address_count *entry = entry_of(census, address, true);
+    unsigned *of_client = client_count(census, client);
+    if (entry != NULL) {
+        bool is_full = census->total >= conf->gateway.max_associations ||
+                       entry->associations >= conf->limits.client_associations ||
+                       (client != NULL && client->associations > 0 && *of_client >= client->associations);
+        result = is_full ? ERR_LIMIT : OK;
+        if (!is_full) {
+            census->total++;
+            entry->associations++;
+            (*of_client)++;
+        }
+        entry_settle(census, entry);
+    }
+    pthread_mutex_unlock(&census->lock);
+    return result;
+}
+
+void census_leave(struct census *census, const struct net_address *address,
+                  const struct configuration_client *client)
+{
+    pthread_mutex_lock(&census->lock);
+    struct address_count *entry = entry_of(census, address, false);
+    census->total--;
+    (*client_count(census, client))--;
+    if (entry != NULL) {
+        entry->associations--;
+        entry_settle(census, entry);
+    }
+    pthread_mutex_unlock(&census->lock);
+}
+
+unsigned census_total(struct census *census)
+{
+    pthread_mutex_lock(&census->lock);
+    unsigned total = census->total;
+    pthread_mutex_unlock(&census->lock);
+    return total;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One C-STORE on its way into the journal (DESIGN 2, steps 4 and 5; FIELD 3): scanned and digested while it
+// streams, sealed in chunks, closed, and only when the CLOSE is durable answered Success. Whatever goes wrong
+// is answered by a status after the data set has been read to its end; the association lives.
+//
+// Thread: the worker's.
+#pragma once
+
+#include "daemon/worker.h"
+#include "dimse/command.h"
+
+struct session;
+
+enum intake_stage {
+    INTAKE_RECEIVING,  // data set fragments come in
+    INTAKE_DISCARDING, // refused: the rest of the data set is read and thrown away
+    INTAKE_CLOSING,    // all here; CLOSE is being written or waits for its sync
+    INTAKE_DONE,       // the status is known
+};
+
+struct intake {
+    uint32_t magic;
+    enum intake_stage stage;
+    struct worker *worker;
+    struct session *session;       // NULL once the association has ended
+    struct list_node session_node; // in the session's list of unfinished ones
+    struct list_node worker_node;  // in worker->intakes while a record waits for room
+    struct list_node orphan_node;  // in worker->orphans, without a session
+    uint8_t context_id;
+    struct dimse_command request; // its texts are the three below, no others
+    char *sop_class;
+    char *sop_instance;
+    char *move_originator;
+    bool has_ended; // last fragment is here
+    bool has_receipt;
+    bool has_open;
+    uint16_t status; // of the response
+    char comment[65];
+    struct journal_receipt receipt;
+    struct content *content;
+    struct dcm_scanner *scanner;
+    struct chunk *chunk;      // being filled
+    struct chunk *pending[4]; // full, waiting for room in the journal
+    size_t pending_count;
+    size_t chunk_count;         // made so far
+    uint64_t length;            // data set bytes
+    uint64_t first_byte;        // wall clock
+    struct record_close *close; // while closing
+    struct journal_place close_place;
+    struct journal_waiter waiter;
+};
+
+// A C-STORE-RQ has come. With a data set to follow *out is the intake that takes it; without one the request
+// has been answered already and *out is NULL. ERR_NOMEM: nothing was made, the association can not go on.
+MUST_USE enum result intake_new(struct session *session, uint8_t context_id,
+                                const struct dimse_command *request, struct intake **out);
+void intake_data(struct intake *intake, struct slice piece);
+// The last fragment has come: session_store_done() follows, now or later.
+void intake_end(struct intake *intake);
+// The association has ended: what is complete goes on without it, everything else is dropped.
+void intake_orphan(struct intake *intake);
+// The stream has room again.
+void intake_resume(struct intake *intake);
+// A segment has died, maybe with what it has written.
+void intake_journal_lost(struct intake *intake);
+// Memory back; the record of a drop has been written or noted before.
+void intake_free(struct intake *intake);

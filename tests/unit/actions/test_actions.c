@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What operators see and do, on a simulated gateway: answers put together from two workers, decisions that
+// reach each delivery once, pauses that are durable before they count, and requests that are answered exactly
+// once whatever ends first.
+#include "rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "forward/archive.h"
+#include "store/control.h"
+
+static const struct admin_filter everything = {.limit = 10000};
+
+static size_t rows_count(struct rig *rig, const struct admin_filter *filter)
+{
+    json_t *body = ask_queue(rig, filter);
+    size_t count = json_array_size(json_object_get(body, "items"));
+    json_decref(body);
+    return count;
+}
+
+static struct archive *archive_at(struct rig *rig, unsigned worker, size_t index)
+{
+    return &rig->gateway->workers[worker]->archives[index];
+}
+
+static bool has_alarm(const json_t *answer, const char *part)
+{
+    size_t index;
+    json_t *alarm;
+    json_array_foreach(json_object_get(answer, "alarms"), index, alarm)
+    {
+        if (strstr(json_string_value(alarm), part) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    rig_admit(rig, 0, 1, NULL);
+    rig_admit(rig, 1, 1, "1.2.3");
+    json_t *body = ask_status(rig);
+    assert_string_equal(text_of(body, "life"), "running");
+    assert_true(json_is_true(json_object_get(body, "ready")));
+    assert_string_equal(text_of(body, "phase"), "coexist");
+    const json_t *listener = json_array_get(json_object_get(body, "listeners"), 0);
+    assert_string_equal(text_of(listener, "address"), "127.0.0.1:11112");
+    assert_true(json_is_true(json_object_get(listener, "plain")));
+    assert_int_equal(number_of(json_object_get(body, "receipts"), "owed"), 4);
+    assert_int_equal(number_of(json_object_get(body, "receipts"), "parked"), 0);
+    assert_true(number_of(json_object_get(body, "journal"), "segments") > 0);
+    assert_true(json_is_true(json_object_get(json_object_get(body, "journal"), "accepting")));
+    assert_int_equal(number_of(json_object_get(body, "figures"), "instances_acknowledged"), 0);
+    assert_true(number_of(json_object_get(body, "events"), "gateway.started") > 0);
+    const json_t *legacy = archive_of(body, "legacy");
+    assert_string_equal(text_of(legacy, "state"), "paused");
+    assert_int_equal(number_of(legacy, "owed"), 2);
+    assert_true(number_of(legacy, "oldest") > 1700000000);
+    assert_true(json_is_null(json_object_get(legacy, "last_success")));
+    assert_true(has_alarm(body, "legacy is paused"));
+    assert_false(has_alarm(body, "owed an instance"));
+    json_decref(body);
+    rig_run(rig, 25u * 3600 * 1000);
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new has been owed an instance for 25 hours"));
+    json_decref(body);
+    rig_free(rig);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    // Not in the order of numbers, on both workers, two archives each.
+    for (uint64_t counter = 200; counter > 0; counter--)
+        rig_admit(rig, counter % 2, counter, counter == 100 ? "1.2.3" : NULL);
+    struct admin_filter filter = {.limit = 151};
+    json_t *body = ask_queue(rig, &filter);
+    json_t *items = json_object_get(body, "items");
+    assert_int_equal(json_array_size(items), 152); // both rows of the last receipt
+    assert_true(json_is_true(json_object_get(body, "more")));
+    for (size_t i = 0; i < 152; i++) {
+        const json_t *row = json_array_get(items, i);
+        assert_int_equal(number_of(row, "receipt"), 2 * (i / 2 + 1));
+        assert_string_equal(text_of(row, "archive"), i % 2 == 0 ? "legacy" : "new");
+        assert_string_equal(text_of(row, "state"), "waiting");
+        assert_true(json_is_null(json_object_get(row, "next")));
+    }
+    const json_t *hot = json_array_get(items, 98);
+    assert_string_equal(text_of(hot, "uid"), "1.2.3");
+    assert_int_equal(number_of(hot, "bytes"), 100);
+    assert_true(json_is_null(json_object_get(json_array_get(items, 0), "uid")));
+    assert_true(json_is_null(json_object_get(json_array_get(items, 0), "bytes")));
+    json_decref(body);
+
+    filter.after = 152;
+    filter.limit = 1000;
+    filter.archive = "new";
+    body = ask_queue(rig, &filter);
+    items = json_object_get(body, "items");
+    assert_int_equal(json_array_size(items), 24 + 100);
+    assert_int_equal(number_of(json_array_get(items, 24), "receipt"), (int64_t)1 << 48 | 1);
+    assert_true(json_is_false(json_object_get(body, "more")));
+    json_decref(body);
+
+    filter.state = ADMIN_PARKED;
+    assert_int_equal(rows_count(rig, &filter), 0);
+    filter.archive = "nobody";
+    struct admin_reply *reply = reply_new();
+    actions_table.queue_list(rig->actions, &filter, reply);
+    reply_wait(rig, reply, ADMIN_NOT_FOUND);
+    reply_free(reply);
+    rig_free(rig);
+}
+
+static void test_change_some(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    uint64_t one = rig_admit(rig, 0, 1, NULL);
+    uint64_t two = rig_admit(rig, 1, 1, "1.2.3");
+    uint64_t three = rig_admit(rig, 1, 2, "1.2.3.4");
+    const uint64_t numbers[] = {two, one, 999};
+    struct admin_selection selection = {.archive = "new",
+                                        .receipts = numbers,
+                                        .receipt_count = 3,
+                                        .person = "anna",
+                                        .reason = "compare first"};
+    ask_change(rig, ADMIN_PARK, &selection, 2, 0);
+    ask_change(rig, ADMIN_PARK, &selection, 0, 2);
+    struct admin_filter parked = {.state = ADMIN_PARKED, .limit = 10};
+    json_t *body = ask_queue(rig, &parked);
+    const json_t *row = json_array_get(json_object_get(body, "items"), 1);
+    assert_int_equal(number_of(row, "receipt"), two);
+    assert_string_equal(text_of(row, "archive"), "new");
+    assert_string_equal(text_of(row, "reason"), "compare first");
+    json_decref(body);
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "2 parked for archive new"));
+    json_decref(body);
+
+    selection.receipt_count = 1; // two
+    selection.archive = NULL;
+    ask_change(rig, ADMIN_RETRY, &selection, 1, 1);
+    assert_int_equal(rows_count(rig, &parked), 1);
+
+    // A dropped one goes when the last archive is not owed any more.
+    struct admin_selection uid = {.uid = "1.2.3", .archive = "legacy", .person = "anna", .reason = "test"};
+    ask_change(rig, ADMIN_DROP, &uid, 1, 0);
+    assert_int_equal(rig->gateway->workers[1]->receipts.count, 2);
+    ask_change(rig, ADMIN_DROP, &uid, 0, 0);
+    uid.archive = "new";
+    ask_change(rig, ADMIN_DROP, &uid, 1, 0);
+    assert_int_equal(rig->gateway->workers[1]->receipts.count, 1);
+    selection.receipts = &three;
+    ask_change(rig, ADMIN_DROP, &selection, 2, 0);
+    assert_true(list_is_empty(&rig->gateway->workers[1]->receipts));
+    rig_free(rig);
+}
+
+static void orders_check(struct rig *rig, unsigned worker, size_t archive, size_t count)
+{
+    uint64_t last = 0;
+    struct list *waiting = &archive_at(rig, worker, archive)->waiting;
+    assert_int_equal(waiting->count, count);
+    LIST_EACH(waiting, node)
+    {
+        uint64_t order = CONTAINER_OF(node, struct delivery, node)->receipt->order;
+        assert_true(order > last);
+        last = order;
+    }
+}
+
+static void test_change_all(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    enum { COUNT = 1700 }; // several turns
+    for (uint64_t i = 1; i <= COUNT; i++)
+        rig_admit(rig, i % 2, i, NULL);
+    struct admin_selection selection = {
+        .is_all = true, .archive = "legacy", .person = "anna", .reason = "storm"};
+    ask_change(rig, ADMIN_PARK, &selection, COUNT, 0);
+    ask_change(rig, ADMIN_PARK, &selection, 0, 0);
+    assert_int_equal(archive_at(rig, 0, 0)->parked.count, COUNT / 2);
+    orders_check(rig, 0, 1, COUNT / 2);
+    selection.archive = NULL;
+    ask_change(rig, ADMIN_RETRY, &selection, COUNT, 0);
+    orders_check(rig, 0, 0, COUNT / 2);
+    orders_check(rig, 1, 0, COUNT / 2);
+    assert_int_equal(rows_count(rig, &everything), 2 * COUNT);
+    selection.archive = "new";
+    ask_change(rig, ADMIN_DROP, &selection, COUNT, 0);
+    selection.archive = "legacy";
+    ask_change(rig, ADMIN_DROP, &selection, COUNT, 0);
+    assert_true(list_is_empty(&rig->gateway->workers[0]->receipts));
+    assert_int_equal(rows_count(rig, &everything), 0);
+    rig_free(rig);
+}
+
+static void test_pause_and_resume(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    struct control_pause pauses[2];
+    size_t count;
+    json_t *body = ask_archive(rig, ADMIN_PAUSE, "new", ADMIN_FINE);
+    assert_true(json_is_true(json_object_get(body, "paused")));
+    json_decref(body);
+    assert_int_equal(control_pauses_get(rig->control, pauses, 2, &count), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(pauses[0].archive, 2);
+    assert_string_equal(pauses[0].who, "anna");
+    assert_true(rig->gateway->nodes[1].is_paused);
+
+    rig_admit(rig, 0, 1, "1.2.3");
+    rig_run(rig, 10);
+    assert_int_equal(archive_at(rig, 0, 0)->failures, 1); // tried at once: nobody is there
+    rig_run(rig, 5000);
+    assert_int_equal(archive_at(rig, 0, 1)->failures, 0); // not tried
+    json_decref(ask_archive(rig, ADMIN_RESUME, "new", ADMIN_FINE));
+    assert_int_equal(control_pauses_get(rig->control, pauses, 2, &count), OK);
+    assert_int_equal(count, 0);
+    rig_run(rig, 10);
+    assert_true(archive_at(rig, 0, 1)->failures > 0);
+    body = ask_status(rig);
+    assert_string_equal(text_of(archive_of(body, "new"), "state"), "down");
+    assert_non_null(text_of(archive_of(body, "new"), "problem"));
+    assert_true(has_alarm(body, "archive legacy is down"));
+    json_decref(body);
+    json_decref(ask_archive(rig, ADMIN_PAUSE, "nobody", ADMIN_NOT_FOUND));
+    rig_free(rig);
+}
+
+// What can not be made durable does not count.
+static void test_pause_not_written(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    kv_sim_fault_set(rig->control_disk, KV_SIM_IO, 0);
+    json_decref(ask_archive(rig, ADMIN_PAUSE, "new", ADMIN_FAILED));
+    assert_false(rig->gateway->nodes[1].is_paused);
+    json_decref(ask_archive(rig, ADMIN_PAUSE, "new", ADMIN_FINE));
+    assert_true(rig->gateway->nodes[1].is_paused);
+    rig_free(rig);
+}
+
+static void test_echo(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    json_t *body = ask_archive(rig, ADMIN_ECHO, "new", ADMIN_FINE);
+    assert_true(json_is_false(json_object_get(body, "ok")));
+    assert_true(number_of(body, "milliseconds") < 1000);
+    assert_non_null(text_of(body, "message"));
+    json_decref(body);
+    rig_free(rig);
+}
+
+static void test_too_many(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct admin_reply *replies[33];
+    for (size_t i = 0; i < 33; i++) {
+        replies[i] = reply_new();
+        actions_table.status(rig->actions, replies[i]);
+    }
+    assert_int_equal(replies[31]->answers, 0);
+    reply_wait(rig, replies[32], ADMIN_UNAVAILABLE);
+    for (size_t i = 0; i < 32; i++)
+        reply_wait(rig, replies[i], ADMIN_FINE);
+    for (size_t i = 0; i < 33; i++)
+        reply_free(replies[i]);
+    rig_free(rig);
+}
+
+struct filler {
+    struct worker_call call;
+};
+
+static void filler_end(struct worker_call *call)
+{
+    free(CONTAINER_OF(call, struct filler, call));
+}
+
+static void filler_run(struct worker *worker, struct worker_call *call)
+{
+    (void)worker;
+    filler_end(call);
+}
+
+static void inbox_fill(struct worker *worker)
+{
+    for (;;) {
+        struct filler *filler = calloc(1, sizeof *filler);
+        assert_non_null(filler);
+        filler->call.run = filler_run;
+        filler->call.discard = filler_end;
+        if (worker_post(worker, &filler->call) == OK)
+            continue;
+        free(filler);
+        return;
+    }
+}
+
+// Asked again when there is room, and given up when there is none.
+static void test_full_inbox(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    inbox_fill(rig->gateway->workers[1]);
+    json_decref(ask_status(rig));
+    inbox_fill(rig->gateway->workers[1]);
+    sim_loop_kill(rig->worker_loops[1]); // nobody empties it
+    struct admin_reply *reply = reply_new();
+    actions_table.status(rig->actions, reply);
+    reply_wait(rig, reply, ADMIN_UNAVAILABLE);
+    reply_free(reply);
+    rig_free(rig);
+}
+
+// Each request is answered once, wherever it is when everything ends.
+static void test_ends_under_way(void **state)
+{
+    (void)state;
+    const struct admin_selection all = {.is_all = true, .person = "anna", .reason = "end"};
+    unsigned done = 0, ended = 0;
+    for (unsigned steps = 0; steps < 40; steps++) {
+        struct rig *rig = rig_new(true);
+        memory_network_blackhole(rig->network, &rig->gateway->nodes[1].address, true);
+        for (uint64_t i = 1; i <= 1200; i++)
+            rig_admit(rig, 0, i, NULL);
+        struct admin_reply *replies[5];
+        for (size_t i = 0; i < 5; i++)
+            replies[i] = reply_new();
+        actions_table.archive_change(rig->actions, ADMIN_ECHO, "new", NULL, NULL, replies[0]);
+        actions_table.archive_change(rig->actions, ADMIN_RESUME, "new", NULL, NULL, replies[1]);
+        actions_table.queue_change(rig->actions, ADMIN_PARK, &all, replies[2]);
+        actions_table.queue_list(rig->actions, &everything, replies[3]);
+        actions_table.status(rig->actions, replies[4]);
+        for (unsigned i = 0; i < steps; i++)
+            (void)sim_world_step(rig->world);
+        rig_free(rig);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(replies[i]->answers, 1);
+            assert_true(replies[i]->status == ADMIN_FINE || replies[i]->status == ADMIN_UNAVAILABLE);
+            done += replies[i]->status == ADMIN_FINE;
+            ended += replies[i]->status == ADMIN_UNAVAILABLE;
+            reply_free(replies[i]);
+        }
+    }
+    assert_true(done > 20 && ended > 20); // the steps reach both
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_change_some),
+        cmocka_unit_test(test_change_all),
+        cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_pause_not_written),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_full_inbox),
+        cmocka_unit_test(test_ends_under_way),
+    };
+    return cmocka_run_group_tests_name("actions", tests, NULL, NULL);
+}
