@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "archive.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/list.h"
+#include "base/units.h"
+#include "dimse/message.h"
+#include "dimse/status.h"
+#include "peer.h"
+
+#define EXPLICIT_LE "1.2.840.10008.1.2.1"
+#define NO_COPY     UINT32_MAX
+
+struct archive_sim {
+    struct history *history;
+    unsigned index;
+    struct ev_loop *loop;
+    enum archive_fault fault;
+    uint16_t status;
+    struct list visits;
+    bool is_listening;
+};
+
+// One association with it.
+struct visit {
+    struct list_node node;
+    struct archive_sim *archive;
+    struct peer *peer;
+    struct ev_timer answer_timer; // of a slow archive
+    struct byte_queue bytes;      // of the data set under way
+    struct dimse_command request;
+    char sop_class[HISTORY_UID_MAX + 1];
+    char sop_instance[HISTORY_UID_MAX + 1];
+    uint8_t context_id;
+    uint16_t answer; // that waits for the timer
+    uint32_t copy;   // last stored, not known to be confirmed; NO_COPY
+    uint64_t after;  // accepted, or answered the last time
+    size_t ends_at;  // bytes of data set after which it breaks off; SIZE_MAX: it does not
+};
+
+const char *archive_fault_name(enum archive_fault fault)
+{
+    static const char *const names[ARCHIVE_FAULTS] = {"well",   "down",    "blackhole",   "refusing",
+                                                      "status", "halfway", "never reads", "never answers",
+                                                      "slow",   "warns",   "picky"};
+    return names[fault];
+}
+
+void archive_sim_address(unsigned index, struct net_address *address)
+{
+    *address =
+        (struct net_address){.family = NET_IPV4, .port = 104, .bytes = {10, 0, 1, (uint8_t)(index + 1)}};
+}
+
+static void visit_free(struct visit *visit)
+{
+    list_remove(&visit->archive->visits, &visit->node);
+    peer_free(&visit->peer);
+    ev_timer_fini(&visit->answer_timer);
+    byte_queue_fini(&visit->bytes);
+    free(visit);
+}
+
+// ---- storing ----
+
+// Which attempt these bytes are; history_fail() if nobody has sent them.
+static uint32_t attempt_find(struct visit *visit)
+{
+    struct history *history = visit->archive->history;
+    struct slice bytes = byte_queue_peek(&visit->bytes);
+    uint64_t hash = dataset_hash(bytes.data, bytes.length);
+    for (size_t i = 0; i < history->attempt_count; i++) {
+        const struct attempt *attempt = &history->attempts[i];
+        const struct instance *instance = &history->instances[attempt->instance];
+        if (attempt->length != bytes.length || attempt->hash != hash ||
+            strcmp(instance->uid, visit->sop_instance) != 0)
+            continue;
+        if (instance->is_bad)
+            history_fail(history, "archive %u got the bad instance %u", visit->archive->index,
+                         attempt->instance);
+        return (uint32_t)i;
+    }
+    history_fail(history, "archive %u got %zu bytes as %s that nobody has sent", visit->archive->index,
+                 bytes.length, visit->sop_instance);
+    return NO_COPY;
+}
+
+static void store(struct visit *visit)
+{
+    struct history *history = visit->archive->history;
+    uint32_t attempt = attempt_find(visit);
+    if (attempt == NO_COPY)
+        return;
+    visit->copy = history_copy_add(history, attempt, visit->archive->index, visit->after);
+    history->stores++;
+}
+
+static void answer(struct visit *visit, uint16_t status)
+{
+    struct dimse_command response;
+    struct dimse_command request = visit->request;
+    request.affected_sop_class_uid = slice_of_text(visit->sop_class);
+    request.affected_sop_instance_uid = slice_of_text(visit->sop_instance);
+    dimse_store_response(&response, &request, status, slice_of_text(""), slice_of(NULL, 0));
+    bool is_sent = peer_send_command(visit->peer, visit->context_id, &response);
+    visit->after = history_now(visit->archive->history);
+    if (is_sent && visit->copy != NO_COPY)
+        visit->archive->history->copies[visit->copy].answered = history_now(visit->archive->history);
+}
+
+static void on_answer_timer(void *arg)
+{
+    struct visit *visit = arg;
+    answer(visit, visit->answer);
+}
+
+static void confirm(struct visit *visit)
+{
+    if (visit->copy != NO_COPY && visit->archive->history->copies[visit->copy].answered != 0)
+        visit->archive->history->copies[visit->copy].is_confirmed = true;
+    visit->copy = NO_COPY;
+}
+
+// ---- messages ----
+
+static void uid_keep(char *to, struct slice uid)
+{
+    size_t length = uid.length < HISTORY_UID_MAX ? uid.length : HISTORY_UID_MAX;
+    memcpy(to, uid.data, length);
+    to[length] = 0;
+}
+
+static void on_command(void *arg, uint8_t context_id, const struct dimse_command *command)
+{
+    struct visit *visit = arg;
+    struct history *history = visit->archive->history;
+    confirm(visit);
+    if (command->command_field == DIMSE_C_ECHO_RQ) {
+        struct dimse_command response;
+        dimse_echo_response(&response, command, DIMSE_SUCCESS);
+        (void)peer_send_command(visit->peer, context_id, &response);
+        return;
+    }
+    visit->context_id = context_id;
+    visit->request = *command;
+    uid_keep(visit->sop_class, command->affected_sop_class_uid);
+    uid_keep(visit->sop_instance, command->affected_sop_instance_uid);
+    byte_queue_fini(&visit->bytes);
+    byte_queue_init(&visit->bytes, 64 * MIB);
+    visit->ends_at = SIZE_MAX;
+    if (visit->archive->fault == ARCHIVE_HALFWAY && history_chance(history, 1, 2))
+        visit->ends_at = history_chance(history, 1, 3) ? 0 : (size_t)history_below(history, 20000);
+    if (visit->archive->fault == ARCHIVE_NEVER_READS)
+        peer_reading(visit->peer, false);
+}
+
+static void break_off(struct visit *visit)
+{
+    if (history_chance(visit->archive->history, 1, 2))
+        peer_abort(visit->peer);
+    else
+        peer_reset(visit->peer);
+}
+
+static void on_data(void *arg, struct slice piece)
+{
+    struct visit *visit = arg;
+    ensure(byte_queue_append(&visit->bytes, piece) == OK);
+    if (visit->bytes.length >= visit->ends_at)
+        break_off(visit);
+}
+
+static void on_data_end(void *arg)
+{
+    struct visit *visit = arg;
+    struct archive_sim *archive = visit->archive;
+    struct history *history = archive->history;
+    if (!peer_is_open(visit->peer))
+        return;
+    if (archive->fault == ARCHIVE_STATUS && history_chance(history, 3, 4)) {
+        answer(visit, archive->status);
+        return;
+    }
+    if (archive->fault == ARCHIVE_NEVER_ANSWERS) {
+        if (history_chance(history, 1, 2))
+            store(visit);
+        return;
+    }
+    store(visit);
+    if (archive->fault == ARCHIVE_HALFWAY && history_chance(history, 1, 3)) {
+        break_off(visit);
+        return;
+    }
+    uint16_t status = archive->fault == ARCHIVE_WARNS ? DIMSE_COERCION : DIMSE_SUCCESS;
+    if (archive->fault == ARCHIVE_SLOW) {
+        visit->answer = status;
+        ev_timer_start(&visit->answer_timer, history_below(history, 8 * NSEC_PER_SEC));
+        return;
+    }
+    answer(visit, status);
+}
+
+// ---- associations ----
+
+static void on_request(void *arg, const struct ul_parameters *request)
+{
+    struct visit *visit = arg;
+    struct archive_sim *archive = visit->archive;
+    if (archive->fault == ARCHIVE_REFUSING) {
+        struct ul_reject reject = {UL_REJECT_TRANSIENT, UL_REJECT_BY_PRESENTATION,
+                                   UL_REJECT_PRESENTATION_LOCAL_LIMIT};
+        if (history_chance(archive->history, 1, 2))
+            reject = (struct ul_reject){UL_REJECT_PERMANENT, UL_REJECT_BY_USER, UL_REJECT_USER_CALLING_TITLE};
+        peer_reject(visit->peer, reject);
+        return;
+    }
+    struct ul_parameters *answer;
+    ensure(ul_parameters_new_answer(request, &answer) == OK);
+    ensure(ul_parameters_set_implementation(answer, slice_of_text("1.2.3.5"), slice_of_text("SIMSCP")) == OK);
+    ul_parameters_set_maximum_length(answer, 8192 + (uint32_t)history_below(archive->history, 3) * 16384);
+    for (size_t i = 0; i < request->context_count; i++) {
+        const struct ul_context *context = &request->contexts[i];
+        const struct slice *chosen = NULL;
+        for (size_t t = 0; t < context->transfer_count && chosen == NULL; t++)
+            if (archive->fault != ARCHIVE_PICKY || !slice_is_text(context->transfer[t], EXPLICIT_LE))
+                chosen = &context->transfer[t];
+        if (chosen != NULL)
+            ensure(ul_parameters_add_accepted(answer, context->id, *chosen) == OK);
+        else
+            ensure(ul_parameters_add_refused(answer, context->id, UL_CONTEXT_TRANSFER_SYNTAXES) == OK);
+    }
+    peer_answer(visit->peer, answer);
+}
+
+static void on_release(void *arg)
+{
+    confirm(arg);
+}
+
+static void on_end(void *arg, bool is_released)
+{
+    (void)is_released;
+    visit_free(arg);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static const struct peer_handler archive_handler = {
+    .on_request = on_request,
+    .on_open = nothing,
+    .on_command = on_command,
+    .on_data = on_data,
+    .on_data_end = on_data_end,
+    .on_room = nothing,
+    .on_release = on_release,
+    .on_end = on_end,
+};
+
+static void on_accept(void *arg, struct transport *transport)
+{
+    struct archive_sim *archive = arg;
+    struct visit *visit = calloc(1, sizeof *visit);
+    ensure(visit != NULL);
+    visit->archive = archive;
+    visit->copy = NO_COPY;
+    visit->after = history_now(archive->history);
+    visit->ends_at = SIZE_MAX;
+    byte_queue_init(&visit->bytes, 64 * MIB);
+    ev_timer_init(&visit->answer_timer, archive->loop, on_answer_timer, visit);
+    visit->peer = peer_accept(archive->loop, transport, &archive_handler, visit);
+    list_append(&archive->visits, &visit->node);
+}
+
+// ---- faults ----
+
+static void listen_set(struct archive_sim *archive, bool on)
+{
+    struct net_address address;
+    archive_sim_address(archive->index, &address);
+    if (on && !archive->is_listening)
+        ensure(memory_network_listen(archive->history->network, &address, archive->loop, on_accept,
+                                     archive) == OK);
+    else if (!on && archive->is_listening)
+        memory_network_unlisten(archive->history->network, &address);
+    archive->is_listening = on;
+}
+
+static void partition_set(struct archive_sim *archive, bool on)
+{
+    struct net_address address;
+    archive_sim_address(archive->index, &address);
+    memory_network_blackhole(archive->history->network, &address, on);
+    LIST_EACH(&archive->visits, node)
+    {
+        peer_stall(CONTAINER_OF(node, struct visit, node)->peer, on);
+    }
+}
+
+void archive_sim_crash(struct archive_sim *archive)
+{
+    sim_loop_kill(archive->loop);
+    archive->is_listening = false; // the kill has ended it
+    while (!list_is_empty(&archive->visits))
+        visit_free(CONTAINER_OF(list_first(&archive->visits), struct visit, node));
+    ev_loop_free(&archive->loop);
+    archive->loop = sim_loop_new(archive->history->world, "archive");
+    if (archive->fault != ARCHIVE_DOWN)
+        listen_set(archive, true);
+}
+
+void archive_sim_fault(struct archive_sim *archive, enum archive_fault fault, uint16_t status)
+{
+    if (archive->fault == ARCHIVE_BLACKHOLE)
+        partition_set(archive, false);
+    archive->fault = fault;
+    archive->status = status;
+    if (fault == ARCHIVE_DOWN)
+        archive_sim_crash(archive);
+    if (fault == ARCHIVE_BLACKHOLE)
+        partition_set(archive, true);
+    LIST_EACH(&archive->visits, node)
+    {
+        bool reads = fault != ARCHIVE_NEVER_READS || history_chance(archive->history, 1, 2);
+        peer_reading(CONTAINER_OF(node, struct visit, node)->peer, reads);
+    }
+    listen_set(archive, fault != ARCHIVE_DOWN);
+}
+
+struct archive_sim *archive_sim_new(struct history *history, unsigned index)
+{
+    struct archive_sim *archive = calloc(1, sizeof *archive);
+    ensure(archive != NULL);
+    archive->history = history;
+    archive->index = index;
+    archive->loop = sim_loop_new(history->world, "archive");
+    list_init(&archive->visits);
+    listen_set(archive, true);
+    return archive;
+}
+
+void archive_sim_free(struct archive_sim **owned)
+{
+    struct archive_sim *archive = *owned;
+    *owned = NULL;
+    if (archive == NULL)
+        return;
+    while (!list_is_empty(&archive->visits))
+        visit_free(CONTAINER_OF(list_first(&archive->visits), struct visit, node));
+    listen_set(archive, false);
+    ev_loop_free(&archive->loop);
+    free(archive);
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What must hold at the end of a history, when all is healed and quiet: what clients, archives and the ledger
+// say of the same instances must agree.
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "history.h"
+#include "machine.h"
+#include "store/ledger_reader.h"
+
+#define NO_FACT UINT32_MAX
+
+// After this an answer that the gateway has seen is durable as OUTCOME, if the disk does what it should.
+#define OUTCOME_TIME (3 * NSEC_PER_SEC)
+
+// What the ledger says of one receipt, as far as the checker compares it.
+struct fact {
+    uint64_t receipt;
+    uint64_t order;
+    enum fact_state state;
+    uint32_t attempt; // that brought it; NO_FACT: none
+    bool is_resent[HISTORY_ARCHIVES];
+};
+
+struct checker {
+    struct history *history;
+    struct fact *facts;
+    size_t count, capacity;
+    uint32_t *fact_of; // by attempt: index of its settled fact; NO_FACT
+};
+
+static uint32_t attempt_of(const struct history *history, const struct ledger_fact *fact)
+{
+    for (size_t i = 0; i < history->attempt_count && fact->sop_instance != NULL; i++) {
+        const struct attempt *attempt = &history->attempts[i];
+        if (attempt->length == fact->length &&
+            strcmp(history->instances[attempt->instance].uid, fact->sop_instance) == 0)
+            return (uint32_t)i;
+    }
+    return NO_FACT;
+}
+
+// SENT is written before the last fragment leaves, not synced (ENGINE 2): a power cut may take it, or a
+// segment that dies, and leave the OUTCOME behind it.
+static bool may_miss_sent(const struct history *history)
+{
+    bool may = history->trouble > 0;
+    for (size_t i = 0; i < history->end_count; i++)
+        may |= history->ends[i].is_power_cut;
+    return may;
+}
+
+static void deliveries_check(struct history *history, const struct ledger_fact *fact, const char *text)
+{
+    for (unsigned archive = 0; archive < HISTORY_ARCHIVES; archive++) {
+        const struct fact_delivery *delivery = fact_delivery_find(fact, archive + 1);
+        if (delivery == NULL || !delivery->owed)
+            history_fail(history, "receipt %s is not owed to archive %u", text, archive);
+        else if (delivery->state != DELIVERY_SETTLED)
+            history_fail(history, "receipt %s is %s at archive %u", text,
+                         delivery_state_text(delivery->state), archive);
+        else if (delivery->attempts == 0 && !may_miss_sent(history))
+            history_fail(history, "receipt %s is settled at archive %u and was never sent", text, archive);
+    }
+}
+
+static enum result on_fact(void *argument, const struct ledger_fact *from)
+{
+    struct checker *checker = argument;
+    struct history *history = checker->history;
+    char text[24];
+    if (checker->count == checker->capacity) {
+        checker->capacity = 64 + 2 * checker->capacity;
+        checker->facts = realloc(checker->facts, checker->capacity * sizeof *checker->facts);
+        ensure(checker->facts != NULL);
+    }
+    struct fact *fact = &checker->facts[checker->count];
+    *fact = (struct fact){
+        .receipt = from->receipt, .order = from->order, .state = from->state, .attempt = NO_FACT};
+    ledger_receipt_text(from->receipt, text, sizeof text);
+    if (from->state != FACT_SETTLED && from->state != FACT_DROPPED)
+        history_fail(history, "receipt %s is %s at the end", text, fact_state_text(from->state));
+    if (from->damaged > 0)
+        history_fail(history, "receipt %s: %u damaged records", text, from->damaged);
+    if (from->state == FACT_SETTLED) {
+        fact->attempt = attempt_of(history, from);
+        deliveries_check(history, from, text);
+        if (fact->attempt == NO_FACT)
+            history_fail(history, "receipt %s (%s, %llu bytes) is nothing that was sent", text,
+                         from->sop_instance, (unsigned long long)from->length);
+        else if (checker->fact_of[fact->attempt] != NO_FACT)
+            history_fail(history, "two receipts of one request: %s is the second", text);
+        else
+            checker->fact_of[fact->attempt] = (uint32_t)checker->count;
+        for (unsigned i = 0; i < HISTORY_ARCHIVES; i++) {
+            const struct fact_delivery *delivery = fact_delivery_find(from, i + 1);
+            fact->is_resent[i] = delivery != NULL && delivery->resent;
+        }
+    }
+    checker->count++;
+    return OK;
+}
+
+// ---- acknowledged, stored, known ----
+
+static unsigned copies_of(const struct history *history, uint32_t attempt, unsigned archive)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < history->copy_count; i++)
+        count += history->copies[i].attempt == attempt && history->copies[i].archive == archive;
+    return count;
+}
+
+static void attempts_check(struct checker *checker)
+{
+    struct history *history = checker->history;
+    for (uint32_t i = 0; i < history->attempt_count; i++) {
+        const struct attempt *attempt = &history->attempts[i];
+        bool is_acknowledged = attempt->is_answered && attempt->status == 0;
+        bool is_known = checker->fact_of[i] != NO_FACT;
+        if (is_acknowledged && !is_known)
+            history_fail(history,
+                         "instance %u, attempt %u was acknowledged and the ledger has no receipt of it",
+                         attempt->instance, attempt->number);
+        for (unsigned archive = 0; archive < HISTORY_ARCHIVES; archive++) {
+            unsigned copies = copies_of(history, i, archive);
+            if (is_acknowledged && copies == 0)
+                history_fail(history,
+                             "instance %u, attempt %u was acknowledged and archive %u does not have it",
+                             attempt->instance, attempt->number, archive);
+            if (is_known && copies == 0)
+                history_fail(history, "instance %u, attempt %u is settled and archive %u does not have it",
+                             attempt->instance, attempt->number, archive);
+            if (copies > 0 && !is_known)
+                history_fail(history,
+                             "archive %u has instance %u, attempt %u, of which the ledger has no receipt",
+                             archive, attempt->instance, attempt->number);
+        }
+    }
+}
+
+// `order` is used once, and what was acknowledged before another request began comes before it (FIELD 5).
+static void order_check(struct checker *checker)
+{
+    struct history *history = checker->history;
+    for (size_t i = 0; i < checker->count; i++) {
+        const struct fact *a = &checker->facts[i];
+        for (size_t k = 0; k < checker->count; k++) {
+            const struct fact *b = &checker->facts[k];
+            if (i == k || a->attempt == NO_FACT || b->attempt == NO_FACT)
+                continue;
+            const struct attempt *first = &history->attempts[a->attempt];
+            if (a->order == b->order)
+                history_fail(history, "order %llu was used twice", (unsigned long long)a->order);
+            if (first->is_answered && first->status == 0 &&
+                first->answered < history->attempts[b->attempt].begun && a->order >= b->order)
+                history_fail(history, "order %llx was acknowledged before the request of %llx began",
+                             (unsigned long long)a->order, (unsigned long long)b->order);
+        }
+    }
+}
+
+static void totals_check(struct checker *checker, struct kv_env *ledger)
+{
+    struct history *history = checker->history;
+    struct ledger_stats stats;
+    uint64_t settled = 0;
+    for (size_t i = 0; i < checker->count; i++)
+        settled += checker->facts[i].state == FACT_SETTLED;
+    ensure(ledger_stats_get(ledger, &stats) == OK);
+    if (stats.totals.open != 0 || stats.totals.orphans != 0)
+        history_fail(history, "the ledger counts %llu open receipts and %llu orphans",
+                     (unsigned long long)stats.totals.open, (unsigned long long)stats.totals.orphans);
+    if (stats.totals.settled != settled)
+        history_fail(history, "the ledger counts %llu settled receipts and has %llu",
+                     (unsigned long long)stats.totals.settled, (unsigned long long)settled);
+    ledger_stats_fini(&stats);
+}
+
+// Nothing is owed: every segment that is not being written any more has gone.
+static void segments_check(struct history *history, struct gateway *gateway)
+{
+    struct journal_segment_info info[64];
+    uint16_t streams[16];
+    size_t count = journal_streams_get(gateway->journal, streams, sizeof streams / sizeof streams[0]);
+    for (size_t s = 0; s < count && s < sizeof streams / sizeof streams[0]; s++) {
+        size_t segments =
+            journal_segments_get(gateway->journal, streams[s], 0, info, sizeof info / sizeof info[0]);
+        for (size_t i = 0; i < segments; i++)
+            if (info[i].state == JOURNAL_SEGMENT_CLOSED || info[i].state == JOURNAL_SEGMENT_DEAD)
+                history_fail(history, "segment %04x-%08x is %s and was not reclaimed", streams[s],
+                             info[i].segment, info[i].state == JOURNAL_SEGMENT_DEAD ? "dead" : "closed");
+    }
+}
+
+// ---- extra deliveries ----
+
+static bool is_excused_by_crash(const struct history *history, const struct copy *copy,
+                                const struct copy *again)
+{
+    for (size_t i = 0; i < history->end_count; i++) {
+        const struct life_end *end = &history->ends[i];
+        if (end->at < copy->at || end->at > again->at)
+            continue;
+        // The answer was on its way into the journal when the machine ended.
+        if (end->at < copy->answered + OUTCOME_TIME || copy->at < history->trouble)
+            return true;
+    }
+    return false;
+}
+
+// What was sent after an answer that the gateway has seen. Other extra copies follow one that was never
+// answered.
+static void again_check(struct history *history, const struct copy *copy, const struct copy *again)
+{
+    if (copy->is_confirmed && again->after > copy->answered && !is_excused_by_crash(history, copy, again))
+        history_fail(history,
+                     "archive %u got instance %u again although its answer of %.3f s was seen (%.3f s)",
+                     again->archive, history->attempts[again->attempt].instance, (double)copy->answered / 1e9,
+                     (double)again->at / 1e9);
+}
+
+unsigned check_extra_deliveries(struct history *history)
+{
+    unsigned extra = 0;
+    for (size_t i = 0; i < history->copy_count; i++) {
+        bool is_first = true;
+        for (size_t k = 0; k < history->copy_count; k++) {
+            const struct copy *copy = &history->copies[k];
+            const struct copy *again = &history->copies[i];
+            if (i == k || copy->attempt != again->attempt || copy->archive != again->archive)
+                continue;
+            is_first &= k > i;
+            again_check(history, copy, again);
+        }
+        extra += !is_first;
+    }
+    return extra;
+}
+
+// A second copy is marked `resent`.
+static void resent_check(struct checker *checker)
+{
+    struct history *history = checker->history;
+    for (size_t i = 0; i < checker->count && !may_miss_sent(history); i++) {
+        const struct fact *fact = &checker->facts[i];
+        for (unsigned archive = 0; fact->attempt != NO_FACT && archive < HISTORY_ARCHIVES; archive++)
+            if (!fact->is_resent[archive] && copies_of(history, fact->attempt, archive) > 1)
+                history_fail(history,
+                             "archive %u has two copies of instance %u and the ledger does not say resent",
+                             archive, history->attempts[fact->attempt].instance);
+    }
+}
+
+void check_end(struct history *history)
+{
+    struct gateway *gateway = machine_gateway(history->machine);
+    struct checker checker = {.history = history};
+    uint64_t damaged = 0;
+    checker.fact_of = malloc((history->attempt_count + 1) * sizeof *checker.fact_of);
+    ensure(checker.fact_of != NULL && gateway != NULL);
+    for (size_t i = 0; i < history->attempt_count; i++)
+        checker.fact_of[i] = NO_FACT;
+    ensure(ledger_each(gateway->platform.ledger, on_fact, &checker, &damaged) == OK);
+    if (damaged > 0)
+        history_fail(history, "%llu facts of the ledger can not be read", (unsigned long long)damaged);
+    attempts_check(&checker);
+    order_check(&checker);
+    totals_check(&checker, gateway->platform.ledger);
+    segments_check(history, gateway);
+    resent_check(&checker);
+    free(checker.facts);
+    free(checker.fact_of);
+}

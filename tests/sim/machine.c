@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "daemon/worker.h"
+#include "forward/archive.h"
+#include "front/session.h"
+#include "oracle.h"
+#include "store/control.h"
+#include "store/ledger.h"
+
+enum { FRONT_PORT = 11112 };
+
+// One listening address for each worker, so that an accepted connection begins its life on the worker's loop.
+struct door {
+    struct machine *machine;
+    unsigned worker;
+};
+
+struct machine {
+    struct history *history;
+    unsigned life;
+    bool is_running;
+    bool is_stopped;
+    unsigned workers;
+    struct fs *fs;
+    struct seal_keyring *keyring;
+    struct kv_env *ledger;
+    struct kv_env *control;
+    struct ev_loop *main_loop;
+    struct ev_loop *ledger_loop;
+    struct ev_loop *worker_loops[HISTORY_WORKERS_MAX];
+    struct ev_loop *disk_loops[HISTORY_WORKERS_MAX];
+    struct door doors[HISTORY_WORKERS_MAX];
+    const struct net_dialer *dialers[HISTORY_ARCHIVES];
+    struct gateway *gateway;
+};
+
+static void door_address(unsigned worker, struct net_address *address)
+{
+    *address = (struct net_address){
+        .family = NET_IPV4, .port = (uint16_t)(FRONT_PORT + worker), .bytes = {10, 0, 0, 1}};
+}
+
+void machine_address(const struct machine *machine, struct net_address *address)
+{
+    unsigned worker = machine->is_running ? gateway_worker_pick(machine->gateway)->index : 0;
+    door_address(worker, address);
+}
+
+// ---- start ----
+
+static void on_accept(void *arg, struct transport *transport)
+{
+    struct door *door = arg;
+    struct gateway *gateway = door->machine->gateway;
+    (void)!session_new(gateway->workers[door->worker], &gateway->configuration->listener[0], &transport);
+}
+
+static void loops_make(struct machine *machine)
+{
+    struct sim_world *world = machine->history->world;
+    machine->main_loop = sim_loop_new(world, "main");
+    machine->ledger_loop = sim_loop_new(world, "ledger");
+    for (unsigned i = 0; i < machine->workers; i++) {
+        machine->worker_loops[i] = sim_loop_new(world, "worker");
+        machine->disk_loops[i] = sim_loop_new(world, "disk");
+    }
+}
+
+static uint32_t today(const struct machine *machine)
+{
+    return (uint32_t)(ev_wall_now(machine->main_loop) / NSEC_PER_SEC / 86400);
+}
+
+static enum result keyring_open(struct machine *machine)
+{
+    struct history *history = machine->history;
+    enum result result =
+        seal_keyring_open(machine->fs, "keyring", history->master, today(machine), &machine->keyring, NULL);
+    if (result != ERR_MISSING || machine->life > 1)
+        return result;
+    // The first start: `dicomgate key init`.
+    result = seal_keyring_create(machine->fs, "keyring", history->master, NULL);
+    if (result == OK)
+        result = seal_keyring_open(machine->fs, "keyring", history->master, today(machine), &machine->keyring,
+                                   NULL);
+    return result;
+}
+
+static enum result stores_open(struct machine *machine)
+{
+    struct history *history = machine->history;
+    enum result result = kv_sim_open(history->ledger_disk, &ledger_schema, &machine->ledger);
+    if (result == OK)
+        result = kv_sim_open(history->control_disk, &control_schema, &machine->control);
+    return result;
+}
+
+static enum result gateway_begin(struct machine *machine)
+{
+    struct history *history = machine->history;
+    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
+        machine->dialers[i] = memory_network_dialer(history->network);
+    struct platform platform = {.fs = machine->fs,
+                                .keyring = machine->keyring,
+                                .ledger = machine->ledger,
+                                .control = machine->control,
+                                .dialers = machine->dialers,
+                                .main_loop = machine->main_loop,
+                                .ledger_loop = machine->ledger_loop,
+                                .worker_loops = machine->worker_loops,
+                                .disk_loops = machine->disk_loops,
+                                .workers = machine->workers};
+    enum result result = gateway_new(&platform, history->configuration, &machine->gateway);
+    if (result == OK)
+        result = gateway_recover(machine->gateway);
+    if (result == OK)
+        oracle_recovered(history, machine->ledger);
+    if (result == OK)
+        result = gateway_start(machine->gateway);
+    return result;
+}
+
+static void doors_open(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->workers; i++) {
+        struct net_address address;
+        door_address(i, &address);
+        machine->doors[i] = (struct door){machine, i};
+        ensure(memory_network_listen(machine->history->network, &address, machine->worker_loops[i], on_accept,
+                                     &machine->doors[i]) == OK);
+    }
+}
+
+static void doors_close(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->workers; i++) {
+        struct net_address address;
+        door_address(i, &address);
+        memory_network_unlisten(machine->history->network, &address);
+    }
+}
+
+static void down(struct machine *machine)
+{
+    machine->is_running = false;
+    doors_close(machine);
+    gateway_free(machine->gateway);
+    machine->gateway = NULL;
+    seal_keyring_free(machine->keyring);
+    machine->keyring = NULL;
+    kv_env_free(&machine->ledger);
+    kv_env_free(&machine->control);
+    fs_free(machine->fs);
+    machine->fs = NULL;
+    for (unsigned i = 0; i < machine->workers; i++) {
+        ev_loop_free(&machine->worker_loops[i]);
+        ev_loop_free(&machine->disk_loops[i]);
+    }
+    ev_loop_free(&machine->ledger_loop);
+    ev_loop_free(&machine->main_loop);
+}
+
+bool machine_start(struct machine *machine)
+{
+    struct history *history = machine->history;
+    ensure(!machine->is_running && machine->gateway == NULL);
+    machine->life++;
+    machine->is_stopped = false;
+    // Workers come and go between lives: streams of those that are gone are shared out.
+    machine->workers = history_chance(history, 3, 4)
+                           ? history->plan.workers
+                           : 2 + (unsigned)history_below(history, HISTORY_WORKERS_MAX - 1);
+    loops_make(machine);
+    ensure(fs_sim_mount(history->disk, &machine->fs) == OK);
+    enum result result = stores_open(machine);
+    if (result == OK)
+        result = keyring_open(machine);
+    if (result == OK)
+        oracle_look(history, machine->fs, machine->keyring);
+    if (result == OK)
+        result = gateway_begin(machine);
+    history_say(history, "life %u begins with %u workers: %s", machine->life, machine->workers,
+                result_text(result));
+    if (result == OK) {
+        doors_open(machine);
+        machine->is_running = true;
+        return true;
+    }
+    bool is_excused =
+        machine_is_cut(machine) || (!history->is_healed && (result == ERR_IO || result == ERR_SPACE));
+    if (!is_excused)
+        history_fail(history, "life %u does not begin: %s", machine->life, result_text(result));
+    return false;
+}
+
+// ---- end ----
+
+bool machine_is_cut(const struct machine *machine)
+{
+    return fs_sim_is_cut(machine->history->disk) || kv_sim_is_crashed(machine->history->ledger_disk);
+}
+
+static void end_note(struct machine *machine, bool is_power_cut, bool is_graceful)
+{
+    struct history *history = machine->history;
+    if (history->end_count == history->end_capacity) {
+        history->end_capacity = 16 + 2 * history->end_capacity;
+        history->ends = realloc(history->ends, history->end_capacity * sizeof *history->ends);
+        ensure(history->ends != NULL);
+    }
+    history->ends[history->end_count++] = (struct life_end){history_now(history), is_power_cut, is_graceful};
+}
+
+void machine_crash(struct machine *machine, bool is_power_cut)
+{
+    struct history *history = machine->history;
+    is_power_cut |= fs_sim_is_cut(history->disk);
+    history_say(history, "life %u ends by a %s", machine->life, is_power_cut ? "power cut" : "kill");
+    sim_world_note(history->world, 0xC0A5000 + is_power_cut);
+    end_note(machine, is_power_cut, false);
+    watch_dead_segments(history);
+    machine->is_running = false;
+    for (unsigned i = 0; i < machine->workers; i++) {
+        sim_loop_kill(machine->worker_loops[i]);
+        sim_loop_kill(machine->disk_loops[i]);
+    }
+    sim_loop_kill(machine->ledger_loop);
+    sim_loop_kill(machine->main_loop);
+    if (is_power_cut)
+        fs_sim_crash(history->disk);
+    kv_sim_crash(history->ledger_disk);
+    kv_sim_crash(history->control_disk);
+    down(machine);
+}
+
+static void on_stopped(void *arg)
+{
+    struct machine *machine = arg;
+    machine->is_stopped = true;
+}
+
+void machine_stop(struct machine *machine)
+{
+    doors_close(machine);
+    gateway_stop(machine->gateway, on_stopped, machine);
+}
+
+bool machine_is_stopped(const struct machine *machine)
+{
+    return machine->is_stopped;
+}
+
+void machine_stop_end(struct machine *machine)
+{
+    history_say(machine->history, "life %u ends in order", machine->life);
+    end_note(machine, false, true);
+    watch_dead_segments(machine->history);
+    down(machine);
+}
+
+// ---- looking ----
+
+bool machine_is_running(const struct machine *machine)
+{
+    return machine->is_running;
+}
+
+unsigned machine_life(const struct machine *machine)
+{
+    return machine->life;
+}
+
+struct gateway *machine_gateway(struct machine *machine)
+{
+    return machine->is_running ? machine->gateway : NULL;
+}
+
+struct fs *machine_fs(struct machine *machine)
+{
+    return machine->fs;
+}
+
+bool machine_is_quiet(const struct machine *machine)
+{
+    if (!machine->is_running)
+        return false;
+    for (unsigned i = 0; i < machine->workers; i++) {
+        const struct worker *worker = machine->gateway->workers[i];
+        if (worker->receipts.count > 0 || worker->sessions.count > 0 || worker->orphans.count > 0 ||
+            !notes_are_empty(&worker->notes))
+            return false;
+    }
+    return true;
+}
+
+static bool had_fault(const struct history *history, unsigned archive, enum archive_fault fault)
+{
+    for (size_t i = 0; i < history->plan.event_count; i++) {
+        const struct event *event = &history->plan.events[i];
+        if (event->kind == EVENT_ARCHIVE_FAULT && event->archive == archive && event->fault == fault)
+            return true;
+    }
+    return false;
+}
+
+static bool had_crash(const struct history *history, unsigned archive)
+{
+    for (size_t i = 0; i < history->plan.event_count; i++) {
+        const struct event *event = &history->plan.events[i];
+        if (event->kind == EVENT_ARCHIVE_CRASH && event->archive == archive)
+            return true;
+    }
+    return had_fault(history, archive, ARCHIVE_DOWN);
+}
+
+// Parked only for what the plan has this archive do; nothing in a plan damages a record that was durable.
+static void park_check(struct history *history, unsigned archive, const struct delivery *delivery)
+{
+    const char *reason = delivery->reason;
+    bool is_stated = false;
+    if (strncmp(reason, "archive does not accept", 23) == 0)
+        is_stated = had_fault(history, archive, ARCHIVE_PICKY);
+    else if (strcmp(reason, "kills association") == 0)
+        is_stated = had_fault(history, archive, ARCHIVE_HALFWAY) || had_crash(history, archive);
+    else if (strncmp(reason, "C000", 4) == 0 || strncmp(reason, "0110", 4) == 0)
+        is_stated = had_fault(history, archive, ARCHIVE_STATUS);
+    else if (strcmp(reason, "parked before the last start") == 0)
+        is_stated = true;
+    if (!is_stated)
+        history_fail(history, "receipt %llx is parked at archive %u: %s",
+                     (unsigned long long)delivery->receipt->number, archive, reason);
+}
+
+void machine_say_owed(const struct machine *machine)
+{
+    for (unsigned i = 0; machine->is_running && i < machine->workers; i++)
+        LIST_EACH(&machine->gateway->workers[i]->receipts, node)
+        {
+            const struct receipt *receipt = CONTAINER_OF(node, struct receipt, node);
+            for (unsigned d = 0; d < receipt->delivery_count; d++)
+                history_say(machine->history, "receipt %llx at archive %u: %s %s",
+                            (unsigned long long)receipt->number,
+                            receipt->deliveries[d].archive->node->conf->id - 1u,
+                            delivery_stage_name(receipt->deliveries[d].stage), receipt->deliveries[d].reason);
+        }
+}
+
+unsigned machine_unpark(struct machine *machine)
+{
+    unsigned count = 0;
+    if (!machine->is_running)
+        return 0;
+    for (unsigned i = 0; i < machine->workers; i++)
+        for (unsigned a = 0; a < HISTORY_ARCHIVES; a++) {
+            struct list *parked = &machine->gateway->workers[i]->archives[a].parked;
+            for (size_t left = parked->count; left > 0; left--, count++) {
+                struct delivery *delivery = CONTAINER_OF(list_first(parked), struct delivery, node);
+                history_say(machine->history, "unparked at archive %u: %s", a, delivery->reason);
+                park_check(machine->history, a, delivery);
+                delivery_unpark(delivery, slice_of_text("operator"));
+            }
+        }
+    return count;
+}
+
+struct machine *machine_new(struct history *history)
+{
+    struct machine *machine = calloc(1, sizeof *machine);
+    ensure(machine != NULL);
+    machine->history = history;
+    return machine;
+}
+
+void machine_free(struct machine **owned)
+{
+    struct machine *machine = *owned;
+    *owned = NULL;
+    if (machine == NULL)
+        return;
+    if (machine->main_loop != NULL)
+        down(machine);
+    free(machine);
+}
