@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line against a daemon of its own making: what it asks, what it prints, and its exit statuses (DESIGN 5)."""
+import http.server
+import json
+import os
+import socketserver
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
+PROGRAM = BINARIES / "dicomgate"
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not built")
+
+CONFIGURATION = """
+gateway: { ae_title: GW, data: data }
+listeners: [ { name: a, address: "127.0.0.1:104", plain: yes } ]
+nodes: { legacy: { id: 1, kind: archive, ae_title: OLD, address: "10.0.0.5:104", plain: yes } }
+phases: { one: { store: [ { to: [legacy] } ] } }
+start_phase: one
+"""
+
+ARCHIVE = {"id": 1, "name": "legacy", "ae_title": "OLD", "address": "10.0.0.5:104", "tls": False, "state": "down",
+           "lanes": 0, "lanes_limit": 8, "owed": 3, "parked": 1, "answered": 0, "oldest": None, "last_success": None,
+           "problem": "connection refused"}
+STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "since": 0, "phase": "one", "epoch": 1,
+          "associations": 2, "associations_limit": 400,
+          "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
+          "receipts": {"accepted": 9, "owed": 3, "parked": 1, "answered": 0, "settled": 6},
+          "journal": {"segments": 2, "bytes": 3 << 30, "free": 5 << 40, "accepting": True}, "alarms": []}
+
+
+class Daemon(socketserver.ThreadingUnixStreamServer):
+    """Answers every call with `answer`; keeps what it was asked."""
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "data").mkdir()
+        (folder / "g.yaml").write_text(CONFIGURATION)
+        self.folder, self.asked, self.status, self.answer = folder, [], 200, {"version": 1}
+        super().__init__(str(folder / "data" / "control.sock"), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def reply(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
+        text = json.dumps(self.server.answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = reply
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    server = Daemon(tmp_path)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([str(PROGRAM), "--config", str(folder / "g.yaml"), *words], capture_output=True, text=True,
+                          timeout=30)
+
+
+def test_status_is_a_page(daemon):
+    daemon.answer = dict(STATUS, since=int(time.time()) - 7300)
+    done = run(daemon.folder, "status")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("dicomgate 0.1.0: running, ready, since ") and lines[0].endswith("(2 h)")
+    assert lines[1] == "phase one, epoch 1, 2 of 400 associations"
+    assert lines[3] == "receipts  9 accepted, 3 owed, 1 parked, 0 answered, 6 settled"
+    assert lines[4] == "journal   3.0 GiB in 2 segments, 5.0 TiB free, takes new instances"
+    assert lines[6:8] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
+    assert lines[9:] == [
+        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  PARKED  OLDEST  LAST SUCCESS  PROBLEM",
+        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3       1       -             -  "
+        "connection refused"]
+    assert daemon.asked == [("GET", "/v1/status", None)]
+
+
+def test_status_with_an_alarm_is_a_finding(daemon):
+    daemon.answer = dict(STATUS, alarms=["disk nearly full"])
+    done = run(daemon.folder, "status")
+    assert done.returncode == 1
+    assert done.stdout.endswith("\nALARM\ndisk nearly full\n")
+    daemon.answer = dict(STATUS, ready=False)
+    assert run(daemon.folder, "status").returncode == 1
+
+
+def test_json_is_the_answer_itself(daemon):
+    daemon.answer = STATUS
+    done = run(daemon.folder, "--json", "status")
+    assert json.loads(done.stdout) == STATUS
+    assert json.loads(run(daemon.folder, "status", "--json").stdout) == STATUS
+
+
+def test_queue_list(daemon):
+    row = {"receipt": 281474976710657, "archive": "legacy", "state": "parked", "sop_class": "1.2", "uid": "1.2.3",
+           "bytes": 1536, "received": int(time.time()) - 150, "attempts": 2, "next": None, "reason": "A900\x1b[2J"}
+    daemon.answer = {"version": 1, "items": [row], "more": True}
+    done = run(daemon.folder, "queue", "list", "--archive", "legacy", "--state", "parked", "--limit", "1", "--after", "7")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "        RECEIPT  ARCHIVE  STATE      SIZE  RECEIVED  TRIES  NEXT  SOP INSTANCE  REASON",
+        "281474976710657  legacy   parked  1.5 KiB     2 min      2     -  1.2.3         A900?[2J",
+        "there is more: --after 281474976710657, or a larger --limit"]
+    assert daemon.asked == [("GET", "/v1/queue?archive=legacy&state=parked&after=7&limit=1", None)]
+    daemon.answer = {"version": 1, "items": [], "more": False}
+    assert run(daemon.folder, "queue", "list").stdout == "nothing is waiting\n"
+
+
+@pytest.mark.parametrize("words,path,body", [
+    (["retry", "17", "18"], "retry", {"receipts": [17, 18]}),
+    (["retry", "17", "legacy"], "retry", {"receipts": [17], "archive": "legacy"}),
+    (["retry", "--all", "--archive", "legacy"], "retry", {"all": True, "archive": "legacy"}),
+    (["park", "--uid", "1.2.3", "--reason", "kills it"], "park", {"uid": "1.2.3", "reason": "kills it"}),
+    (["drop", "17", "legacy", "--person", "J. Doe", "--reason", "by mistake"], "drop",
+     {"receipts": [17], "archive": "legacy", "person": "J. Doe", "reason": "by mistake"}),
+])
+def test_queue_changes(daemon, words, path, body):
+    daemon.answer = {"version": 1, "changed": 1, "unchanged": 0}
+    assert run(daemon.folder, "queue", *words).returncode == 0
+    assert daemon.asked == [("POST", f"/v1/queue/{path}", body)]
+
+
+def test_a_change_of_nothing_is_a_finding(daemon):
+    daemon.answer = {"version": 1, "changed": 0, "unchanged": 2}
+    done = run(daemon.folder, "queue", "retry", "17")
+    assert done.returncode == 1
+    assert done.stdout == "0 will be tried again now; 2 left as they are: not in a state for it\n"
+
+
+@pytest.mark.parametrize("words", [
+    ["queue", "retry"], ["queue", "retry", "--all", "17"], ["queue", "drop", "17", "--person", "a", "--reason", "b"],
+    ["queue", "drop", "17", "legacy", "--person", "a"], ["queue", "drop", "17", "legacy", "--reason", "a"],
+    ["queue", "retry", "0"], ["queue"], ["queue", "explode"], ["explode"], [], ["status", "17"], ["status", "--all"],
+    ["archive", "echo"], ["archive", "echo", "a/b"], ["archive", "echo", "a", "b"], ["status", "--nonsense"],
+])
+def test_usage(daemon, words):
+    done = run(daemon.folder, *words)
+    assert done.returncode == 2
+    assert done.stderr and not done.stdout
+    assert daemon.asked == []
+
+
+def test_archives(daemon):
+    daemon.answer = {"version": 1, "archives": [ARCHIVE]}
+    assert "connection refused" in run(daemon.folder, "archive", "list").stdout
+    daemon.answer = {"version": 1, "archive": "legacy", "ok": True, "milliseconds": 12, "message": "Success"}
+    done = run(daemon.folder, "archive", "echo", "legacy")
+    assert (done.returncode, done.stdout) == (0, "legacy: fine after 12 ms: Success\n")
+    daemon.answer["ok"], daemon.answer["message"] = False, "connection refused"
+    done = run(daemon.folder, "archive", "echo", "legacy")
+    assert (done.returncode, done.stdout) == (1, "legacy: FAILED after 12 ms: connection refused\n")
+    daemon.answer = {"version": 1, "archive": "legacy", "paused": True}
+    assert run(daemon.folder, "archive", "pause", "legacy", "--reason", "x").returncode == 0
+    assert daemon.asked[-1] == ("POST", "/v1/archives/legacy/pause", {"reason": "x"})
+
+
+@pytest.mark.parametrize("http,status", [(400, 2), (404, 5), (409, 5), (503, 5), (500, 6)])
+def test_the_daemon_says_no(daemon, http, status):
+    daemon.status, daemon.answer = http, {"version": 1, "error": "x", "message": "because of this"}
+    done = run(daemon.folder, "archive", "resume", "legacy", "--json")
+    assert done.returncode == status
+    assert "because of this" in done.stderr
+    assert "because of this" in json.loads(done.stdout)["message"]
+
+
+def test_no_daemon(tmp_path):
+    (tmp_path / "g.yaml").write_text(CONFIGURATION)
+    done = run(tmp_path, "status")
+    assert done.returncode == 4 and "is not running" in done.stderr
+    done = run(tmp_path, "--socket", str(tmp_path / "other"), "status")
+    assert done.returncode == 4 and str(tmp_path / "other") in done.stderr
+
+
+def test_configuration(tmp_path):
+    file = tmp_path / "g.yaml"
+    file.write_text(CONFIGURATION)
+    done = run(tmp_path, "config", "check")
+    assert done.returncode == 0
+    assert done.stdout == (f"{file}: fine: 1 listeners, 1 nodes, 1 phases, starts in one\n"
+                           "note: listener a is plain: not encrypted\n"
+                           "note: node legacy is plain: not encrypted\n")
+    file.write_text(CONFIGURATION.replace("id: 1", "id: 01").replace("data: data", "dta: data"))
+    done = run(tmp_path, "config", "check", str(file))
+    assert done.returncode == 3
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
+        [f"{file}:2:10", "gateway.data"], [f"{file}:2:26", "gateway.dta"], [f"{file}:4:24", "nodes.legacy.id"]]
+    answer = json.loads(run(tmp_path, "config", "check", "--json").stdout)
+    assert answer["version"] == 1 and answer["ok"] is False and len(answer["errors"]) == 3
+    assert run(tmp_path, "status").returncode == 3
+    assert run(tmp_path, "config", "check", str(tmp_path / "none")).returncode == 3
+
+
+def test_keys(tmp_path):
+    (tmp_path / "g.yaml").write_text(CONFIGURATION)
+    done = run(tmp_path, "key", "init")
+    assert done.returncode == 0, done.stderr
+    assert "KEEP A COPY OF THE MASTER KEY" in done.stdout
+    master = tmp_path / "master.key"
+    assert master.stat().st_mode & 0o777 == 0o600 and master.stat().st_size == 32
+    key, ring = master.read_bytes(), (tmp_path / "data" / "keyring").read_bytes()
+    done = run(tmp_path, "key", "init")
+    assert done.returncode == 5 and "nothing was changed" in done.stderr
+    assert (tmp_path / "data" / "keyring").read_bytes() == ring
+    # The key file is lost, the journal is not: a new one would only hide that.
+    (tmp_path / "data" / "keyring").unlink()
+    (tmp_path / "data" / "journal").mkdir()
+    (tmp_path / "data" / "journal" / "0000-00000001.seg").write_bytes(b"")
+    done = run(tmp_path, "key", "init")
+    assert done.returncode == 5 and "bring it back from a backup" in done.stderr
+    (tmp_path / "data" / "journal" / "0000-00000001.seg").unlink()
+    # The same master key goes on to serve.
+    done = run(tmp_path, "key", "init", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["master_key_made"] is False
+    assert master.read_bytes() == key
+    # A key that others can read is no key.
+    (tmp_path / "data" / "keyring").unlink()
+    master.chmod(0o644)
+    assert run(tmp_path, "key", "init").returncode == 5
+
+
+def test_help(tmp_path):
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0 and "queue drop" in done.stdout
+    for verb in (["status"], ["queue", "list"], ["queue", "drop"], ["archive", "echo"], ["key", "init"],
+                 ["config", "check"]):
+        done = run(tmp_path, *verb, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith("usage: dicomgate " + " ".join(verb)) and "Example:" in done.stdout

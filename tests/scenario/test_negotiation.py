@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway accepts from a modality: `learned` from the archives, or `fixed` by a list."""
+from dgtest import part10, pdu
+from dgtest.association import open_association, propose
+from dgtest.ports import wait_for
+from dgtest.stage import STORAGE, Stage
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+JPEG_LOSSY = "1.2.840.10008.1.2.4.50"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
+
+
+def answer(stage: Stage, *pairs: tuple[str, list[str]]) -> list[str]:
+    """The transfer syntax taken for each proposed context, `no` if refused."""
+    info = propose(pairs, called="DICOMGATE", calling="CT1")
+    with open_association(("127.0.0.1", stage.daemon.port), info) as association:
+        taken = association.accepted()
+        association.release()
+    return [taken[context.id][1] if context.id in taken else "no" for context in info.contexts]
+
+
+def test_learned_repeats_what_the_primary_accepts(folder):
+    with Stage(folder, start=False) as stage:
+        stage.legacy.set(abstracts=[CT], transfers=[pdu.IMPLICIT_LE, JPEG_LOSSLESS])
+        stage.daemon.start()
+        wanted = [pdu.IMPLICIT_LE, "no", JPEG_LOSSLESS]
+        pairs = ((CT, [pdu.EXPLICIT_LE, pdu.IMPLICIT_LE]), (MR, [pdu.IMPLICIT_LE]),
+                 (CT, [JPEG_LOSSY, JPEG_LOSSLESS]))
+        assert answer(stage, *pairs) == wanted
+        stage.daemon.stop()
+        stage.legacy.down()
+        stage.daemon.start()
+        assert answer(stage, *pairs) == wanted, "the last answer is kept (FIELD 6)"
+
+
+def test_learned_without_any_answer_takes_the_default_list(folder):
+    with Stage(folder, start=False) as stage:
+        for archive in stage.archives:
+            archive.down()
+        stage.daemon.start()
+        assert answer(stage, (CT, [JPEG_LOSSY, JPEG_LOSSLESS, pdu.IMPLICIT_LE]), (MR, [pdu.EXPLICIT_LE])) \
+            == [JPEG_LOSSLESS, pdu.EXPLICIT_LE], "every storage class, the first lossless syntax offered"
+        one = part10.generate(2000, 86, 1, sop_class=STORAGE)
+        stage.send([one])
+        for archive in stage.archives:
+            archive.up()
+        stage.wait_arrived([one])
+
+
+def test_class_that_only_the_secondary_refuses_is_accepted_and_parked_there(folder):
+    with Stage(folder, start=False) as stage:
+        stage.new.set(abstracts=[CT])
+        stage.daemon.start()
+        one = part10.generate(2000, 86, 2, sop_class=STORAGE)
+        stage.send([one])
+        stage.legacy.wait_uids([one.sop_instance])
+
+        def parked() -> list[dict]:
+            found = stage.daemon.ask("queue", "list")["items"]
+            return [item for item in found if item["archive"] == "new" and item["state"] == "parked" and item["uid"]]
+        wait_for("parked at new", parked, 15)
+        assert parked()[0]["uid"] == one.sop_instance
+        assert parked()[0]["reason"]
+
+
+def test_fixed_list(folder):
+    route = {"to": ["legacy", "new"], "acknowledge": "durable", "negotiate": "fixed",
+             "classes": [CT], "transfer_syntaxes": [pdu.EXPLICIT_LE, pdu.IMPLICIT_LE]}
+    settings = {"phases": {"coexist": {"store": [route]}}}
+    with Stage(folder, settings=settings) as stage:
+        assert answer(stage, (CT, [pdu.IMPLICIT_LE, pdu.EXPLICIT_LE]), (CT, [JPEG_LOSSY]), (MR, [pdu.IMPLICIT_LE]),
+                      (pdu.VERIFICATION, [pdu.IMPLICIT_LE])) == [pdu.EXPLICIT_LE, "no", "no", pdu.IMPLICIT_LE]
+
+
+def test_a_full_request_of_128_contexts(folder):
+    with Stage(folder) as stage:
+        pairs = [(STORAGE if n % 2 else CT, [pdu.EXPLICIT_LE]) for n in range(128)]
+        assert answer(stage, *pairs) == [pdu.EXPLICIT_LE] * 128
+
+
+def test_titles_towards_the_archives(folder):
+    """Calling title preserved, replaced and mapped (FIELD 14)."""
+    with Stage(folder, start=False) as stage:
+        nodes = stage.daemon.settings["nodes"]
+        nodes["legacy"].update(calling="replace", calling_title="GATEWAY")
+        nodes["new"].update(calling="map", calling_map={"CT1": "SCANNER1"})
+        stage.daemon.write()
+        stage.daemon.start()
+        first, second = (part10.generate(2000, 86, 3, n, sop_class=STORAGE) for n in (1, 2))
+        stage.send([first], "CT1")
+        stage.send([second], "CT2")
+        stage.wait_arrived([first, second])
+        calling = {(a.title, c.uid): c.calling for a in stage.archives for c in a.copies()}
+        assert calling == {("OLDPACS", first.sop_instance): "GATEWAY", ("OLDPACS", second.sop_instance): "GATEWAY",
+                           ("NEWPACS", first.sop_instance): "SCANNER1", ("NEWPACS", second.sop_instance): "CT2"}
+
+
+def test_move_originator_reaches_the_archives(folder):
+    with Stage(folder) as stage:
+        one = part10.generate(2000, 86, 4, sop_class=STORAGE)
+        stage.send([one], originator=("VIEWER", 77))
+        stage.wait_arrived([one])
+        for archive in stage.archives:
+            command = archive.copies()[0].command
+            assert command["MoveOriginatorApplicationEntityTitle"] == "VIEWER"
+            assert command["MoveOriginatorMessageID"] == 77
