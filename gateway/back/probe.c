@@ -64,18 +64,11 @@ static void on_deadline(void *arg)
 
 static void learn(struct probe *probe)
 {
-    struct ul_association *ul = leg_association(probe->leg);
-    const struct ul_parameters *answer = ul_association_peer(ul);
     uint64_t now = ev_wall_now(probe->worker->loop);
     for (size_t i = 0; i < probe->batch; i++) {
-        uint8_t id = (uint8_t)(2 * i + 1);
         const struct negotiation_pair *pair = &probe->question.pairs[probe->asked + i];
-        const struct ul_context *context = ul_parameters_context_get(answer, id);
-        uint8_t result = context != NULL && context->result != 0 ? context->result : UL_CONTEXT_NO_REASON;
-        if (ul_association_context(ul, id, &(struct slice){0}, &(struct slice){0}))
-            result = UL_CONTEXT_ACCEPTED;
         capability_put(probe->worker->gateway->capabilities, probe->question.node->conf->id, pair->abstract,
-                       pair->transfer, result, now);
+                       pair->transfer, leg_context_result(probe->leg, (uint8_t)(2 * i + 1)), now);
     }
 }
 

@@ -19,7 +19,7 @@ struct secure {
     const struct net_dialer **dialers;
 };
 
-static const struct net_tcp_options tcp_options = {
+const struct net_tcp_options secure_tcp_options = {
     .keep_alive = true, .keep_alive_idle = 60, .keep_alive_period = 20};
 
 static enum result context_make(const struct configuration_tls *conf, enum tls_role role,
@@ -46,7 +46,7 @@ static enum result node_make(struct secure *secure, size_t index, uint64_t now, 
     const struct configuration_node *conf = &secure->configuration->node[index];
     struct secure_node *node = &secure->nodes[index];
     if (conf->tls == NULL) {
-        plain_dialer_init(&node->plain, &tcp_options);
+        plain_dialer_init(&node->plain, &secure_tcp_options);
         secure->dialers[index] = &node->plain.dialer;
         return OK;
     }
@@ -59,7 +59,7 @@ static enum result node_make(struct secure *secure, size_t index, uint64_t now, 
     struct tls_client_options options = {.context = node->context,
                                          .slot = node->slot,
                                          .verify_name = conf->tls->check_name ? name : NULL,
-                                         .tcp = tcp_options};
+                                         .tcp = secure_tcp_options};
     tls_dialer_init(&node->tls, &options);
     secure->dialers[index] = &node->tls.dialer;
     return OK;

@@ -10,6 +10,9 @@
 
 struct secure;
 
+// Keep-alive of every connection of the gateway, accepted or made (FIELD 15).
+extern const struct net_tcp_options secure_tcp_options;
+
 // ERR_*: `error` (TLS_ERROR_MAX bytes) says what is wrong with which file. `now`: seconds since 1970.
 MUST_USE enum result secure_new(const struct configuration *configuration, uint64_t now, char *error,
                                 struct secure **out);

@@ -118,20 +118,11 @@ static void on_open(void *arg)
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     lane->has_opened = true;
-    struct ul_association *ul = leg_association(lane->leg);
     uint64_t now = ev_wall_now(lane->worker->loop);
-    for (size_t i = 0; i < lane->pair_count; i++) {
-        uint8_t id = (uint8_t)(2 * i + 1);
-        const struct ul_context *context = ul_parameters_context_get(ul_association_peer(ul), id);
-        uint8_t result = context != NULL && context->result != 0 ? context->result : UL_CONTEXT_NO_REASON;
-        struct slice abstract;
-        struct slice transfer;
-        if (ul_association_context(ul, id, &abstract, &transfer))
-            result = UL_CONTEXT_ACCEPTED;
+    for (size_t i = 0; i < lane->pair_count; i++)
         capability_put(lane->worker->gateway->capabilities, lane->archive->node->conf->id,
-                       slice_of_text(lane->pairs[i].abstract), slice_of_text(lane->pairs[i].transfer), result,
-                       now);
-    }
+                       slice_of_text(lane->pairs[i].abstract), slice_of_text(lane->pairs[i].transfer),
+                       leg_context_result(lane->leg, (uint8_t)(2 * i + 1)), now);
     lane->state = LANE_IDLE;
     refusals_forget(&lane->archive->refusals, slice_of_text(lane->calling), slice_of_text(lane->called));
     archive_lane_opened(lane->archive);
@@ -380,12 +371,9 @@ static void association_begin(struct lane *lane)
 
 static void refuse_by_context(struct lane *lane)
 {
-    uint8_t id = lane->context_id;
-    const struct ul_context *context =
-        ul_parameters_context_get(ul_association_peer(leg_association(lane->leg)), id);
     char reason[64];
     text_format(reason, sizeof reason, "archive does not accept this SOP Class or syntax (%u)",
-                context != NULL ? context->result : UL_CONTEXT_NO_REASON);
+                leg_context_result(lane->leg, lane->context_id));
     delivery_park(put_down(lane), reason, 0, slice_of(NULL, 0));
     lane_step_later(lane);
 }

@@ -36,15 +36,12 @@ void access_free(struct access *access)
     free(access);
 }
 
-static bool network_has(const struct conf_network *network, const struct net_address *address)
+static bool network_has(const struct conf_network *from, const struct net_address *address)
 {
-    if ((network->family == AF_INET) != (address->family == NET_IPV4))
-        return false;
-    unsigned whole = network->prefix / 8;
-    unsigned bits = network->prefix % 8;
-    if (memcmp(network->address, address->bytes, whole) != 0)
-        return false;
-    return bits == 0 || ((network->address[whole] ^ address->bytes[whole]) >> (8 - bits)) == 0;
+    struct net_network network = {.base.family = from->family == AF_INET ? NET_IPV4 : NET_IPV6,
+                                  .prefix = from->prefix};
+    memcpy(network.base.bytes, from->address, sizeof network.base.bytes);
+    return net_network_has(&network, address);
 }
 
 static bool is_from(const struct conf_networks *networks, const struct net_address *address)

@@ -32,9 +32,6 @@ struct arrival {
     struct tls_context *context;
 };
 
-static const struct net_tcp_options tcp_options = {
-    .keep_alive = true, .keep_alive_idle = 60, .keep_alive_period = 20};
-
 static void arrival_free(struct arrival *arrival)
 {
     tls_context_unref(&arrival->context);
@@ -61,11 +58,11 @@ static void arrival_run(struct worker *worker, struct worker_call *call)
     struct transport *transport;
     enum result result;
     if (arrival->context != NULL)
-        result = tls_transport_new(worker->loop, arrival->fd, &arrival->peer, arrival->context, &tcp_options,
-                                   no_event, NULL, &transport);
+        result = tls_transport_new(worker->loop, arrival->fd, &arrival->peer, arrival->context,
+                                   &secure_tcp_options, no_event, NULL, &transport);
     else
-        result = plain_transport_new(worker->loop, arrival->fd, &arrival->peer, &tcp_options, no_event, NULL,
-                                     &transport);
+        result = plain_transport_new(worker->loop, arrival->fd, &arrival->peer, &secure_tcp_options, no_event,
+                                     NULL, &transport);
     if (result == OK)
         result = session_new(worker, arrival->conf, &transport);
     if (result != OK)

@@ -627,14 +627,19 @@ bool leg_is_open(const struct leg *leg)
            ul_association_state(&leg->ul) == Sta6;
 }
 
-bool leg_is_message_open(const struct leg *leg)
-{
-    return !dimse_reader_is_idle(&leg->reader);
-}
-
 struct ul_association *leg_association(struct leg *leg)
 {
     return &leg->ul;
+}
+
+uint8_t leg_context_result(const struct leg *leg, uint8_t context_id)
+{
+    struct slice abstract;
+    struct slice transfer;
+    if (ul_association_context(&leg->ul, context_id, &abstract, &transfer))
+        return UL_CONTEXT_ACCEPTED;
+    const struct ul_context *context = ul_parameters_context_get(ul_association_peer(&leg->ul), context_id);
+    return context != NULL && context->result != 0 ? context->result : UL_CONTEXT_NO_REASON;
 }
 
 const struct transport_peer *leg_peer(const struct leg *leg)

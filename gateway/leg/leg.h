@@ -134,6 +134,9 @@ bool leg_is_drained(const struct leg *leg);
 size_t leg_max_fragment(const struct leg *leg);
 
 bool leg_is_open(const struct leg *leg); // an association is established and not ending
-bool leg_is_message_open(const struct leg *leg);
 struct ul_association *leg_association(struct leg *leg);
+// Requestor, once open: what the peer answered to this context of ours (PS3.8 table 9-18). Accepted only
+// where it is sound: a result of 0 for a syntax that was not proposed, or no answer at all, counts as "no
+// reason".
+uint8_t leg_context_result(const struct leg *leg, uint8_t context_id);
 const struct transport_peer *leg_peer(const struct leg *leg);

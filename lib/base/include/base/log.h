@@ -42,10 +42,6 @@ static inline struct log_value log_text(const char *text)
 {
     return (struct log_value){true, 0, slice_of_text(text)};
 }
-static inline struct log_value log_slice(struct slice text)
-{
-    return (struct log_value){true, 0, text};
-}
 
 #define LOG_FIELDS_MAX 8
 
