@@ -72,6 +72,8 @@ struct lane {
     bool has_sent_record; // SENT is appended
     bool is_sent_written; // and its write has returned
     struct journal_waiter sent_waiter;
+    struct record_sent sent_record; // as appended, and where
+    struct journal_place sent_place;
     bool is_last_queued;
     uint64_t sent_at; // wall clock of the last fragment
     struct ev_timer response_timer;

@@ -97,14 +97,21 @@ static void slots_release(struct lane *lane)
 
 // ---- SENT ----
 
+// Written, so the last fragment may go. Should the segment die before SENT is durable, the notes append it
+// again.
+static void sent_reached(struct lane *lane, enum result result)
+{
+    lane->has_sent_record = lane->is_sent_written = result == OK; // else its segment died: append again
+    if (result == OK)
+        notes_sent(&lane->worker->notes, lane->delivery->receipt->number, &lane->sent_record,
+                   &lane->sent_place);
+}
+
 static void on_sent_written(struct journal_waiter *waiter, enum result result)
 {
     struct lane *lane = CONTAINER_OF(waiter, struct lane, sent_waiter);
     MAGIC_CHECK(lane, LANE_MAGIC);
-    if (result == OK)
-        lane->is_sent_written = true;
-    else
-        lane->has_sent_record = false; // its segment died: append again
+    sent_reached(lane, result);
     lane_send_more(lane);
 }
 
@@ -113,19 +120,19 @@ static void sent_record_append(struct lane *lane)
 {
     if (lane->has_sent_record)
         return;
-    struct record_sent sent = {.archive = lane->archive->node->conf->id,
-                               .attempt = lane->delivery->attempts,
-                               .resent = lane->delivery->is_resent,
-                               .time = ev_wall_now(lane->worker->loop)};
-    struct journal_place place;
-    if (journal_append_sent(lane->worker->stream, lane->delivery->receipt->number, &sent, &place) != OK)
+    lane->sent_record = (struct record_sent){.archive = lane->archive->node->conf->id,
+                                             .attempt = lane->delivery->attempts,
+                                             .resent = lane->delivery->is_resent,
+                                             .time = ev_wall_now(lane->worker->loop)};
+    if (journal_append_sent(lane->worker->stream, lane->delivery->receipt->number, &lane->sent_record,
+                            &lane->sent_place) != OK)
         return;
     lane->has_sent_record = true;
     lane->sent_waiter.done = on_sent_written;
-    enum result result = journal_wait(lane->worker->stream, &place, JOURNAL_WRITTEN, &lane->sent_waiter);
-    lane->is_sent_written = result == OK;
-    if (result != OK && result != AGAIN)
-        lane->has_sent_record = false;
+    enum result result =
+        journal_wait(lane->worker->stream, &lane->sent_place, JOURNAL_WRITTEN, &lane->sent_waiter);
+    if (result != AGAIN)
+        sent_reached(lane, result);
 }
 
 // ---- fragments ----

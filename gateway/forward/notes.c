@@ -5,15 +5,18 @@
 
 enum { NOTE_TEXT = 96 };
 
+enum note_kind { NOTE_OUTCOME, NOTE_DROP, NOTE_SENT };
+
 struct note {
     struct list_node node;
     struct notes *notes;
     struct journal_waiter waiter;
-    bool is_drop;
+    enum note_kind kind;
     uint64_t receipt;
     union {
         struct record_outcome outcome;
         struct record_drop drop;
+        struct record_sent sent;
     };
     char comment[NOTE_TEXT];
     char person[NOTE_TEXT];
@@ -55,6 +58,9 @@ static void on_durable(struct journal_waiter *waiter, enum result result)
 {
     struct note *note = CONTAINER_OF(waiter, struct note, waiter);
     list_remove(&note->notes->sinking, &note->node);
+#if DG_FAULT_SENT_FORGOTTEN
+    result = note->kind == NOTE_SENT ? OK : result;
+#endif
     if (result == OK)
         note_give(note);
     else
@@ -63,15 +69,32 @@ static void on_durable(struct journal_waiter *waiter, enum result result)
 
 static enum result append(struct note *note, struct journal_place *place)
 {
-    if (note->is_drop)
+    switch (note->kind) {
+    case NOTE_DROP:
         return journal_append_drop(note->notes->stream, note->receipt, &note->drop, place);
+    case NOTE_SENT:
+        return journal_append_sent(note->notes->stream, note->receipt, &note->sent, place);
+    case NOTE_OUTCOME:
+        break;
+    }
     return journal_append_outcome(note->notes->stream, &note->outcome, place);
+}
+
+// Until it is durable; ERR_IO: its segment has died before that.
+static enum result note_sink(struct note *note, const struct journal_place *place)
+{
+    note->waiter.done = on_durable;
+    enum result result = journal_wait(note->notes->stream, place, JOURNAL_DURABLE, &note->waiter);
+    if (result == AGAIN)
+        list_append(&note->notes->sinking, &note->node);
+    else if (result == OK)
+        note_give(note);
+    return result == AGAIN ? OK : result;
 }
 
 // False: it has to wait for the next room.
 static bool note_append(struct note *note)
 {
-    struct notes *notes = note->notes;
     struct journal_place place;
     enum result result = append(note, &place);
     if (result == AGAIN || result == ERR_SPACE || result == ERR_NOMEM)
@@ -81,13 +104,7 @@ static bool note_append(struct note *note)
         note_give(note);
         return true;
     }
-    note->waiter.done = on_durable;
-    result = journal_wait(notes->stream, &place, JOURNAL_DURABLE, &note->waiter);
-    if (result == AGAIN)
-        list_append(&notes->sinking, &note->node);
-    else if (result == OK)
-        note_give(note);
-    return result == OK || result == AGAIN; // else its segment has just died
+    return note_sink(note, &place) == OK;
 }
 
 // What is said later of a delivery never stands earlier in the stream: nobody overtakes.
@@ -108,7 +125,7 @@ void notes_retry(struct notes *notes)
         }
 }
 
-static struct note *note_new(struct notes *notes, uint64_t receipt)
+static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t receipt)
 {
     struct note *note = pool_take(&notes->pool);
     if (note == NULL) {
@@ -116,6 +133,7 @@ static struct note *note_new(struct notes *notes, uint64_t receipt)
         return NULL;
     }
     note->notes = notes;
+    note->kind = kind;
     note->receipt = receipt;
     return note;
 }
@@ -128,7 +146,7 @@ static struct slice text_keep(char *to, struct slice from)
 
 void notes_outcome(struct notes *notes, const struct record_outcome *outcome)
 {
-    struct note *note = note_new(notes, outcome->receipt);
+    struct note *note = note_new(notes, NOTE_OUTCOME, outcome->receipt);
     if (note == NULL)
         return;
     note->outcome = *outcome;
@@ -139,13 +157,23 @@ void notes_outcome(struct notes *notes, const struct record_outcome *outcome)
 
 void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop)
 {
-    struct note *note = note_new(notes, receipt);
+    struct note *note = note_new(notes, NOTE_DROP, receipt);
     if (note == NULL)
         return;
-    note->is_drop = true;
     note->drop = *drop;
     note->drop.comment = text_keep(note->comment, drop->comment);
     note_submit(note);
+}
+
+void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent *sent,
+                const struct journal_place *place)
+{
+    struct note *note = note_new(notes, NOTE_SENT, receipt);
+    if (note == NULL)
+        return;
+    note->sent = *sent;
+    if (note_sink(note, place) != OK)
+        note_submit(note);
 }
 
 bool notes_are_empty(const struct notes *notes)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Small journal records that must get there whatever happens: DROP and OUTCOME. A note is appended now or as
-// soon as the stream has room, and appended again if its segment dies before it is durable (ENGINE 3). Until
-// it is durable it is kept here; after a crash its loss costs one extra delivery, which ENGINE 2 allows.
+// Small journal records that must get there whatever happens: DROP, OUTCOME and SENT. A note is appended now
+// or as soon as the stream has room, and appended again if its segment dies before it is durable (ENGINE 3).
+// Until it is durable it is kept here; after a power cut its loss costs one extra delivery, which ENGINE 2
+// allows.
 //
 // Thread: the worker's.
 #pragma once
@@ -24,6 +25,10 @@ void notes_fini(struct notes *notes);
 // Texts of the records are copied. Lack of memory is met by the record being lost: logged and counted.
 void notes_outcome(struct notes *notes, const struct record_outcome *outcome);
 void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop);
+// A SENT that the lane has appended at `place` and whose write has returned: the instance may have gone out
+// on the strength of it, so from now on it is kept like the others. It has no texts.
+void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent *sent,
+                const struct journal_place *place);
 
 // From the stream's on_room.
 void notes_retry(struct notes *notes);

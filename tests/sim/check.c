@@ -42,13 +42,11 @@ static uint32_t attempt_of(const struct history *history, const struct ledger_fa
     return NO_FACT;
 }
 
-// SENT is written before the last fragment leaves, not synced (ENGINE 2): a power cut may take it, or a
-// segment that dies, and leave the OUTCOME behind it.
 static bool may_miss_sent(const struct history *history)
 {
-    bool may = history->trouble > 0;
+    bool may = false;
     for (size_t i = 0; i < history->end_count; i++)
-        may |= history->ends[i].is_power_cut;
+        may |= history->ends[i].has_lost_sent;
     return may;
 }
 

@@ -84,6 +84,7 @@ struct life_end {
     uint64_t at;
     bool is_power_cut;
     bool is_graceful;
+    bool has_lost_sent; // a SENT record may be gone (ENGINE 2): see machine.c
 };
 
 struct dead_segment {
@@ -195,6 +196,7 @@ struct history {
     uint64_t trouble;  // virtual time until which the disk may delay an outcome
     uint64_t reclaims; // log event counts, as last seen
     uint64_t deaths;
+    uint64_t death_at;            // virtual time of the last one
     struct seal_segment_id *keys; // as seen after the last reclaim
     size_t key_count;
     // an armed crash

@@ -14,6 +14,9 @@
 
 enum { FRONT_PORT = 11112 };
 
+// After the death of a segment its SENT records stand again, if there is room.
+#define SENT_TIME (200 * NSEC_PER_MS)
+
 // One listening address for each worker, so that an accepted connection begins its life on the worker's loop.
 struct door {
     struct machine *machine;
@@ -205,6 +208,19 @@ bool machine_is_cut(const struct machine *machine)
     return fs_sim_is_cut(machine->history->disk) || kv_sim_is_crashed(machine->history->ledger_disk);
 }
 
+// SENT is written before the last fragment leaves, not synced (ENGINE 2): a power cut may take it and leave
+// the OUTCOME behind it. A segment that dies takes it too; it is appended again, unless the machine ends
+// before that: while there is no room for it, or at once.
+static bool may_lose_sent(const struct machine *machine, bool is_power_cut)
+{
+    const struct history *history = machine->history;
+    bool may =
+        is_power_cut || (history->death_at > 0 && history_now(history) < history->death_at + SENT_TIME);
+    for (unsigned i = 0; machine->gateway != NULL && i < machine->workers; i++)
+        may |= !list_is_empty(&machine->gateway->workers[i]->notes.waiting);
+    return may;
+}
+
 static void end_note(struct machine *machine, bool is_power_cut, bool is_graceful)
 {
     struct history *history = machine->history;
@@ -213,7 +229,8 @@ static void end_note(struct machine *machine, bool is_power_cut, bool is_gracefu
         history->ends = realloc(history->ends, history->end_capacity * sizeof *history->ends);
         ensure(history->ends != NULL);
     }
-    history->ends[history->end_count++] = (struct life_end){history_now(history), is_power_cut, is_graceful};
+    history->ends[history->end_count++] = (struct life_end){history_now(history), is_power_cut, is_graceful,
+                                                            may_lose_sent(machine, is_power_cut)};
 }
 
 void machine_crash(struct machine *machine, bool is_power_cut)

@@ -108,8 +108,10 @@ void watch_step(struct history *history)
         return;
     uint64_t reclaims = log_event_count(JOURNAL_SEGMENT_RECLAIMED);
     uint64_t deaths = log_event_count(JOURNAL_SEGMENT_DIED);
-    if (deaths != history->deaths)
+    if (deaths != history->deaths) {
+        history->death_at = history_now(history);
         watch_dead_segments(history);
+    }
     if (reclaims != history->reclaims) {
         reclaim_check(history);
     } else if (sim_world_steps(history->world) % 128 == 0) {
