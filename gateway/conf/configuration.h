@@ -81,6 +81,7 @@ struct configuration_limits {
     uint64_t stop_ns;             // graceful stop: how long open associations may finish
     uint32_t max_associate_bytes; // longest association PDU accepted
     uint32_t client_associations; // front associations from one address
+    uint32_t window;              // operations that a client may have outstanding, if it asks (PS3.7 D.3.3.3)
     uint64_t inflated_bytes;      // a deflated data set may inflate to; 0 = no limit
 };
 

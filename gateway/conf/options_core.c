@@ -288,6 +288,16 @@ static const struct conf_option LIMITS[] = {
      .standard = "100",
      .reload = CONF_RELOAD_NEW,
      .help = "Front associations from one address at the same time."},
+    {.key = "window",
+     .type = CONF_INTEGER,
+     CONF_MEMBER(struct raw_limits, value.window),
+     .least = 1,
+     .most = 1000,
+     .standard = "64",
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "Requests that a client may send without waiting for the answers, if it asks for an asynchronous "
+         "operations window (PS3.7 D.3.3.3); one that does not ask has 1."},
     {.key = "inflated",
      .type = CONF_SIZE,
      CONF_MEMBER(struct raw_limits, value.inflated_bytes),

@@ -44,6 +44,7 @@ struct node {
     const struct configuration_node *conf;
     const struct net_dialer *dialer;
     atomic_bool is_paused;          // by an operator; survives a restart (control store)
+    unsigned kept_leases;           // of these, for deliveries that a client waits for: 0 or 1
     _Atomic unsigned leases;        // lanes of all workers; at most conf->associations (ENGINE 5)
     _Atomic unsigned lease_waiters; // workers that have work and no lease
     pthread_mutex_t lock;           // guards address; held for a copy

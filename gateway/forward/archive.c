@@ -145,16 +145,23 @@ static bool fits(const struct archive *archive, const struct delivery *delivery,
            slice_is_equal(titles_called(archive->node->conf, content->open.called), called);
 }
 
-struct delivery *archive_next(struct archive *archive, struct slice calling, struct slice called)
+struct delivery *archive_next(struct archive *archive, const struct archive_wish *wish)
 {
     if (!may_send(archive))
         return NULL;
-    struct list_node *node = list_first(&archive->waiting);
-    for (unsigned i = 0; calling.length > 0 && node != NULL && i < SCAN_DEPTH;
-         i++, node = list_next(&archive->waiting, node))
-        if (fits(archive, delivery_of(node), calling, called))
-            return delivery_of(node);
-    return delivery_of(list_first(&archive->waiting));
+    struct delivery *first = delivery_of(list_first(&archive->waiting));
+    if (wish->only_urgent && !first->is_urgent)
+        return NULL;
+    struct list_node *node = &first->node;
+    for (unsigned i = 0; wish->calling.length > 0 && node != NULL && i < SCAN_DEPTH;
+         i++, node = list_next(&archive->waiting, node)) {
+        struct delivery *delivery = delivery_of(node);
+        if (delivery->is_urgent != first->is_urgent)
+            break;
+        if (fits(archive, delivery, wish->calling, wish->called))
+            return delivery;
+    }
+    return first;
 }
 
 // ---- leases: counted over all workers, without a lock ----
@@ -170,12 +177,16 @@ static void lease_wait_set(struct archive *archive, bool waits)
         atomic_fetch_sub(&archive->node->lease_waiters, 1);
 }
 
-// False: all are out. Then it is looked again soon; whoever holds one sees that it is wanted.
-static bool lease_take(struct archive *archive)
+// False: all are out. Then it is looked again soon; whoever holds one sees that it is wanted. *is_kept: it is
+// the one kept for urgent deliveries.
+static bool lease_take(struct archive *archive, bool is_urgent, bool *is_kept)
 {
+    unsigned open = archive->node->conf->associations - archive->node->kept_leases;
+    unsigned limit = is_urgent ? archive->node->conf->associations : open;
     unsigned held = atomic_load(&archive->node->leases);
-    while (held < archive->node->conf->associations) {
+    while (held < limit) {
         if (atomic_compare_exchange_weak(&archive->node->leases, &held, held + 1)) {
+            *is_kept = held >= open;
             lease_wait_set(archive, false);
             return true;
         }
@@ -200,24 +211,28 @@ static void pump(void *arg)
     struct archive *archive = arg;
     MAGIC_CHECK(archive, ARCHIVE_MAGIC);
     bool is_opening = false;
+    bool is_kept = false;
     size_t idle = 0;
+    struct list_node *first = list_first(&archive->waiting);
+    bool is_urgent = first != NULL && delivery_of(first)->is_urgent;
     LIST_EACH(&archive->lanes, node)
     {
         struct lane *lane = lane_of(node);
         if (lane_is_idle(lane)) {
-            idle++;
+            idle += !lane_is_kept(lane);
             lane_wake(lane);
         }
         is_opening |= lane_is_opening(lane);
     }
     bool wants_lane = may_send(archive) && !archive->is_broken && !is_opening &&
-                      archive->waiting.count > idle && archive->lanes.count < archive->lane_limit;
+                      archive->waiting.count > idle &&
+                      (is_urgent || archive->lanes.count < archive->lane_limit);
     if (!wants_lane)
         lease_wait_set(archive, false);
-    if (!wants_lane || !lease_take(archive))
+    if (!wants_lane || !lease_take(archive, is_urgent, &is_kept))
         return;
     struct lane *lane;
-    enum result result = lane_new(archive, &lane);
+    enum result result = lane_new(archive, is_kept, &lane);
     if (result != OK) {
         archive_lease_give(archive);
         archive_lane_failed(archive, result_text(result));

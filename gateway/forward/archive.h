@@ -3,7 +3,8 @@
 // One archive as one worker sees it: the queue of what it is owed, the lanes that feed it, its breaker, and
 // the clock of settlement. Each lane has a lease on the archive's process-wide association limit; a worker
 // has an even share of them and at least one, and gives a lease back while another worker has none (ENGINE
-// 5).
+// 5). Where a route makes clients wait for this archive's answer one lease is kept for what they wait for
+// (ENGINE 3).
 //
 // An association-level failure opens the breaker: no new lane for a while, longer each time, and the next
 // lane is the try; nothing is parked by it, with the one exception of ENGINE 5 (a receipt that kills
@@ -73,9 +74,16 @@ void archive_timers_update(struct archive *archive);
 
 // ---- from lanes ----
 
-// The best delivery for a lane with these titles: the first of the next few that fits, else the first of all.
-// NULL: nothing may be sent now.
-struct delivery *archive_next(struct archive *archive, struct slice calling, struct slice called);
+// What a lane asks for.
+struct archive_wish {
+    struct slice calling; // of its association; empty: any
+    struct slice called;
+    bool only_urgent; // its lease is the one kept for deliveries that a client waits for
+};
+
+// The best delivery for a lane: urgent ones first, of the next few the first that fits its titles, else the
+// first of all. NULL: nothing may be sent now.
+struct delivery *archive_next(struct archive *archive, const struct archive_wish *wish);
 void archive_lane_opened(struct archive *archive);
 // The archive does not know these titles: what is owed under them rests for the time that is returned, the
 // breaker stays as it is.

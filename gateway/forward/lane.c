@@ -28,6 +28,11 @@ bool lane_is_idle(const struct lane *lane)
     return lane->state == LANE_IDLE;
 }
 
+bool lane_is_kept(const struct lane *lane)
+{
+    return lane->is_kept;
+}
+
 bool lane_is_opening(const struct lane *lane)
 {
     return lane->state == LANE_OPENING || lane->state == LANE_LOADING;
@@ -407,9 +412,10 @@ static void use_association(struct lane *lane)
 static bool work_take(struct lane *lane)
 {
     bool has_titles = lane->leg != NULL;
-    struct delivery *delivery =
-        archive_next(lane->archive, has_titles ? slice_of_text(lane->calling) : slice_of(NULL, 0),
-                     slice_of_text(lane->called));
+    struct archive_wish wish = {.calling = has_titles ? slice_of_text(lane->calling) : slice_of(NULL, 0),
+                                .called = slice_of_text(lane->called),
+                                .only_urgent = lane->is_kept};
+    struct delivery *delivery = archive_next(lane->archive, &wish);
     if (delivery == NULL)
         return false;
     delivery_begin(delivery);
@@ -518,7 +524,7 @@ static void on_idle_timer(void *arg)
 
 // ---- life ----
 
-enum result lane_new(struct archive *archive, struct lane **out)
+enum result lane_new(struct archive *archive, bool is_kept, struct lane **out)
 {
     struct lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL)
@@ -531,6 +537,7 @@ enum result lane_new(struct archive *archive, struct lane **out)
     MAGIC_INIT(lane, LANE_MAGIC);
     lane->archive = archive;
     lane->worker = archive->worker;
+    lane->is_kept = is_kept;
     ev_timer_init(&lane->response_timer, lane->worker->loop, on_response_timer, lane);
     ev_timer_init(&lane->idle_timer, lane->worker->loop, on_idle_timer, lane);
     ev_task_init(&lane->step_task, lane->worker->loop, step, lane);

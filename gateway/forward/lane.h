@@ -12,7 +12,8 @@
 
 struct lane;
 
-MUST_USE enum result lane_new(struct archive *archive, struct lane **out); // ERR_NOMEM
+// `is_kept`: it holds the lease kept for urgent deliveries and takes no others. ERR_NOMEM.
+MUST_USE enum result lane_new(struct archive *archive, bool is_kept, struct lane **out);
 // Ends it at once; a delivery in flight goes back to the queue. Memory lives until its reads have come back.
 void lane_free(struct lane *lane);
 struct lane *lane_of(struct list_node *node);
@@ -20,6 +21,7 @@ struct list_node *lane_node(struct lane *lane);
 
 // Nothing in hand: lane_wake() makes it look for work.
 bool lane_is_idle(const struct lane *lane);
+bool lane_is_kept(const struct lane *lane);
 // No association yet.
 bool lane_is_opening(const struct lane *lane);
 void lane_wake(struct lane *lane);

@@ -45,6 +45,7 @@ struct lane {
     struct list_node node;
     enum lane_state state;
     bool is_dead;
+    bool is_kept; // for urgent deliveries only
     struct leg *leg;
     struct delivery *delivery;
     struct content *content;

@@ -32,9 +32,10 @@ const char *delivery_stage_name(enum delivery_stage stage)
 
 // ---- the one place where a stage changes, with the list that goes with it ----
 
+// In order of receipt, those that a client waits for before all others.
 static uint64_t order_get(const struct delivery *delivery)
 {
-    return delivery->receipt->order;
+    return delivery->receipt->order | (delivery->is_urgent ? 0 : UINT64_C(1) << 63);
 }
 
 static uint64_t when_get(const struct delivery *delivery)
@@ -139,6 +140,13 @@ void delivery_wait(struct delivery *delivery)
     stage_set(delivery, STAGE_WAITING);
 }
 
+void delivery_urge(struct delivery *delivery)
+{
+    delivery->is_urgent = true;
+    if (delivery->stage == STAGE_WAITING)
+        stage_set(delivery, STAGE_WAITING);
+}
+
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
 {
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
@@ -161,7 +169,7 @@ void delivery_answered(struct delivery *delivery, uint16_t status, struct slice 
     outcome.comment = comment;
     outcome.sent = sent_at;
     note(delivery, &outcome);
-    delivery->is_resent = false;
+    delivery->is_resent = delivery->is_urgent = false;
     delivery->aborts = 0;
     struct receipt *receipt = delivery->receipt;
     if (settles) {

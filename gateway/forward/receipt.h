@@ -25,6 +25,7 @@ struct delivery {
     struct receipt *receipt;
     struct archive *archive;
     enum delivery_stage stage;
+    bool is_urgent;           // a client waits for the archive's answer (ENGINE 3)
     bool is_resent;           // the archive may have it already: a SENT without OUTCOME
     uint8_t aborts;           // associations that ended while it was in flight
     uint16_t status;          // last answer
@@ -71,6 +72,9 @@ void receipt_free(struct receipt *receipt);
 // ---- changes; each moves the delivery between the lists of its archive ----
 
 void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt
+// A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
+// kept for such. Any stage; ends with the answer.
+void delivery_urge(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 // The archive said success or warning.

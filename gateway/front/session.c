@@ -16,10 +16,6 @@
 
 #define SESSION_MAGIC 0x53455331u
 
-// A peer with window 1,1 has one request open; some send the next one early (PROTOCOL 83). Responses keep the
-// order.
-enum { SESSION_OPEN_MAX = 64 };
-
 // Connections of a worker that have not asked for an association yet, beside all that may have one: each ends
 // by ARTIM.
 enum { SESSION_SILENT_MAX = 128 };
@@ -40,6 +36,8 @@ struct session {
     uint64_t instances;             // answered Success
     struct net_address address;     // as counted
     bool is_counted;                // in the process's number of associations
+    unsigned window;                // requests that the client may have open (PS3.7 D.3.3.3)
+    bool is_over_window;            // it has sent one more: nothing is read until one is answered
     bool is_discarding_data;        // of a request that is not carried out
     bool release_asked;
     char called[CONFIGURATION_TITLE_MAX + 1];
@@ -153,7 +151,7 @@ void session_flow_update(struct session *session)
     MAGIC_CHECK(session, SESSION_MAGIC);
     if (session->leg == NULL)
         return;
-    if (journal_stream_room(session->worker->stream))
+    if (journal_stream_room(session->worker->stream) && !session->is_over_window)
         leg_resume(session->leg);
     else
         leg_pause(session->leg);
@@ -190,6 +188,7 @@ static void answer(struct session *session)
     enum result result = negotiation_answer(&session->negotiation, &parameters);
     if (result == OK) {
         size_t accepted = accepted_count(parameters);
+        session->window = parameters->has_asynchronous_window ? parameters->operations_invoked : 1;
         result = leg_answer(session->leg, &parameters);
         if (result == OK) {
             atomic_fetch_add_explicit(&session->worker->counters.associations_accepted, 1,
@@ -339,12 +338,32 @@ static void on_request(void *arg, const struct ul_parameters *request)
                                                 .services = session->access.services,
                                                 .capabilities = gateway->capabilities,
                                                 .max_pdu = gateway->configuration->gateway.max_pdu,
+                                                .window = gateway->configuration->limits.window,
                                                 .now = ev_wall_now(worker->loop)};
     if (!ask_primary(session))
         answer(session);
 }
 
 // ---- messages ----
+
+static size_t open_count(const struct session *session)
+{
+    return session->unfinished.count + session->finished.count;
+}
+
+// PROTOCOL 83: a request more than the window allows is not carried out before another one is answered.
+// Without a window that keeps the order of the responses too.
+static void window_update(struct session *session)
+{
+    bool is_over = open_count(session) > session->window;
+    if (session->leg == NULL || is_over == session->is_over_window)
+        return;
+    session->is_over_window = is_over;
+    if (is_over)
+        leg_hold(session->leg);
+    else
+        session_flow_update(session);
+}
 
 // Sends what responses are ready, as far as there is room; the rest follows on_sent.
 static void responses_send(struct session *session)
@@ -356,7 +375,7 @@ static void responses_send(struct session *session)
                              slice_of(NULL, 0));
         enum result result = leg_send_command(session->leg, intake->context_id, &response);
         if (result == AGAIN)
-            return;
+            break;
         list_remove(&session->finished, &intake->session_node);
         session->instances += intake->status == DIMSE_SUCCESS && result == OK;
         intake_free(intake);
@@ -365,7 +384,8 @@ static void responses_send(struct session *session)
             return;
         }
     }
-    if (session->release_asked && session->leg != NULL && list_is_empty(&session->unfinished))
+    window_update(session);
+    if (session->release_asked && session->leg != NULL && open_count(session) == 0)
         leg_release_response(session->leg);
 }
 
@@ -395,12 +415,9 @@ static void respond(struct session *session, uint8_t context_id, const struct di
 
 static void on_store(struct session *session, uint8_t context_id, const struct dimse_command *command)
 {
-    if (session->unfinished.count + session->finished.count >= SESSION_OPEN_MAX) {
-        log_event(LOG_FRONT_TOO_MANY_OPEN, log_number(session->facts.number), log_text(session->calling));
-        leg_abort(session->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
-        return;
-    }
-    if (intake_new(session, context_id, command, &session->receiving) != OK)
+    if (intake_new(session, context_id, command, &session->receiving) == OK)
+        window_update(session);
+    else
         leg_abort(session->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
 }
 

@@ -45,6 +45,7 @@ static void destroy(struct ev_garbage *garbage)
     struct leg *leg = CONTAINER_OF(garbage, struct leg, garbage);
     ul_association_fini(&leg->ul);
     dimse_reader_fini(&leg->reader);
+    byte_queue_fini(&leg->held);
     MAGIC_CLEAR(leg);
     free(leg);
 }
@@ -62,6 +63,7 @@ static void discard(struct leg *leg)
     ev_timer_fini(&leg->read_timer);
     ev_timer_fini(&leg->write_timer);
     ev_task_fini(&leg->flush_task);
+    ev_task_fini(&leg->resume_task);
     transport_free(&leg->transport);
     ev_loop_discard(leg->environment->loop, &leg->garbage, destroy);
 }
@@ -149,7 +151,7 @@ void leg_free(struct leg **owned)
         return;
     }
     list_append(&leg->environment->lingering, &leg->lingering_node);
-    leg->is_paused = false;
+    leg_resume(leg);
     flush_later(leg);
 }
 
@@ -215,11 +217,16 @@ static void on_write_timer(void *arg)
 
 // ---- events of the transport ----
 
+static bool takes_bytes(const struct leg *leg)
+{
+    return !leg->is_paused && byte_queue_is_empty(&leg->held);
+}
+
 void leg_want_update(struct leg *leg)
 {
     if (leg->is_discarded || !transport_is_open(leg->transport))
         return;
-    unsigned events = leg->is_paused ? 0 : TRANSPORT_READABLE;
+    unsigned events = takes_bytes(leg) ? TRANSPORT_READABLE : 0;
     if (leg->fragment_count > 0 || !byte_queue_is_empty(ul_association_output(&leg->ul)))
         events |= TRANSPORT_WRITABLE;
     transport_want(leg->transport, events);
@@ -230,6 +237,22 @@ static void on_opened(struct leg *leg)
     if (ul_association_on_transport_connected(&leg->ul) != OK) {
         leg_transport_lost(leg);
         return;
+    }
+    leg_flush(leg);
+}
+
+static void after_input(struct leg *leg)
+{
+    if (leg->is_discarded)
+        return;
+    // AA-1 and AA-2 in Sta2 end without an indication: there was no association that could end.
+    if (ul_association_state(&leg->ul) == Sta13 || ul_association_is_over(&leg->ul))
+        leg_finish(leg, LEG_ABORTED);
+    bool is_receiving = !dimse_reader_is_idle(&leg->reader);
+    if (leg->is_established && !leg->has_ended &&
+        (is_receiving != leg->is_receiving || !ev_timer_is_armed(&leg->read_timer))) {
+        leg->is_receiving = is_receiving;
+        read_timer_start(leg);
     }
     leg_flush(leg);
 }
@@ -247,20 +270,25 @@ static void on_readable(struct leg *leg)
     }
     leg->last_read = ev_now(leg->environment->loop);
     size_t consumed;
-    result = ul_association_input(&leg->ul, slice_of(leg->environment->read_buffer, got), &consumed);
-    ensure(result != AGAIN); // this module never pauses the machine: it stops reading instead
-    if (leg->is_discarded)
+    struct slice bytes = slice_of(leg->environment->read_buffer, got);
+    result = ul_association_input(&leg->ul, bytes, &consumed);
+    if (result == AGAIN && !leg->is_discarded &&
+        byte_queue_append(&leg->held, slice_from(bytes, consumed)) != OK)
+        leg_abort(leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
+    after_input(leg);
+}
+
+// What leg_hold() left of a read comes before anything that the transport has.
+static void on_resume_task(void *arg)
+{
+    struct leg *leg = arg;
+    MAGIC_CHECK(leg, LEG_MAGIC);
+    if (leg->is_held || byte_queue_is_empty(&leg->held))
         return;
-    // AA-1 and AA-2 in Sta2 end without an indication: there was no association that could end.
-    if (ul_association_state(&leg->ul) == Sta13 || ul_association_is_over(&leg->ul))
-        leg_finish(leg, LEG_ABORTED);
-    bool is_receiving = !dimse_reader_is_idle(&leg->reader);
-    if (leg->is_established && !leg->has_ended &&
-        (is_receiving != leg->is_receiving || !ev_timer_is_armed(&leg->read_timer))) {
-        leg->is_receiving = is_receiving;
-        read_timer_start(leg);
-    }
-    leg_flush(leg);
+    size_t consumed;
+    (void)!ul_association_input(&leg->ul, byte_queue_peek(&leg->held), &consumed);
+    byte_queue_consume(&leg->held, consumed);
+    after_input(leg);
 }
 
 static void on_transport(void *arg, unsigned events)
@@ -277,7 +305,7 @@ static void on_transport(void *arg, unsigned events)
         on_opened(leg);
     if ((events & TRANSPORT_WRITABLE) && !leg->is_discarded)
         leg_flush(leg);
-    if ((events & TRANSPORT_READABLE) && !leg->is_discarded && !leg->is_paused &&
+    if ((events & TRANSPORT_READABLE) && !leg->is_discarded && takes_bytes(leg) &&
         transport_is_open(leg->transport))
         on_readable(leg);
 }
@@ -494,6 +522,8 @@ static struct leg *leg_make(struct leg_environment *environment, const struct le
     ev_timer_init(&leg->read_timer, loop, on_read_timer, leg);
     ev_timer_init(&leg->write_timer, loop, on_write_timer, leg);
     ev_task_init(&leg->flush_task, loop, on_flush_task, leg);
+    ev_task_init(&leg->resume_task, loop, on_resume_task, leg);
+    byte_queue_init(&leg->held, environment->read_capacity);
     return leg;
 }
 
@@ -612,11 +642,23 @@ void leg_pause(struct leg *leg)
     leg_want_update(leg);
 }
 
+void leg_hold(struct leg *leg)
+{
+    leg->is_held = true;
+    ul_association_pause(&leg->ul);
+    leg_pause(leg);
+}
+
 void leg_resume(struct leg *leg)
 {
     if (!leg->is_paused)
         return;
     leg->is_paused = false;
+    if (leg->is_held) {
+        leg->is_held = false;
+        ul_association_resume(&leg->ul);
+        ev_task_defer(&leg->resume_task);
+    }
     leg->last_read = ev_now(leg->environment->loop);
     leg_want_update(leg);
 }

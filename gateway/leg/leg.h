@@ -112,6 +112,9 @@ void leg_abort(struct leg *leg, uint8_t source, uint8_t code);
 
 // Stops taking bytes from the peer, and begins again. Deadlines of receiving rest meanwhile.
 void leg_pause(struct leg *leg);
+// The same, and nothing more of what was read already: no callback for it comes before leg_resume(). At most
+// one read is kept.
+void leg_hold(struct leg *leg);
 void leg_resume(struct leg *leg);
 
 #define LEG_FRAGMENTS_MAX 24 // queued at a time

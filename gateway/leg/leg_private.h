@@ -33,6 +33,7 @@ struct leg {
     bool is_poisoned;            // reset by us: that the transport is gone is not the peer's doing
     bool is_discarded;           // memory goes back at the end of the turn
     bool is_paused;              // the owner wants no more bytes for now
+    bool is_held;                // not even those that were read already
     bool is_receiving;           // inside a message, for the deadline
     bool release_due;            // a release request or response waits until the fragments are written
     bool notify_due;             // on_sent is owed
@@ -44,6 +45,8 @@ struct leg {
     struct ev_timer read_timer;
     struct ev_timer write_timer;
     struct ev_task flush_task;
+    struct ev_task resume_task;
+    struct byte_queue held; // read and not taken
     struct list_node lingering_node;
     struct ev_garbage garbage;
     struct leg_end end;

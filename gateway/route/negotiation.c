@@ -205,6 +205,17 @@ static enum result user_information_set(struct ul_parameters *parameters, uint32
                                             slice_of_text(NEGOTIATION_IMPLEMENTATION_VERSION));
 }
 
+// PS3.7 D.3.3.3: what was asked for, at most ours; zero asks without limit. We invoke nothing on a client.
+static void window_answer(const struct negotiation *negotiation, struct ul_parameters *answer)
+{
+    uint32_t asked = negotiation->request->operations_invoked;
+    if (!negotiation->request->has_asynchronous_window)
+        return;
+    if (asked == 0 || asked > negotiation->window)
+        asked = negotiation->window;
+    ul_parameters_set_asynchronous_window(answer, (uint16_t)asked, 1);
+}
+
 enum result negotiation_answer(const struct negotiation *negotiation, struct ul_parameters **out)
 {
     struct ul_parameters *answer;
@@ -212,6 +223,7 @@ enum result negotiation_answer(const struct negotiation *negotiation, struct ul_
     if (result != OK)
         return result;
     result = user_information_set(answer, negotiation->max_pdu);
+    window_answer(negotiation, answer);
     for (size_t i = 0; result == OK && i < negotiation->request->context_count; i++) {
         const struct ul_context *context = &negotiation->request->contexts[i];
         const struct slice *transfer;

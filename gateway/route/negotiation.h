@@ -20,6 +20,7 @@ struct negotiation {
     uint32_t services;                       // bits of configuration_service that this client has
     struct capability_cache *capabilities;
     uint32_t max_pdu; // that we offer
+    uint32_t window;  // outstanding operations that we offer to take; at least 1
     uint64_t now;     // wall clock, ns
 };
 

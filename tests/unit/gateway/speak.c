@@ -12,6 +12,11 @@ enum { FRAGMENT_MOST = 16384 - 6 };
 
 void speak_associate(struct client *client, const char *called, const char *calling)
 {
+    speak_associate_window(client, called, calling, -1);
+}
+
+void speak_associate_window(struct client *client, const char *called, const char *calling, int window)
+{
     struct ul_parameters *request;
     struct byte_queue queue;
     ensure(ul_parameters_new(&request) == OK);
@@ -19,6 +24,8 @@ void speak_associate(struct client *client, const char *called, const char *call
     ensure(ul_title_write(request->calling, slice_of_text(calling)) == OK);
     ensure(ul_parameters_set_application_context(request, slice_of_text(UL_APPLICATION_CONTEXT)) == OK);
     ul_parameters_set_maximum_length(request, 16384);
+    if (window >= 0)
+        ul_parameters_set_asynchronous_window(request, (uint16_t)window, 1);
     ensure(ul_parameters_add_context(request, 1, 0, slice_of_text(VERIFICATION)) == OK);
     ensure(ul_parameters_add_transfer_syntax(request, slice_of_text(IMPLICIT_LE)) == OK);
     ensure(ul_parameters_add_context(request, 3, 0, slice_of_text(CT_CLASS)) == OK);

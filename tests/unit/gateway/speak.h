@@ -14,6 +14,8 @@
 // Contexts: 1 Verification implicit, 3 CT explicit and implicit. Both roles are proposed, and the user is
 // "joe".
 void speak_associate(struct client *client, const char *called, const char *calling);
+// The same, asking for an asynchronous operations window; -1: not.
+void speak_associate_window(struct client *client, const char *called, const char *calling, int window);
 void speak_echo(struct client *client, uint16_t message_id);
 
 struct store {

@@ -311,6 +311,47 @@ static void test_pipelined(void **state)
     assert_int_equal(rig_worker(rig)->receipts.count, 30);
 }
 
+static void window_open(struct client *client, const struct memory_path *path, int window)
+{
+    client_open(client, rig, path);
+    speak_associate_window(client, "GATE", "CT1", window);
+    (void)hear_pdu(client, UL_PDU_ASSOCIATE_AC);
+}
+
+// PS3.7 D.3.3.3: as many are under way as the window says, however many the client sends; the rest is not
+// even read, and all of it is answered in the end.
+static void window_is(int asked, size_t under_way)
+{
+    struct client client;
+    window_open(&client, NULL, asked);
+    sim_loop_kill(rig->disk_loop);
+    for (uint16_t i = 1; i <= 100; i++)
+        speak_store(&client, &(struct store){.message_id = i, .instance = "1.2.3", .pixels = 100});
+    rig_run(rig, 2 * NSEC_PER_SEC);
+    session_free(session_of(list_first(&rig_worker(rig)->sessions)));
+    assert_int_equal(rig_worker(rig)->orphans.count, under_way); // the one above the window was not complete
+    rig_crash(rig);
+    client_reset(&client);
+    rig_boot(rig);
+    window_open(&client, NULL, asked);
+    for (uint16_t i = 1; i <= 100; i++)
+        speak_store(&client, &(struct store){.message_id = i, .instance = "1.2.3", .pixels = 100});
+    for (uint16_t i = 1; i <= 100; i++)
+        assert_int_equal(hear_response(&client, i), DIMSE_SUCCESS);
+    client_close(&client);
+    rig_run(rig, NSEC_PER_SEC);
+    nobody_is_left();
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    window_is(-1, 1);
+    window_is(3, 3);
+    window_is(0, 64);
+    window_is(1000, 64);
+}
+
 // A client that reads no responses while it sends: they wait, nothing is lost.
 static void test_deaf_client(void **state)
 {
@@ -337,7 +378,7 @@ static void test_deaf_for_ever(void **state)
     (void)state;
     struct client client;
     struct memory_path path = {.buffer = 300};
-    speak_open(&client, rig, &path);
+    window_open(&client, &path, 0);
     client_set_deaf(&client, true);
     for (uint16_t i = 1; i <= 30; i++)
         speak_store(&client, &(struct store){.message_id = i, .instance = "1.2.3", .pixels = 100});
@@ -536,6 +577,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rejects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unsupported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pipelined, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_window, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deaf_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deaf_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disk_full, set_up, tear_down),

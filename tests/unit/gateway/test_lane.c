@@ -495,6 +495,33 @@ static void test_leases(void **state)
     atomic_fetch_sub(&node->leases, node->conf->associations - 1);
 }
 
+// What a client waits for goes before the backlog, on a lane of its own when the others are busy.
+static void test_urgent(void **state)
+{
+    (void)state;
+    struct node *node = archive()->node;
+    node->kept_leases = 1;
+    pacs.silent_for = "1.2.666";
+    unsigned lanes = node->conf->associations - 1;
+    archive()->lane_limit = node->conf->associations;
+    for (unsigned i = 0; i < lanes; i++)
+        store_one("1.2.666", 3000);
+    for (unsigned i = 0; i < 20; i++)
+        store_one("1.2.1", 3000);
+    rig_run(rig, 10 * NSEC_PER_SEC);
+    assert_int_equal(archive()->lanes.count, lanes); // all of them wait for an answer
+    assert_int_equal(archive()->waiting.count, 20);
+    assert_int_equal(archive()->answered.count, 0);
+    struct delivery *last = CONTAINER_OF(list_last(&archive()->waiting), struct delivery, node);
+    delivery_urge(last);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, 1);
+    assert_ptr_equal(first_of(STAGE_ANSWERED), last);
+    assert_false(last->is_urgent);
+    assert_int_equal(archive()->waiting.count, 19); // the kept lease is for nothing else
+    node->kept_leases = 0;
+}
+
 // An association that is there and fits is used; no second one is opened beside it.
 static void test_lane_is_used_again(void **state)
 {
@@ -590,6 +617,7 @@ int main(void)
         TEST(test_cold_and_slow),
         TEST(test_paused),
         TEST(test_leases),
+        TEST(test_urgent),
         TEST(test_lane_is_used_again),
         TEST(test_stop_while_sending),
         TEST(test_outcomes_keep_their_order),

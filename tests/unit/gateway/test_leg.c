@@ -25,6 +25,7 @@ struct side {
     enum happening frees_at; // HAPPENINGS: never by itself, not even at the end
     bool frees_at_end;
     bool is_mute;     // does not answer a request or a release
+    bool holds;       // stops at each command
     unsigned answers; // responses sent to each command
 };
 
@@ -77,6 +78,8 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
     struct side *side = arg;
     assert_int_equal(context_id, 1);
     side->last_status = command->status;
+    if (side->holds)
+        leg_hold(side->leg);
     happens(side, COMMAND);
     if (side->leg != NULL && !dimse_command_is_response(command))
         respond(side, command);
@@ -486,6 +489,47 @@ static void test_pause_rests_deadlines(void **state)
     assert_int_equal(server.count[DATA_END], 1);
 }
 
+// Held at a command: what lies behind it in the same read waits, however much there is, and keeps its order.
+static void test_hold(void **state)
+{
+    (void)state;
+    associate();
+    server.holds = true;
+    for (uint16_t i = 1; i <= 3; i++) {
+        store_begin(&client);
+        assert_int_equal(leg_send(client.leg, 1, false, true, slice_of(payload, 100u * i)), OK);
+    }
+    leg_release(client.leg);
+    for (unsigned i = 1; i <= 3; i++) {
+        run(NSEC_PER_SEC);
+        assert_int_equal(server.count[COMMAND], i);
+        assert_int_equal(server.count[DATA_END], i - 1);
+        assert_int_equal(server.count[RELEASE], 0);
+        leg_resume(server.leg);
+    }
+    run(NSEC_PER_SEC);
+    assert_int_equal(server.bytes, 600);
+    assert_over(&client, LEG_RELEASED);
+    assert_over(&server, LEG_RELEASED);
+}
+
+// Freed with bytes held back: the peer still gets its abort, and nothing lingers.
+static void test_free_while_held(void **state)
+{
+    (void)state;
+    associate();
+    server.holds = true;
+    for (unsigned i = 0; i < 5; i++)
+        echo_send(&client, (uint16_t)(i + 1));
+    run(NSEC_PER_SEC);
+    assert_int_equal(server.count[COMMAND], 1);
+    leg_free(&server.leg);
+    run(40 * NSEC_PER_SEC);
+    assert_over(&client, LEG_ABORTED);
+    assert_int_equal(server.count[COMMAND], 1);
+    assert_int_equal(server.environment.lingering.count, 0);
+}
+
 static void test_room(void **state)
 {
     (void)state;
@@ -579,6 +623,8 @@ int main(void)
         TEST(test_receiving_deadlines),
         TEST(test_stall),
         TEST(test_pause_rests_deadlines),
+        TEST(test_hold),
+        TEST(test_free_while_held),
         TEST(test_room),
         cmocka_unit_test(test_free_inside_callbacks),
         TEST(test_free_later_than_end),

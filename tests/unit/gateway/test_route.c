@@ -40,6 +40,7 @@ static void begin(const char *text)
                              .services = CONFIGURATION_SERVICE_ECHO | CONFIGURATION_SERVICE_STORE,
                              .capabilities = cache,
                              .max_pdu = 131072,
+                             .window = 64,
                              .now = 1};
     assert_non_null(negotiation.route);
 }
@@ -103,6 +104,34 @@ static size_t unknown_count(void)
 {
     struct negotiation_pair pairs[NEGOTIATION_PAIRS_MAX];
     return negotiation_unknown(&negotiation, pairs, NEGOTIATION_PAIRS_MAX);
+}
+
+// ---- asynchronous operations window (PS3.7 D.3.3.3) ----
+
+static void assert_window(int asked, bool has, uint16_t invoked)
+{
+    struct ul_parameters *answer;
+    request->has_asynchronous_window = false;
+    if (asked >= 0)
+        ul_parameters_set_asynchronous_window(request, (uint16_t)asked, 0);
+    assert_int_equal(negotiation_answer(&negotiation, &answer), OK);
+    assert_int_equal(answer->has_asynchronous_window, has);
+    assert_int_equal(answer->operations_invoked, invoked);
+    assert_int_equal(answer->operations_performed, 1);
+    ul_parameters_free(answer);
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    PROPOSE(1, CT_CLASS, EXPLICIT_LE);
+    assert_window(-1, false, 1); // not asked for: not answered
+    assert_window(1, true, 1);
+    assert_window(16, true, 16);
+    assert_window(64, true, 64);
+    assert_window(65, true, 64);
+    assert_window(65535, true, 64);
+    assert_window(0, true, 64); // without limit: ours
 }
 
 // ---- learned ----
@@ -387,6 +416,7 @@ static void test_cache_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        LEARNED(test_window),
         LEARNED(test_known_answers_count),
         LEARNED(test_refused_by_primary),
         LEARNED(test_unknown),
