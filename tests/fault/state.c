@@ -560,34 +560,46 @@ static void descriptors_close(void)
     }
 }
 
-// Whether a thread of the process still runs. One that waits for a disk in the kernel stops when it comes
-// back.
+// Whether a thread of the process runs; one that waits for a disk in the kernel stops when it comes back.
+static bool is_task_running(pid_t process, const char *task)
+{
+    char path[320];
+    char text[256] = "";
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)process, task);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY, 0);
+    if (fd < 0)
+        return false;
+    (void)syscall(SYS_read, fd, text, sizeof text - 1);
+    (void)syscall(SYS_close, fd);
+    const char *end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' && strchr("RS", end[2]) != NULL;
+}
+
+// Without opendir(), which allocates: see undertake().
 static bool is_running(pid_t process)
 {
     char path[64];
+    _Alignas(struct dirent64) char entries[4096];
     (void)snprintf(path, sizeof path, "/proc/%d/task", (int)process);
-    DIR *tasks = opendir(path);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     bool is_any = false;
-    for (const struct dirent *task; tasks != NULL && !is_any && (task = readdir(tasks)) != NULL;) {
-        char name[sizeof path + sizeof task->d_name + 8];
-        char text[256] = "";
-        (void)snprintf(name, sizeof name, "%s/%s/stat", path, task->d_name);
-        int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY, 0);
-        if (fd < 0)
-            continue;
-        (void)syscall(SYS_read, fd, text, sizeof text - 1);
-        (void)syscall(SYS_close, fd);
-        const char *end = strrchr(text, ')');
-        is_any = end != NULL && end[1] == ' ' && strchr("RS", end[2]) != NULL;
+    for (long length;
+         fd >= 0 && !is_any && (length = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0;) {
+        for (long at = 0; at < length && !is_any;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries + at);
+            is_any = entry->d_name[0] != '.' && is_task_running(process, entry->d_name);
+            at += entry->d_reclen;
+        }
     }
-    if (tasks != NULL)
-        (void)closedir(tasks);
+    if (fd >= 0)
+        (void)syscall(SYS_close, fd);
     return is_any;
 }
 
 // The files change under the feet of whoever has them mapped, and a victim that crashes over that would end
 // before the work is done. So a child does it, while the victim stands still; the victim is dead only when
-// all is taken back.
+// all is taken back. Nothing from here on may allocate: another thread of the victim may have been inside
+// malloc(), and a sanitizer's allocator stays locked in the child for ever.
 static void undertake(pid_t victim, const char *trigger) __attribute__((noreturn));
 static void undertake(pid_t victim, const char *trigger)
 {

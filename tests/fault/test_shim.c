@@ -147,6 +147,30 @@ static void victim_threads(void)
         (void)pthread_join(threads[i], NULL);
 }
 
+static void *allocate_run(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        void *volatile blocks[64]; // of the size that opendir() takes; many, to get past what a thread keeps
+        for (size_t i = 0; i < 64; i++)
+            blocks[i] = malloc(32768 + 48);
+        for (size_t i = 0; i < 64; i++)
+            free(blocks[i]);
+    }
+    return NULL;
+}
+
+// The kill finds threads inside malloc(): whoever carries it out must not need what they hold.
+static void victim_allocating(void)
+{
+    pthread_t thread;
+    for (unsigned i = 0; i < 4; i++)
+        must(pthread_create(&thread, NULL, allocate_run, NULL) == 0, "thread");
+    append_records("records", 1, 100, true);
+    for (;;) // killed here at the latest
+        (void)pause();
+}
+
 // Writes eight sectors, unsynced, over synced ones.
 static void victim_torn(void)
 {
@@ -206,9 +230,10 @@ static int victim_run(const char *name)
         const char *name;
         void (*run)(void);
     } victims[] = {
-        {"contents", victim_contents}, {"names", victim_names}, {"records", victim_records},
-        {"threads", victim_threads},   {"torn", victim_torn},   {"dsync", victim_dsync},
-        {"lmdb", victim_lmdb},
+        {"contents", victim_contents}, {"names", victim_names},
+        {"records", victim_records},   {"threads", victim_threads},
+        {"torn", victim_torn},         {"dsync", victim_dsync},
+        {"lmdb", victim_lmdb},         {"allocating", victim_allocating},
     };
     for (size_t i = 0; i < sizeof victims / sizeof victims[0]; i++) {
         if (strcmp(victims[i].name, name) == 0)
@@ -429,6 +454,16 @@ static void test_threads(void **state)
     }
 }
 
+static void test_kill_inside_malloc(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        const struct run *run = run_make("allocating", 0, -1, 2 + i);
+        assert_true(run->was_killed);
+        assert_records("records", 1, run, false);
+    }
+}
+
 static void test_seeds_keep_lose_and_tear(void **state)
 {
     (void)state;
@@ -536,6 +571,7 @@ int main(int count, char **arguments)
         cmocka_unit_test(test_names_are_taken_back),
         cmocka_unit_test(test_every_operation),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_kill_inside_malloc),
         cmocka_unit_test(test_seeds_keep_lose_and_tear),
         cmocka_unit_test(test_dsync),
         cmocka_unit_test(test_lmdb),
