@@ -64,6 +64,7 @@ struct configuration_journal {
 struct configuration_memory {
     uint64_t hot_window_bytes;  // process-wide hot chunks
     uint64_t hot_receipt_bytes; // hot chunks of one receipt
+    uint64_t awake_receipts;    // owed receipts that are kept whole; the others take 64 bytes
 };
 
 // `ledger:` (ENGINE 7)

@@ -203,6 +203,15 @@ static const struct conf_option MEMORY[] = {
      .most = GIB,
      .standard = "2MiB",
      .help = "The same, of one receipt."},
+    {.key = "awake_receipts",
+     .type = CONF_INTEGER,
+     CONF_MEMBER(struct raw_memory, value.awake_receipts),
+     .least = 1,
+     .most = 10000000,
+     .standard = "16384",
+     .help =
+         "Owed receipts that are kept whole (about half a kilobyte each), near the front of the archives' "
+         "queues; in a longer backlog each of the others takes 64 bytes."},
 };
 const struct conf_table options_memory =
     CONF_ROWS(MEMORY, struct raw_memory,

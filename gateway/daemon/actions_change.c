@@ -110,6 +110,14 @@ static bool is_selected(const struct change_round *change, const struct receipt 
            slice_is_text(slice_trimmed(receipt->content->open.sop_instance), change->sop_instance);
 }
 
+// Of what sleeps only the number is known; the ledger, too, has found what was asked for by UID.
+static bool number_is_selected(void *arg, uint64_t number)
+{
+    const struct change_round *change = arg;
+    return bsearch(&number, change->receipts.number, change->receipts.count, sizeof *change->receipts.number,
+                   number_compare) != NULL;
+}
+
 static void selected_change(const struct change_round *change, struct archive *archive,
                             enum delivery_stage stage, struct change_answer *answer)
 {
@@ -141,17 +149,22 @@ static void archive_selected_change(const struct change_round *change, struct ar
                 selected_change(change, archive, owed_stages[i], answer);
 }
 
-// Changes at most `budget` of one list and returns how many; `left` counts down what was in it at first.
-static size_t list_change(const struct change_round *change, struct list *list, size_t *left, size_t budget)
+// Changes at most `budget` of one stage and returns how many; `left` counts down what was in it at first.
+// Those that sleep are woken lot by lot.
+static size_t stage_change(const struct change_round *change, struct archive *archive,
+                           enum delivery_stage stage, size_t *left, size_t budget)
 {
+    struct list *list = archive_list(archive, stage);
     size_t done = 0;
-    for (; done<budget && * left> 0 && !list_is_empty(list); done++, (*left)--) {
+    for (; done<budget && * left> 0; done++, (*left)--) {
+        if (list_is_empty(list) && backlog_stage_wake(archive, stage, budget - done) == 0)
+            break;
         // Retried ones go back by order of receipt, near the front: from the last on, each finds its place at
         // once.
         struct list_node *node = change->change == ADMIN_RETRY ? list_last(list) : list_first(list);
         delivery_change(change, CONTAINER_OF(node, struct delivery, node));
     }
-    if (list_is_empty(list))
+    if (archive_count(archive, stage) == 0)
         *left = 0;
     return done;
 }
@@ -174,11 +187,10 @@ static void on_all_turn(void *arg)
         for (; answer->stage < STAGE_SETTLED; answer->stage++, answer->has_left = false) {
             if (!stage_allows(change->change, answer->stage))
                 continue;
-            struct list *list = archive_list(archive, answer->stage);
             if (!answer->has_left)
-                answer->left = list->count;
+                answer->left = archive_count(archive, answer->stage);
             answer->has_left = true;
-            size_t done = list_change(change, list, &answer->left, budget);
+            size_t done = stage_change(change, archive, answer->stage, &answer->left, budget);
             answer->changed += done;
             budget -= done;
             if (answer->left > 0) {
@@ -221,6 +233,11 @@ static void change_work(struct part *part)
         archives_try_now(change, worker, answer);
     if (change->is_all) {
         on_all_turn(answer);
+        return;
+    }
+    if (change->receipts.count > 0 &&
+        !backlog_receipts_wake(worker, number_is_selected, change_of(part->round))) {
+        part_refuse(part);
         return;
     }
     for (size_t i = 0; i < worker->gateway->node_count; i++)

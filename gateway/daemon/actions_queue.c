@@ -114,19 +114,28 @@ static bool rows_reserve(struct rows **rows, size_t count)
 
 // ---- on the worker ----
 
+static void row_time_fill(struct row *row, struct ev_loop *loop, uint64_t when)
+{
+    if (row->stage == STAGE_RESTING)
+        row->next = ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
+}
+
+static void row_reason_fill(struct row *row, const char *reason)
+{
+    if (row->stage == STAGE_RESTING || row->stage == STAGE_PARKED)
+        text_copy(row->reason, sizeof row->reason, slice_of_text(reason));
+}
+
 static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
 {
     const struct receipt *receipt = delivery->receipt;
-    struct ev_loop *loop = receipt->worker->loop;
     *row = (struct row){.receipt = receipt->number,
                         .archive = archive,
                         .received = receipt->closed_at,
                         .attempts = delivery->attempts,
                         .stage = delivery->stage};
-    if (delivery->stage == STAGE_RESTING)
-        row->next = ev_wall_now(loop) + (delivery->when > ev_now(loop) ? delivery->when - ev_now(loop) : 0);
-    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
-        text_copy(row->reason, sizeof row->reason, slice_of_text(delivery->reason));
+    row_time_fill(row, receipt->worker->loop, delivery->when);
+    row_reason_fill(row, delivery->reason);
     if (receipt->content == NULL)
         return;
     row->is_known = true;
@@ -135,21 +144,51 @@ static void row_fill(struct row *row, const struct delivery *delivery, size_t ar
     text_printable(row->sop_instance, sizeof row->sop_instance, receipt->content->open.sop_instance);
 }
 
-static bool rows_offer(struct rows **owned, const struct delivery *delivery, size_t archive)
+static void row_fill_asleep(struct row *row, struct ev_loop *loop, const struct backlog_view *view)
 {
-    struct row key = {.receipt = delivery->receipt->number, .archive = archive};
+    *row = (struct row){.receipt = view->number,
+                        .archive = view->archive,
+                        .received = view->closed_at,
+                        .attempts = view->attempts,
+                        .stage = view->stage};
+    row_time_fill(row, loop, view->when);
+    row_reason_fill(row, view->reason);
+}
+
+// Where the row with this key goes: NULL with OK for one that is behind all that are wanted. The place is
+// filled with the same key, then rows_settle() is called.
+static bool rows_place(struct rows **owned, uint64_t receipt, size_t archive, struct row **place)
+{
+    struct row key = {.receipt = receipt, .archive = archive};
+    *place = NULL;
     if ((*owned)->count == (*owned)->most) {
-        if (row_compare(&key, &(*owned)->item[0]) > 0)
-            return true;
-        row_fill(&(*owned)->item[0], delivery, archive);
-        rows_sift_down(*owned, 0);
+        if (row_compare(&key, &(*owned)->item[0]) <= 0)
+            *place = &(*owned)->item[0];
         return true;
     }
     if (!rows_reserve(owned, (*owned)->count + 1))
         return false;
-    struct rows *rows = *owned;
-    row_fill(&rows->item[rows->count], delivery, archive);
-    rows_sift_up(rows, rows->count++);
+    *place = &(*owned)->item[(*owned)->count];
+    return true;
+}
+
+static void rows_settle(struct rows *rows, const struct row *place)
+{
+    if (place == &rows->item[rows->count])
+        rows_sift_up(rows, rows->count++);
+    else
+        rows_sift_down(rows, 0);
+}
+
+static bool rows_offer(struct rows **owned, const struct delivery *delivery, size_t archive)
+{
+    struct row *place;
+    if (!rows_place(owned, delivery->receipt->number, archive, &place))
+        return false;
+    if (place != NULL) {
+        row_fill(place, delivery, archive);
+        rows_settle(*owned, place);
+    }
     return true;
 }
 
@@ -187,6 +226,29 @@ static bool archive_rows_take(const struct list_round *list, struct archive *arc
     return true;
 }
 
+struct asleep_search {
+    const struct list_round *list;
+    struct worker *worker;
+    struct rows **rows;
+    bool is_complete;
+};
+
+static bool asleep_take(void *arg, const struct backlog_view *view)
+{
+    struct asleep_search *search = arg;
+    const struct list_round *list = search->list;
+    if (view->number <= list->after || !state_wants(list->state, view->stage) ||
+        (list->has_archive && list->archive != view->archive))
+        return true;
+    struct row *place;
+    search->is_complete = rows_place(search->rows, view->number, view->archive, &place);
+    if (place != NULL) {
+        row_fill_asleep(place, search->worker->loop, view);
+        rows_settle(*search->rows, place);
+    }
+    return search->is_complete;
+}
+
 static void list_work(struct part *part)
 {
     const struct list_round *list = list_round_of(part->round);
@@ -199,8 +261,11 @@ static void list_work(struct part *part)
     for (size_t i = 0; is_complete && i < nodes; i++)
         if (!list->has_archive || list->archive == i)
             is_complete = archive_rows_take(list, &worker->archives[i], i, &rows);
-    part->answer = rows;
+    struct asleep_search search = {list, worker, &rows, is_complete};
     if (is_complete)
+        backlog_each(&worker->backlog, asleep_take, &search);
+    part->answer = rows;
+    if (search.is_complete)
         part_done(part);
     else
         part_refuse(part);

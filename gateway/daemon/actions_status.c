@@ -68,6 +68,9 @@ static uint64_t oldest_get(struct archive *archive)
             break;
         oldest_take(&oldest, node);
     }
+    uint64_t asleep = backlog_oldest(archive);
+    if (asleep != 0 && (oldest == 0 || asleep < oldest))
+        oldest = asleep;
     return oldest;
 }
 
@@ -79,9 +82,10 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
         figures->lanes_open += !lane_is_opening(lane_of(node));
     }
     figures->lanes_limit = archive->lane_limit;
-    figures->owed = archive->waiting.count + archive->resting.count + archive->sending.count;
-    figures->parked = archive->parked.count;
-    figures->answered = archive->answered.count;
+    figures->owed = archive_count(archive, STAGE_WAITING) + archive_count(archive, STAGE_RESTING) +
+                    archive_count(archive, STAGE_SENDING);
+    figures->parked = archive_count(archive, STAGE_PARKED);
+    figures->answered = archive_count(archive, STAGE_ANSWERED);
     figures->oldest = oldest_get(archive);
     figures->last_success = archive->last_success;
     if (figures->owed > 0) { // else nobody tries any more, and what was the matter may be over
@@ -100,7 +104,7 @@ static void figures_work(struct part *part)
         part_refuse(part);
         return;
     }
-    figures->unsettled = worker->receipts.count;
+    figures->unsettled = worker_unsettled(worker);
     for (size_t i = 0; i < count; i++)
         archive_figures_fill(&worker->archives[i], &figures->archives[i]);
     part->answer = figures;

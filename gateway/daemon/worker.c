@@ -87,6 +87,11 @@ enum result worker_post(struct worker *worker, struct worker_call *call)
     return ev_mailbox_post(&worker->inbox, &call->mail);
 }
 
+size_t worker_unsettled(const struct worker *worker)
+{
+    return worker->receipts.count + worker->backlog.receipts;
+}
+
 // ---- scanners ----
 
 enum result worker_scanner_take(struct worker *worker, struct dcm_scanner **scanner)
@@ -223,6 +228,7 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
     const struct configuration *conf = gateway->configuration;
     hot_window_init(&worker->window, conf->memory.hot_window_bytes / gateway->platform.workers,
                     conf->memory.hot_receipt_bytes);
+    backlog_init(&worker->backlog, worker, conf->memory.awake_receipts / gateway->platform.workers);
     notes_init(&worker->notes, NULL);
     ev_timer_init(&worker->stop_timer, worker->loop, on_stop_timer, worker);
     struct ul_limits limits = {conf->limits.max_associate_bytes, 0};
@@ -261,6 +267,7 @@ void worker_free(struct worker *worker)
         archive_lanes_free(&worker->archives[i]);
     while (!list_is_empty(&worker->receipts))
         receipt_free(CONTAINER_OF(list_first(&worker->receipts), struct receipt, node));
+    backlog_fini(&worker->backlog);
     for (size_t i = 0; worker->archives != NULL && i < worker->gateway->node_count; i++)
         archive_fini(&worker->archives[i]);
     free(worker->archives);

@@ -9,6 +9,7 @@
 #include "daemon/gateway.h"
 #include "dcm/scanner.h"
 #include "ev/mailbox.h"
+#include "forward/backlog.h"
 #include "forward/content.h"
 #include "forward/notes.h"
 #include "journal/disk.h"
@@ -42,7 +43,8 @@ struct worker {
     struct list intakes;      // whose journal record waits for room
     struct list orphans;      // intakes whose association has ended before their CLOSE was durable
     struct list dead_lanes;   // whose reads are still under way
-    struct list receipts;     // not settled yet, in order of arrival here
+    struct list receipts;     // not settled yet and awake, in no order
+    struct backlog backlog;   // not settled yet and asleep
     struct archive *archives; // one for each node, in the order of gateway->nodes
     struct dcm_scanner *scanners[WORKER_SCANNERS_KEPT];
     size_t scanner_count;
@@ -79,6 +81,9 @@ MUST_USE enum result worker_post(struct worker *worker, struct worker_call *call
 void worker_stop_begin(struct worker *worker);
 // Something that a graceful stop waits for has ended.
 void worker_stop_check(struct worker *worker);
+
+// Receipts that are not settled yet.
+size_t worker_unsettled(const struct worker *worker);
 
 MUST_USE enum result worker_scanner_take(struct worker *worker, struct dcm_scanner **scanner);
 void worker_scanner_give(struct worker *worker, struct dcm_scanner *scanner);

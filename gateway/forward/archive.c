@@ -61,6 +61,12 @@ struct list *archive_list(struct archive *archive, enum delivery_stage stage)
     unreachable_state();
 }
 
+size_t archive_count(const struct archive *archive, enum delivery_stage stage)
+{
+    const struct list *list = archive_list((struct archive *)(uintptr_t)archive, stage);
+    return list == NULL ? 0 : list->count + archive->asleep[stage];
+}
+
 // ---- timers ----
 
 static void timer_follow(struct ev_timer *timer, struct list *list)
@@ -133,7 +139,7 @@ uint64_t archive_backoff(struct archive *archive, unsigned attempt)
 static bool may_send(const struct archive *archive)
 {
     return !atomic_load(&archive->node->is_paused) && !archive->worker->is_stopping &&
-           !list_is_empty(&archive->waiting);
+           archive_count(archive, STAGE_WAITING) > 0;
 }
 
 static bool fits(const struct archive *archive, const struct delivery *delivery, struct slice calling,
@@ -149,6 +155,9 @@ struct delivery *archive_next(struct archive *archive, const struct archive_wish
 {
     if (!may_send(archive))
         return NULL;
+    backlog_front_wake(archive);
+    if (list_is_empty(&archive->waiting))
+        return NULL; // no memory for those that sleep
     struct delivery *first = delivery_of(list_first(&archive->waiting));
     if (wish->only_urgent && !first->is_urgent)
         return NULL;
@@ -225,7 +234,7 @@ static void pump(void *arg)
         is_opening |= lane_is_opening(lane);
     }
     bool wants_lane = may_send(archive) && !archive->is_broken && !is_opening &&
-                      archive->waiting.count > idle &&
+                      archive_count(archive, STAGE_WAITING) > idle &&
                       (is_urgent || archive->lanes.count < archive->lane_limit);
     if (!wants_lane)
         lease_wait_set(archive, false);
@@ -249,7 +258,7 @@ void archive_pump_later(struct archive *archive)
 
 size_t archive_try_now(struct archive *archive)
 {
-    size_t waiting = archive->is_broken ? archive->waiting.count : 0;
+    size_t waiting = archive->is_broken ? archive_count(archive, STAGE_WAITING) : 0;
     archive->is_broken = false;
     ev_timer_stop(&archive->breaker_timer);
     archive_pump_later(archive);
@@ -312,7 +321,7 @@ void archive_lane_ended(struct archive *archive, struct lane *lane)
 
 void archive_init(struct archive *archive, struct worker *worker, struct node *node)
 {
-    *archive = (struct archive){.worker = worker, .node = node};
+    *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
     struct list *lists[] = {&archive->waiting, &archive->resting, &archive->answered,
                             &archive->parked,  &archive->sending, &archive->lanes};

@@ -39,8 +39,11 @@ struct archive {
     struct list parked;
     struct list sending;
     struct list lanes;
-    bool is_broken;    // breaker open
-    unsigned failures; // in a row
+    size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)
+    uint64_t asleep_from;         // none that is waiting sleeps with an order below
+    uint64_t front_order;         // those behind it in the queue may go to sleep
+    bool is_broken;               // breaker open
+    unsigned failures;            // in a row
     char last_failure[96];
     uint64_t last_success; // wall clock of the last success or warning; 0: none in this life
     struct refusals refusals;
@@ -67,7 +70,9 @@ void archive_pump_later(struct archive *archive);
 // A person says that the archive is well again: the next association is tried now, not after the back-off.
 // Returns how many deliveries waited only for that.
 size_t archive_try_now(struct archive *archive);
-// The list that holds deliveries of a stage; NULL for settled ones.
+// Deliveries in a stage, those that sleep included.
+size_t archive_count(const struct archive *archive, enum delivery_stage stage);
+// The list that holds deliveries of a stage that are awake; NULL for settled ones.
 struct list *archive_list(struct archive *archive, enum delivery_stage stage);
 // Timers follow the lists.
 void archive_timers_update(struct archive *archive);

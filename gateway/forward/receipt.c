@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "forward/receipt.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "forward/archive.h"
+#include "forward/receipt_private.h"
 #include "store/open_index.h"
 #include <stdlib.h>
 
@@ -69,7 +69,7 @@ static void insert_sorted(struct list *list, struct delivery *delivery,
     list_append(list, &delivery->node);
 }
 
-static void stage_set(struct delivery *delivery, enum delivery_stage stage)
+void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
 {
     struct archive *archive = delivery->archive;
     if (list_node_is_linked(&delivery->node))
@@ -90,7 +90,7 @@ static void stage_set(struct delivery *delivery, enum delivery_stage stage)
 static void settled(struct delivery *delivery)
 {
     struct receipt *receipt = delivery->receipt;
-    stage_set(delivery, STAGE_SETTLED);
+    delivery_stage_set(delivery, STAGE_SETTLED);
     ensure(receipt->unsettled > 0);
     if (--receipt->unsettled == 0)
         receipt_free(receipt);
@@ -137,26 +137,26 @@ static void note(const struct delivery *delivery, const struct record_outcome *o
 
 void delivery_wait(struct delivery *delivery)
 {
-    stage_set(delivery, STAGE_WAITING);
+    delivery_stage_set(delivery, STAGE_WAITING);
 }
 
 void delivery_urge(struct delivery *delivery)
 {
     delivery->is_urgent = true;
     if (delivery->stage == STAGE_WAITING)
-        stage_set(delivery, STAGE_WAITING);
+        delivery_stage_set(delivery, STAGE_WAITING);
 }
 
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
 {
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
-    stage_set(delivery, STAGE_RESTING);
+    delivery_stage_set(delivery, STAGE_RESTING);
 }
 
 void delivery_begin(struct delivery *delivery)
 {
-    stage_set(delivery, STAGE_SENDING);
+    delivery_stage_set(delivery, STAGE_SENDING);
 }
 
 void delivery_answered(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at)
@@ -180,7 +180,7 @@ void delivery_answered(struct delivery *delivery, uint16_t status, struct slice 
         return;
     }
     delivery->when = ev_now(receipt->worker->loop) + conf->settle_after_ns;
-    stage_set(delivery, STAGE_ANSWERED);
+    delivery_stage_set(delivery, STAGE_ANSWERED);
     content_let_go(receipt);
 }
 
@@ -205,7 +205,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_PARKED, log_text(delivery->archive->node->conf->name), log_number(receipt->number),
               log_number(status), log_text(person.length > 0 ? "person" : delivery->reason));
-    stage_set(delivery, STAGE_PARKED);
+    delivery_stage_set(delivery, STAGE_PARKED);
     content_let_go(receipt);
 }
 
@@ -246,8 +246,7 @@ void delivery_settle(struct delivery *delivery, enum record_settle_remark remark
 
 // ---- life ----
 
-static struct receipt *receipt_make(struct worker *worker, const struct receipt_origin *origin,
-                                    size_t deliveries)
+struct receipt *receipt_make(struct worker *worker, const struct receipt_origin *origin, size_t deliveries)
 {
     struct receipt *receipt = calloc(1, sizeof *receipt + deliveries * sizeof receipt->deliveries[0]);
     if (receipt == NULL)
@@ -263,7 +262,7 @@ static struct receipt *receipt_make(struct worker *worker, const struct receipt_
     return receipt;
 }
 
-static struct delivery *delivery_add(struct receipt *receipt, struct archive *archive)
+struct delivery *delivery_add(struct receipt *receipt, struct archive *archive)
 {
     struct delivery *delivery = &receipt->deliveries[receipt->delivery_count++];
     delivery->receipt = receipt;
@@ -305,13 +304,13 @@ enum result receipt_admit(struct worker *worker, const struct receipt_origin *or
     }
     if (receipt->unsettled == 0)
         receipt_free(receipt);
+    backlog_look_later(&worker->backlog);
     return OK;
 }
 
-// What the ledger says of one archive goes on where it stood.
-static void delivery_restore(struct delivery *delivery, const struct open_delivery *from)
+enum delivery_stage delivery_restored(struct worker *worker, const struct open_delivery *from,
+                                      struct delivery *delivery)
 {
-    struct worker *worker = delivery->receipt->worker;
     const struct configuration_node *conf = delivery->archive->node->conf;
     delivery->status = from->status;
     delivery->attempts = from->attempts;
@@ -321,13 +320,12 @@ static void delivery_restore(struct delivery *delivery, const struct open_delive
         uint64_t age = wall > from->since ? wall - from->since : 0;
         uint64_t left = age < conf->settle_after_ns ? conf->settle_after_ns - age : 0;
         delivery->when = ev_now(worker->loop) + left;
-        stage_set(delivery, STAGE_ANSWERED);
-    } else if (from->state == DELIVERY_PARKED) {
-        text_copy(delivery->reason, sizeof delivery->reason, slice_of_text("parked before the last start"));
-        stage_set(delivery, STAGE_PARKED);
-    } else {
-        stage_set(delivery, STAGE_WAITING);
+        return STAGE_ANSWERED;
     }
+    if (from->state != DELIVERY_PARKED)
+        return STAGE_WAITING;
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text("parked before the last start"));
+    return STAGE_PARKED;
 }
 
 enum result receipt_restore(struct worker *worker, const struct open_entry *entry)
@@ -337,6 +335,9 @@ enum result receipt_restore(struct worker *worker, const struct open_entry *entr
                                     .closed_at = entry->closed_at,
                                     .open = entry->open,
                                     .close = entry->close};
+    enum result result = backlog_restore(&worker->backlog, entry);
+    if (result != AGAIN)
+        return result;
     struct receipt *receipt = receipt_make(worker, &origin, entry->delivery_count);
     if (receipt == NULL)
         return ERR_NOMEM;
@@ -345,8 +346,10 @@ enum result receipt_restore(struct worker *worker, const struct open_entry *entr
         struct archive *archive = archive_by_id(worker, from->archive);
         if (delivery_state_settles(from->state))
             continue;
-        if (archive != NULL) // else it was counted, and told once (daemon/recover.c)
-            delivery_restore(delivery_add(receipt, archive), from);
+        if (archive == NULL) // it was counted, and told once (daemon/recover.c)
+            continue;
+        struct delivery *delivery = delivery_add(receipt, archive);
+        delivery_stage_set(delivery, delivery_restored(worker, from, delivery));
     }
     if (receipt->unsettled == 0)
         receipt_free(receipt);

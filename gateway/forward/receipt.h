@@ -2,7 +2,8 @@
 //
 // Receipts that some archive is still owed, or has answered and not settled, and for each such archive one
 // delivery. A delivery is in one state, changed by one function; the journal record of each change is written
-// here (FIELD 7, ENGINE 2). A receipt whose deliveries are all settled leaves memory.
+// here (FIELD 7, ENGINE 2). A receipt whose deliveries are all settled leaves memory. In a long backlog most
+// receipts sleep (backlog.h): this is the form of those that are awake.
 //
 // Thread: the worker on which the receipt lives.
 #pragma once
@@ -10,15 +11,6 @@
 #include "daemon/worker.h"
 
 struct receipt;
-
-enum delivery_stage {
-    STAGE_WAITING,  // in the archive's queue
-    STAGE_RESTING,  // waits for its next try
-    STAGE_SENDING,  // a lane has it
-    STAGE_ANSWERED, // success or warning; settles after settle_after
-    STAGE_PARKED,   // waits for a person
-    STAGE_SETTLED,  // nothing is owed any more
-};
 
 struct delivery {
     struct list_node node; // in the list of its archive that belongs to its stage
@@ -46,6 +38,7 @@ struct receipt {
     struct journal_position open;
     struct journal_position close;
     struct content *content; // NULL: everything is in the journal only
+    unsigned pins;           // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
     unsigned unsettled;
     unsigned delivery_count;
     struct delivery deliveries[];
@@ -66,7 +59,12 @@ MUST_USE enum result receipt_admit(struct worker *worker, const struct receipt_o
 
 // The same at start, from the ledger's open index.
 struct open_entry;
+struct open_delivery;
 MUST_USE enum result receipt_restore(struct worker *worker, const struct open_entry *entry);
+// What the ledger says of one archive goes on where it stood: fills the delivery in and says in which stage.
+enum delivery_stage delivery_restored(struct worker *worker, const struct open_delivery *from,
+                                      struct delivery *delivery);
+// Gives the memory back; its deliveries leave their lists. What is owed is as it was.
 void receipt_free(struct receipt *receipt);
 
 // ---- changes; each moves the delivery between the lists of its archive ----
@@ -86,4 +84,3 @@ void delivery_unpark(struct delivery *delivery, struct slice person);
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);
 // settle_after has passed.
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark);
-const char *delivery_stage_name(enum delivery_stage stage);

@@ -425,7 +425,7 @@ static void restart(struct course *course)
 static const char configuration_format[] =
     "gateway: { ae_title: DICOMGATE, data: /data, keyring: keyring, workers: 2, max_pdu: %s }\n"
     "journal: { segment_size: 1MiB, watermark: 16MiB, reserve: 8MiB, unsynced: 1MiB }\n"
-    "memory: { hot_window: %s, hot_receipt: 512KiB }\n"
+    "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
     "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s }\n"
     "listeners: [ { name: front, address: \"10.0.0.1:11112\", plain: yes } ]\n"
@@ -450,6 +450,7 @@ static void configuration_make(struct history *history)
     bool is_small = history_chance(history, 1, 2);
     (void)text_format(text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
                       history_chance(history, 1, 2) ? "1MiB" : "32MiB",
+                      history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
                       history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
                       1 + (unsigned)history_below(history, 6),
                       history->plan.is_learned

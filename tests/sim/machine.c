@@ -308,7 +308,7 @@ bool machine_is_quiet(const struct machine *machine)
         return false;
     for (unsigned i = 0; i < machine->workers; i++) {
         const struct worker *worker = machine->gateway->workers[i];
-        if (worker->receipts.count > 0 || worker->sessions.count > 0 || worker->orphans.count > 0 ||
+        if (worker_unsettled(worker) > 0 || worker->sessions.count > 0 || worker->orphans.count > 0 ||
             !notes_are_empty(&worker->notes))
             return false;
     }
@@ -355,7 +355,8 @@ static void park_check(struct history *history, unsigned archive, const struct d
 
 void machine_say_owed(const struct machine *machine)
 {
-    for (unsigned i = 0; machine->is_running && i < machine->workers; i++)
+    for (unsigned i = 0; machine->is_running && i < machine->workers; i++) {
+        backlog_all_wake(machine->gateway->workers[i]);
         LIST_EACH(&machine->gateway->workers[i]->receipts, node)
         {
             const struct receipt *receipt = CONTAINER_OF(node, struct receipt, node);
@@ -365,6 +366,7 @@ void machine_say_owed(const struct machine *machine)
                             receipt->deliveries[d].archive->node->conf->id - 1u,
                             delivery_stage_name(receipt->deliveries[d].stage), receipt->deliveries[d].reason);
         }
+    }
 }
 
 unsigned machine_unpark(struct machine *machine)
@@ -375,6 +377,7 @@ unsigned machine_unpark(struct machine *machine)
     for (unsigned i = 0; i < machine->workers; i++)
         for (unsigned a = 0; a < HISTORY_ARCHIVES; a++) {
             struct list *parked = &machine->gateway->workers[i]->archives[a].parked;
+            backlog_all_wake(machine->gateway->workers[i]);
             for (size_t left = parked->count; left > 0; left--, count++) {
                 struct delivery *delivery = CONTAINER_OF(list_first(parked), struct delivery, node);
                 history_say(machine->history, "unparked at archive %u: %s", a, delivery->reason);

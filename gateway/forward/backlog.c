@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forward/backlog.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "forward/archive.h"
+#include "forward/receipt_private.h"
+#include "store/open_index.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOOKS_PER_TURN = 512, // at receipts that may go to sleep
+    ROWS_PER_TURN = 8192, // of a pass for due ones
+    WAKES_PER_TURN = 256,
+    FRONT_MOST = 256, // deliveries of a queue that are kept awake
+    OLDEST_LOOKS = 4096,
+    STAGE_BITS = 0x07,
+    RESENT_BIT = 0x08,
+};
+#define WHEN_UNIT_NS   (10 * NSEC_PER_MS)
+#define SEARCH_REST_NS (100 * NSEC_PER_MS) // after a walk that has found nothing
+#define PASS_REST_NS   (250 * NSEC_PER_MS) // at least, between two passes
+#define PASS_ROW_NS    ((uint64_t)10000)   // and for each row: so a pass takes a thousandth of the time
+
+static size_t front_most(const struct backlog *backlog)
+{
+    size_t part = backlog->awake_limit / 4;
+    return part == 0 ? 1 : part > FRONT_MOST ? FRONT_MOST : part;
+}
+
+// ---- reasons: few texts, many deliveries ----
+
+// 1 + index of the text, 0 for an empty one. False: there are too many.
+static bool reason_put(struct backlog *backlog, const char *text, uint8_t *out)
+{
+    *out = 0;
+    if (text[0] == 0)
+        return true;
+    size_t at = 0;
+    while (at < backlog->reason_count && strcmp(backlog->reasons[at], text) != 0)
+        at++;
+    if (at == BACKLOG_REASONS_MAX)
+        return false;
+    if (backlog->reasons == NULL)
+        backlog->reasons = calloc(BACKLOG_REASONS_MAX, sizeof backlog->reasons[0]);
+    if (backlog->reasons == NULL)
+        return false;
+    if (at == backlog->reason_count) {
+        text_copy(backlog->reasons[at], BACKLOG_REASON_SIZE, slice_of_text(text));
+        backlog->reason_count++;
+    }
+    *out = (uint8_t)(at + 1);
+    return true;
+}
+
+static const char *reason_get(const struct backlog *backlog, uint8_t reason)
+{
+    return reason == 0 ? "" : backlog->reasons[reason - 1];
+}
+
+// ---- times: rounded up, so that nothing is early ----
+
+static bool when_put(const struct backlog *backlog, uint64_t when, uint32_t *out)
+{
+    uint64_t units =
+        when <= backlog->started ? 0 : (when - backlog->started + WHEN_UNIT_NS - 1) / WHEN_UNIT_NS;
+    *out = (uint32_t)units;
+    return units <= UINT32_MAX;
+}
+
+static uint64_t when_get(const struct backlog *backlog, uint32_t when)
+{
+    return backlog->started + when * WHEN_UNIT_NS;
+}
+
+static bool stage_has_time(enum delivery_stage stage)
+{
+    return stage == STAGE_RESTING || stage == STAGE_ANSWERED;
+}
+
+// ---- rows ----
+
+static enum delivery_stage stage_get(const struct asleep_row *row, unsigned slot)
+{
+    return (enum delivery_stage)(row->bits[slot] & STAGE_BITS);
+}
+
+static struct archive *archive_get(const struct backlog *backlog, const struct asleep_row *row, unsigned slot)
+{
+    return &backlog->worker->archives[row->archive[slot]];
+}
+
+static bool position_put(struct journal_position from, uint32_t *segment, uint32_t *block)
+{
+    *segment = from.segment;
+    *block = (uint32_t)(from.offset / JOURNAL_ALIGN);
+    return from.offset % JOURNAL_ALIGN == 0 && from.offset / JOURNAL_ALIGN <= UINT32_MAX;
+}
+
+static bool row_begin(const struct receipt_origin *origin, struct asleep_row *row)
+{
+    *row = (struct asleep_row){.order = origin->order,
+                               .number = origin->number,
+                               .closed_at = origin->closed_at,
+                               .stream = origin->open.stream};
+    return origin->open.stream == origin->close.stream &&
+           position_put(origin->open, &row->open_segment, &row->open_block) &&
+           position_put(origin->close, &row->close_segment, &row->close_block);
+}
+
+static struct receipt_origin origin_get(const struct asleep_row *row)
+{
+    return (struct receipt_origin){
+        .number = row->number,
+        .order = row->order,
+        .closed_at = row->closed_at,
+        .open = {row->stream, row->open_segment, (uint64_t)row->open_block * JOURNAL_ALIGN},
+        .close = {row->stream, row->close_segment, (uint64_t)row->close_block * JOURNAL_ALIGN},
+    };
+}
+
+static bool delivery_put(struct backlog *backlog, const struct delivery *delivery, struct asleep_row *row)
+{
+    unsigned slot = row->count++;
+    size_t archive = (size_t)(delivery->archive - backlog->worker->archives);
+    row->archive[slot] = (uint8_t)archive;
+    row->bits[slot] = (uint8_t)((unsigned)delivery->stage | (delivery->is_resent ? RESENT_BIT : 0u));
+    row->status[slot] = delivery->status;
+    row->attempts[slot] = (uint8_t)delivery->attempts;
+    bool fits = archive <= UINT8_MAX && delivery->attempts <= UINT8_MAX;
+    if (stage_has_time(delivery->stage))
+        fits = fits && when_put(backlog, delivery->when, &row->when[slot]);
+    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
+        fits = fits && reason_put(backlog, delivery->reason, &row->reason[slot]);
+    return fits;
+}
+
+static void delivery_get(struct backlog *backlog, struct receipt *receipt, const struct asleep_row *row,
+                         unsigned slot)
+{
+    enum delivery_stage stage = stage_get(row, slot);
+    struct delivery *delivery = delivery_add(receipt, archive_get(backlog, row, slot));
+    delivery->is_resent = (row->bits[slot] & RESENT_BIT) != 0;
+    delivery->status = row->status[slot];
+    delivery->attempts = row->attempts[slot];
+    delivery->when = when_get(backlog, row->when[slot]);
+    text_copy(delivery->reason, sizeof delivery->reason,
+              slice_of_text(reason_get(backlog, row->reason[slot])));
+    delivery_stage_set(delivery, stage);
+}
+
+// What the archives count and what is due follows each row that comes or goes.
+static void row_account(struct backlog *backlog, const struct asleep_row *row, bool is_new)
+{
+    for (unsigned slot = 0; slot < row->count; slot++) {
+        struct archive *archive = archive_get(backlog, row, slot);
+        enum delivery_stage stage = stage_get(row, slot);
+        archive->asleep[stage] += is_new ? 1 : (size_t)-1;
+        if (!is_new)
+            continue;
+        if (stage == STAGE_WAITING && row->order < archive->asleep_from)
+            archive->asleep_from = row->order;
+        if (stage_has_time(stage)) {
+            uint64_t when = when_get(backlog, row->when[slot]);
+            if (when < backlog->pass_due)
+                backlog->pass_due = when;
+            if (when < backlog->due)
+                backlog->due = when;
+        }
+    }
+}
+
+static void due_timer_follow(struct backlog *backlog);
+
+static void row_remove(struct backlog *backlog, struct asleep_position at)
+{
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    row_account(backlog, row, false);
+    if (row->part == 0)
+        backlog->receipts--;
+    asleep_remove(&backlog->rows, at);
+}
+
+// All parts of one receipt, or none.
+static enum result rows_insert(struct backlog *backlog, const struct asleep_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum result result = asleep_insert(&backlog->rows, &rows[i]);
+        if (result == OK) {
+            row_account(backlog, &rows[i], true);
+            continue;
+        }
+        for (; i > 0; i--) {
+            struct asleep_position at = asleep_seek(&backlog->rows, rows[i - 1].order);
+            while (asleep_row_get(&backlog->rows, at)->number != rows[0].number)
+                at = asleep_next(&backlog->rows, at);
+            row_account(backlog, &rows[i - 1], false);
+            asleep_remove(&backlog->rows, at);
+        }
+        return result;
+    }
+    backlog->receipts++;
+    due_timer_follow(backlog);
+    return OK;
+}
+
+#define ROWS_MAX ((RECORD_ARCHIVES_MAX + ASLEEP_DELIVERIES - 1) / ASLEEP_DELIVERIES)
+
+static struct asleep_row *row_next(struct asleep_row *rows, size_t *count)
+{
+    struct asleep_row *last = &rows[*count - 1];
+    if (last->count < ASLEEP_DELIVERIES)
+        return last;
+    if (*count == ROWS_MAX)
+        return NULL;
+    rows[*count] = *last;
+    struct asleep_row *next = &rows[(*count)++];
+    next->part++;
+    next->count = 0;
+    memset(next->when, 0, sizeof next->when);
+    memset(next->reason, 0, sizeof next->reason);
+    return next;
+}
+
+// ---- going to sleep ----
+
+static bool delivery_may_sleep(const struct delivery *delivery)
+{
+    if (delivery->is_urgent && delivery->stage != STAGE_PARKED)
+        return false;
+    switch (delivery->stage) {
+    case STAGE_WAITING:
+        return delivery->aborts == 0 && delivery->hiccups == 0 &&
+               delivery->receipt->order > delivery->archive->front_order;
+    case STAGE_RESTING:
+        return delivery->aborts == 0 && delivery->hiccups == 0;
+    case STAGE_SENDING:
+        return false;
+    case STAGE_ANSWERED:
+    case STAGE_PARKED: // a retry forgets what came before
+    case STAGE_SETTLED:
+        return true;
+    }
+    unreachable_state();
+}
+
+static bool receipt_may_sleep(const struct receipt *receipt)
+{
+    if (receipt->content != NULL || receipt->pins > 0)
+        return false;
+    for (unsigned i = 0; i < receipt->delivery_count; i++)
+        if (!delivery_may_sleep(&receipt->deliveries[i]))
+            return false;
+    return true;
+}
+
+static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
+{
+    struct asleep_row rows[ROWS_MAX];
+    size_t count = 1;
+    struct receipt_origin origin = {receipt->number, receipt->order, receipt->closed_at, receipt->open,
+                                    receipt->close};
+    if (!row_begin(&origin, &rows[0]))
+        return false;
+    for (unsigned i = 0; i < receipt->delivery_count; i++) {
+        if (receipt->deliveries[i].stage == STAGE_SETTLED)
+            continue;
+        struct asleep_row *row = row_next(rows, &count);
+        if (row == NULL || !delivery_put(backlog, &receipt->deliveries[i], row))
+            return false;
+    }
+    if (rows_insert(backlog, rows, count) != OK)
+        return false;
+    receipt_free(receipt);
+    return true;
+}
+
+// Up to where the queues are kept awake.
+static void fronts_find(struct worker *worker)
+{
+    size_t most = front_most(&worker->backlog);
+    for (size_t i = 0; i < worker->gateway->node_count; i++) {
+        struct archive *archive = &worker->archives[i];
+        struct list_node *node = list_first(&archive->waiting);
+        for (size_t left = most; left > 1 && node != NULL; left--)
+            node = list_next(&archive->waiting, node);
+        archive->front_order =
+            node == NULL ? UINT64_MAX : CONTAINER_OF(node, struct delivery, node)->receipt->order;
+    }
+}
+
+// The list of receipts is turned round as it is looked at, so that the next turn goes on where this one ends.
+static void on_sleep(void *arg)
+{
+    struct backlog *backlog = arg;
+    struct list *receipts = &backlog->worker->receipts;
+    fronts_find(backlog->worker);
+    bool is_enough = false;
+    for (unsigned left = LOOKS_PER_TURN; left > 0 && !is_enough; left--) {
+        is_enough = receipts->count <= backlog->awake_limit || backlog->searched >= receipts->count;
+        if (is_enough)
+            break;
+        struct list_node *node = list_take_first(receipts);
+        list_append(receipts, node);
+        struct receipt *receipt = CONTAINER_OF(node, struct receipt, node);
+        bool sleeps = receipt_may_sleep(receipt) && receipt_sleep(backlog, receipt);
+        backlog->searched = sleeps ? 0 : backlog->searched + 1;
+    }
+    if (receipts->count <= backlog->awake_limit)
+        return;
+    ev_timer_start(&backlog->sleep_timer, is_enough ? SEARCH_REST_NS : 0);
+    if (is_enough)
+        backlog->searched = 0;
+}
+
+void backlog_look_later(struct backlog *backlog)
+{
+    if (backlog->worker->receipts.count > backlog->awake_limit && !ev_timer_is_armed(&backlog->sleep_timer))
+        ev_timer_start(&backlog->sleep_timer, 0);
+}
+
+// ---- waking ----
+
+// The receipt whose first row is at `at`. NULL: no memory, it sleeps on.
+static struct receipt *wake_at(struct backlog *backlog, struct asleep_position at)
+{
+    struct asleep_row rows[ROWS_MAX];
+    size_t count = 0;
+    size_t deliveries = 0;
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    const uint64_t number = row->number;
+    ensure(row->part == 0);
+    struct asleep_position next = at;
+    for (; row != NULL && row->number == number; row = asleep_row_get(&backlog->rows, next)) {
+        ensure(count < ROWS_MAX);
+        rows[count++] = *row;
+        deliveries += row->count;
+        next = asleep_next(&backlog->rows, next);
+    }
+    struct receipt_origin origin = origin_get(&rows[0]);
+    struct receipt *receipt = receipt_make(backlog->worker, &origin, deliveries);
+    if (receipt == NULL)
+        return NULL;
+    for (size_t i = count; i > 0; i--) { // rows behind it may move to another block
+        struct asleep_position place = asleep_seek(&backlog->rows, origin.order);
+        while (asleep_row_get(&backlog->rows, place)->number != number)
+            place = asleep_next(&backlog->rows, place);
+        row_remove(backlog, place);
+    }
+    for (size_t i = 0; i < count; i++)
+        for (unsigned slot = 0; slot < rows[i].count; slot++)
+            delivery_get(backlog, receipt, &rows[i], slot);
+    backlog_look_later(backlog);
+    return receipt;
+}
+
+// Back to the first row of its receipt.
+static struct asleep_position first_part(const struct backlog *backlog, struct asleep_position at)
+{
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    if (row->part == 0)
+        return at;
+    uint64_t number = row->number;
+    at = asleep_seek(&backlog->rows, row->order);
+    while (asleep_row_get(&backlog->rows, at)->number != number)
+        at = asleep_next(&backlog->rows, at);
+    return at;
+}
+
+static bool row_is_in(const struct backlog *backlog, const struct asleep_row *row,
+                      const struct archive *archive, enum delivery_stage stage)
+{
+    for (unsigned slot = 0; slot < row->count; slot++)
+        if (archive_get(backlog, row, slot) == archive && stage_get(row, slot) == stage)
+            return true;
+    return false;
+}
+
+static size_t stage_wake_from(struct archive *archive, enum delivery_stage stage, size_t most, uint64_t *from)
+{
+    struct backlog *backlog = &archive->worker->backlog;
+    size_t count = 0;
+    struct asleep_position at = asleep_seek(&backlog->rows, *from);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL && count < most && archive->asleep[stage] > 0;
+         row = asleep_row_get(&backlog->rows, at)) {
+        *from = row->order;
+        if (!row_is_in(backlog, row, archive, stage)) {
+            at = asleep_next(&backlog->rows, at);
+            continue;
+        }
+        if (wake_at(backlog, first_part(backlog, at)) == NULL)
+            break;
+        count++;
+        at = asleep_seek(&backlog->rows, *from);
+    }
+    if (row == NULL || archive->asleep[stage] == 0)
+        *from = UINT64_MAX;
+    return count;
+}
+
+void backlog_front_wake(struct archive *archive)
+{
+    if (archive->asleep[STAGE_WAITING] == 0)
+        return;
+    struct list_node *first = list_first(&archive->waiting);
+    if (first != NULL && CONTAINER_OF(first, struct delivery, node)->receipt->order <= archive->asleep_from)
+        return;
+    (void)stage_wake_from(archive, STAGE_WAITING, front_most(&archive->worker->backlog),
+                          &archive->asleep_from);
+}
+
+size_t backlog_stage_wake(struct archive *archive, enum delivery_stage stage, size_t most)
+{
+    uint64_t from = 0;
+    if (stage == STAGE_WAITING)
+        return stage_wake_from(archive, stage, most, &archive->asleep_from);
+    return stage_wake_from(archive, stage, most, &from);
+}
+
+bool backlog_receipts_wake(struct worker *worker, bool (*is_meant)(void *arg, uint64_t number), void *arg)
+{
+    struct backlog *backlog = &worker->backlog;
+    struct asleep_position at = asleep_seek(&backlog->rows, 0);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL; row = asleep_row_get(&backlog->rows, at)) {
+        if (row->part > 0 || !is_meant(arg, row->number)) {
+            at = asleep_next(&backlog->rows, at);
+            continue;
+        }
+        uint64_t order = row->order;
+        if (wake_at(backlog, at) == NULL)
+            return false;
+        at = asleep_seek(&backlog->rows, order);
+    }
+    return true;
+}
+
+static bool is_any(void *arg, uint64_t number)
+{
+    (void)arg;
+    (void)number;
+    return true;
+}
+
+void backlog_all_wake(struct worker *worker)
+{
+    (void)backlog_receipts_wake(worker, is_any, NULL);
+}
+
+// ---- what is due: looked for in passes over all rows ----
+
+static void due_timer_follow(struct backlog *backlog)
+{
+    if (backlog->is_passing || backlog->due == UINT64_MAX)
+        return;
+    uint64_t rest = PASS_REST_NS + backlog->rows.rows * PASS_ROW_NS;
+    uint64_t soonest = ev_now(backlog->worker->loop) + rest;
+    if (ev_timer_is_armed(&backlog->due_timer) && backlog->due_timer.deadline <= soonest)
+        return; // it may be too early: then the pass finds nothing
+    ev_timer_start_at(&backlog->due_timer, backlog->due > soonest ? backlog->due : soonest);
+}
+
+static bool row_is_due(struct backlog *backlog, const struct asleep_row *row, uint64_t now)
+{
+    bool is_due = false;
+    for (unsigned slot = 0; slot < row->count; slot++) {
+        if (!stage_has_time(stage_get(row, slot)))
+            continue;
+        uint64_t when = when_get(backlog, row->when[slot]);
+        if (when <= now)
+            is_due = true;
+        else if (when < backlog->pass_due)
+            backlog->pass_due = when;
+    }
+    return is_due;
+}
+
+static void pass_begin(struct backlog *backlog)
+{
+    backlog->is_passing = true;
+    backlog->pass_order = 0;
+    backlog->pass_due = UINT64_MAX;
+}
+
+static void pass_end(struct backlog *backlog)
+{
+    backlog->is_passing = false;
+    backlog->due = backlog->pass_due;
+    due_timer_follow(backlog);
+}
+
+static void on_due(void *arg)
+{
+    struct backlog *backlog = arg;
+    uint64_t now = ev_now(backlog->worker->loop);
+    if (!backlog->is_passing)
+        pass_begin(backlog);
+    unsigned wakes = 0;
+    struct asleep_position at = asleep_seek(&backlog->rows, backlog->pass_order);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (unsigned left = ROWS_PER_TURN; row != NULL && left > 0 && wakes < WAKES_PER_TURN; left--) {
+        backlog->pass_order = row->order;
+        if (!row_is_due(backlog, row, now)) {
+            at = asleep_next(&backlog->rows, at);
+        } else if (wake_at(backlog, first_part(backlog, at)) == NULL) {
+            break; // no memory: later
+        } else {
+            wakes++;
+            at = asleep_seek(&backlog->rows, backlog->pass_order);
+        }
+        row = asleep_row_get(&backlog->rows, at);
+    }
+    if (row == NULL) {
+        pass_end(backlog);
+        return;
+    }
+    backlog->pass_order = row->order;
+    bool is_crowded = backlog->worker->receipts.count > 2 * backlog->awake_limit + WAKES_PER_TURN;
+    ev_timer_start(&backlog->due_timer, is_crowded ? 10 * NSEC_PER_MS : NSEC_PER_MS);
+}
+
+// ---- looking ----
+
+void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const struct backlog_view *view),
+                  void *arg)
+{
+    struct asleep_position at = asleep_seek(&backlog->rows, 0);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL; at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
+        for (unsigned slot = 0; slot < row->count; slot++) {
+            struct backlog_view view = {
+                .number = row->number,
+                .order = row->order,
+                .closed_at = row->closed_at,
+                .archive = row->archive[slot],
+                .stage = stage_get(row, slot),
+                .status = row->status[slot],
+                .attempts = row->attempts[slot],
+                .when = when_get(backlog, row->when[slot]),
+                .reason = reason_get(backlog, row->reason[slot]),
+            };
+            if (!visit(arg, &view))
+                return;
+        }
+}
+
+uint64_t backlog_oldest(const struct archive *archive)
+{
+    const struct backlog *backlog = &archive->worker->backlog;
+    if (archive->asleep[STAGE_WAITING] + archive->asleep[STAGE_RESTING] == 0)
+        return 0;
+    struct asleep_position at =
+        asleep_seek(&backlog->rows, archive->asleep[STAGE_RESTING] > 0 ? 0 : archive->asleep_from);
+    for (unsigned left = OLDEST_LOOKS; left > 0; left--, at = asleep_next(&backlog->rows, at)) {
+        const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+        if (row == NULL)
+            break;
+        if (row_is_in(backlog, row, archive, STAGE_WAITING) ||
+            row_is_in(backlog, row, archive, STAGE_RESTING))
+            return row->closed_at;
+    }
+    return 0;
+}
+
+// ---- life ----
+
+void backlog_init(struct backlog *backlog, struct worker *worker, size_t awake_limit)
+{
+    *backlog = (struct backlog){.worker = worker,
+                                .awake_limit = awake_limit == 0 ? 1 : awake_limit,
+                                .started = ev_now(worker->loop),
+                                .due = UINT64_MAX,
+                                .pass_due = UINT64_MAX};
+    asleep_init(&backlog->rows);
+    ev_timer_init(&backlog->sleep_timer, worker->loop, on_sleep, backlog);
+    ev_timer_init(&backlog->due_timer, worker->loop, on_due, backlog);
+}
+
+void backlog_fini(struct backlog *backlog)
+{
+    ev_timer_fini(&backlog->sleep_timer);
+    ev_timer_fini(&backlog->due_timer);
+    asleep_fini(&backlog->rows);
+    free(backlog->reasons);
+}
+
+// ---- at start ----
+
+static bool entry_row(struct backlog *backlog, const struct open_entry *entry, struct asleep_row *rows,
+                      size_t *count)
+{
+    struct receipt_origin origin = {entry->receipt, entry->order, entry->closed_at, entry->open,
+                                    entry->close};
+    *count = 1;
+    if (!row_begin(&origin, &rows[0]))
+        return false;
+    for (size_t i = 0; i < entry->delivery_count; i++) {
+        struct archive *archive = archive_by_id(backlog->worker, entry->deliveries[i].archive);
+        if (archive == NULL || delivery_state_settles(entry->deliveries[i].state))
+            continue;
+        struct delivery delivery = {.archive = archive};
+        delivery.stage = delivery_restored(backlog->worker, &entry->deliveries[i], &delivery);
+        struct asleep_row *row = row_next(rows, count);
+        if (row == NULL || !delivery_put(backlog, &delivery, row))
+            return false;
+    }
+    return true;
+}
+
+enum result backlog_restore(struct backlog *backlog, const struct open_entry *entry)
+{
+    struct asleep_row rows[ROWS_MAX];
+    size_t count;
+    if (backlog->worker->receipts.count < backlog->awake_limit || !entry_row(backlog, entry, rows, &count))
+        return AGAIN;
+    if (rows[0].count == 0)
+        return OK;
+    return rows_insert(backlog, rows, count);
+}
