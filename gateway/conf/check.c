@@ -59,6 +59,19 @@ static void check_file(const struct checker *checker, const struct conf_node *at
     (void)close(file);
 }
 
+// The same, or a folder.
+static void check_file_or_folder(const struct checker *checker, const struct conf_node *at, const char *path)
+{
+    struct stat status;
+    if (checker->check_files && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        if (access(path, R_OK | X_OK) != 0)
+            conf_error_at(checker->document, at, "a folder that can be read", "%s: %s", path,
+                          strerror(errno));
+        return;
+    }
+    check_file(checker, at, path);
+}
+
 // A path below the data folder: no leading '/', no "." or "..", nothing empty between two '/'.
 static bool is_below(const char *path)
 {
@@ -122,7 +135,28 @@ static void check_tls_files(const struct checker *checker, const struct raw_tls 
     for (size_t i = 0; i < raw->keys.count; i++)
         check_file(checker, place(checker, &raw->entry, "key"), raw->keys.item[i]);
     check_file(checker, place(checker, &raw->entry, "ca"), raw->value.ca);
-    check_file(checker, place(checker, &raw->entry, "crl"), raw->value.crl);
+    for (size_t i = 0; i < raw->value.crl.count; i++)
+        check_file_or_folder(checker, place(checker, &raw->entry, "crl"), raw->value.crl.item[i]);
+    for (size_t i = 0; i < raw->passphrases.count; i++)
+        check_file(checker, place(checker, &raw->entry, "key_passphrase"), raw->passphrases.item[i]);
+}
+
+static void check_passphrase(const struct checker *checker, const struct raw_tls *raw)
+{
+    size_t count = raw->passphrases.count;
+    if (count > 1 && count != raw->certificates.count)
+        conf_error_at(checker->document, place(checker, &raw->entry, "key_passphrase"),
+                      "one for all keys, or one for each, in the same order",
+                      "%zu passphrase files for %zu certificates", count, raw->certificates.count);
+    if (raw->passphrase_credential == NULL)
+        return;
+    const struct conf_node *at = place(checker, &raw->entry, "key_passphrase_credential");
+    if (count > 0)
+        conf_error_at(checker->document, at, "key_passphrase or key_passphrase_credential",
+                      "given beside key_passphrase");
+    if (strchr(raw->passphrase_credential, '/') != NULL)
+        conf_error_at(checker->document, at, "the name of a systemd credential", "\"%.80s\" is a path",
+                      raw->passphrase_credential);
 }
 
 static void check_tls(const struct checker *checker, const struct raw_tls *raw)
@@ -137,6 +171,10 @@ static void check_tls(const struct checker *checker, const struct raw_tls *raw)
     if (conf_node_member(raw->entry.at, "ca") != NULL && raw->value.peers == CONFIGURATION_PEERS_NONE)
         conf_error_at(checker->document, place(checker, &raw->entry, "peers"), "required, optional",
                       "`ca` is given, but no peer would be checked against it");
+    if (raw->value.crl.count > 0 && raw->value.peers == CONFIGURATION_PEERS_NONE)
+        conf_error_at(checker->document, place(checker, &raw->entry, "crl"), "with peers: required, optional",
+                      "no peer would be checked against it");
+    check_passphrase(checker, raw);
     check_tls_files(checker, raw);
 }
 

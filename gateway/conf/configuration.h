@@ -94,14 +94,20 @@ enum configuration_tls_peers {
 
 // Profiles by their DICOM names (PS3.15 annex B).
 enum configuration_tls_profile {
-    CONFIGURATION_TLS_BCP195_RFC8996 // B.12: TLS 1.2 and 1.3 only
+    CONFIGURATION_TLS_BCP195_RFC8996,         // B.12
+    CONFIGURATION_TLS_MODIFIED_BCP195_RFC8996 // B.13
 };
+
+enum configuration_crl_check { CONFIGURATION_CRL_CHAIN, CONFIGURATION_CRL_LEAF };
+enum configuration_crl_expired { CONFIGURATION_CRL_EXPIRED_ALARM, CONFIGURATION_CRL_EXPIRED_REFUSE };
 
 enum { CONFIGURATION_TLS_IDENTITIES = 4 }; // most of one profile
 
 struct configuration_tls_identity {
-    char *certificate; // absolute path, PEM: certificate, then intermediates
-    char *key;         // absolute path, PEM; NULL = in the certificate's file
+    char *certificate;           // absolute path, PEM: certificate, then intermediates
+    char *key;                   // absolute path, PEM; NULL = in the certificate's file
+    char *passphrase_file;       // absolute path; NULL = none
+    char *passphrase_credential; // name below $CREDENTIALS_DIRECTORY; NULL = none
 };
 
 // One entry of `tls:`
@@ -110,7 +116,9 @@ struct configuration_tls {
     struct configuration_tls_identity *identity;
     size_t identity_count; // at least 1 if a listener uses the profile
     char *ca;              // absolute path, PEM bundle; NULL only with peers: none
-    char *crl;             // absolute path, PEM; NULL = revocation is not checked
+    struct conf_texts crl; // absolute paths of files or folders; none = revocation is not checked
+    enum configuration_crl_check crl_check;
+    enum configuration_crl_expired crl_expired;
     enum configuration_tls_peers peers;
     enum configuration_tls_profile profile;
     bool check_name; // outgoing: must the archive's certificate carry the node's host (or `tls_name`)?

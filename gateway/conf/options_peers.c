@@ -20,6 +20,19 @@ static const struct conf_choice TLS_PEERS[] = {
 
 static const struct conf_choice TLS_PROFILES[] = {
     {.name = "bcp195-rfc8996", .value = CONFIGURATION_TLS_BCP195_RFC8996},
+    {.name = "modified-bcp195-rfc8996", .value = CONFIGURATION_TLS_MODIFIED_BCP195_RFC8996},
+    {.name = NULL},
+};
+
+static const struct conf_choice CRL_CHECKS[] = {
+    {.name = "chain", .value = CONFIGURATION_CRL_CHAIN},
+    {.name = "leaf", .value = CONFIGURATION_CRL_LEAF},
+    {.name = NULL},
+};
+
+static const struct conf_choice CRL_EXPIRED[] = {
+    {.name = "alarm", .value = CONFIGURATION_CRL_EXPIRED_ALARM},
+    {.name = "refuse", .value = CONFIGURATION_CRL_EXPIRED_REFUSE},
     {.name = NULL},
 };
 
@@ -30,9 +43,8 @@ static const struct conf_option TLS[] = {
      .least = 1,
      .most = CONFIGURATION_TLS_IDENTITIES,
      .reload = CONF_RELOAD_NEW,
-     .help = "PEM file with the certificate and its intermediates; several where peers need RSA and others "
-             "ECDSA. A "
-             "listener's profile must have one."},
+     .help = "PEM file with the certificate and its intermediates; two of them, one with an RSA and one with "
+             "an ECDSA key, where peers need RSA and others ECDSA. A listener's profile must have one."},
     {.key = "key",
      .type = CONF_PATHS,
      CONF_MEMBER(struct raw_tls, keys),
@@ -40,18 +52,55 @@ static const struct conf_option TLS[] = {
      .most = CONFIGURATION_TLS_IDENTITIES,
      .unset = "in the file of the certificate",
      .reload = CONF_RELOAD_NEW,
+     .help = "PEM file with the private key; as many as certificates, in the same order."},
+    {.key = "key_passphrase",
+     .type = CONF_PATHS,
+     CONF_MEMBER(struct raw_tls, passphrases),
+     .least = 1,
+     .most = CONFIGURATION_TLS_IDENTITIES,
+     .unset = "the keys have none",
+     .reload = CONF_RELOAD_NEW,
      .help =
-         "PEM file with the private key, without a passphrase; as many as certificates, in the same order."},
+         "File whose first line is the passphrase of the key, mode 0600; one for all keys or one for each."},
+    {.key = "key_passphrase_credential",
+     .type = CONF_TEXT,
+     CONF_MEMBER(struct raw_tls, passphrase_credential),
+     .least = 1,
+     .most = 255,
+     .shape = "the name of a systemd credential",
+     .reload = CONF_RELOAD_NEW,
+     .help = "Takes the passphrase from $CREDENTIALS_DIRECTORY instead (systemd LoadCredential=)."},
     {.key = "ca",
      .type = CONF_PATH,
      CONF_MEMBER(struct raw_tls, value.ca),
      .reload = CONF_RELOAD_NEW,
      .help = "PEM file of the authorities whose peers are trusted; required unless `peers: none`."},
     {.key = "crl",
-     .type = CONF_PATH,
+     .type = CONF_PATHS,
      CONF_MEMBER(struct raw_tls, value.crl),
+     .least = 1,
+     .most = 64,
+     .unset = "revocation is not checked",
      .reload = CONF_RELOAD_NEW,
-     .help = "PEM file of revocation lists; without it revocation is not checked."},
+     .help = "Files of revocation lists (PEM or DER), or folders of such files. With any, a peer whose "
+             "authority has no list here is refused."},
+    {.key = "crl_check",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_tls, value.crl_check),
+     .standard = "chain",
+     .choices = CRL_CHECKS,
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "`chain`: the peer's certificate and every authority between it and the trusted one; `leaf`: the "
+         "peer's certificate alone."},
+    {.key = "crl_expired",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_tls, value.crl_expired),
+     .standard = "alarm",
+     .choices = CRL_EXPIRED,
+     .reload = CONF_RELOAD_NEW,
+     .help = "A list past its next update: `alarm` lets it count on and shows it in status; `refuse` lets no "
+             "peer of that authority in."},
     {.key = "peers",
      .type = CONF_ENUM,
      CONF_MEMBER(struct raw_tls, value.peers),
@@ -67,7 +116,10 @@ static const struct conf_option TLS[] = {
      .standard = "bcp195-rfc8996",
      .choices = TLS_PROFILES,
      .reload = CONF_RELOAD_NEW,
-     .help = "Secure transport profile of PS3.15 annex B: TLS 1.2 and 1.3 only."},
+     .help =
+         "Secure Transport Connection Profile: `bcp195-rfc8996` is PS3.15 B.12 (ECDHE with AES-GCM), "
+         "`modified-bcp195-rfc8996` is B.13 (ChaCha20-Poly1305 and AES-CCM besides). Both: TLS 1.2 and 1.3 "
+         "only, never a pre-shared key."},
     {.key = "check_name",
      .type = CONF_BOOL,
      CONF_MEMBER(struct raw_tls, value.check_name),

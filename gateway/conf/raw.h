@@ -42,6 +42,8 @@ struct raw_tls {
     struct configuration_tls value;
     struct conf_texts certificates;
     struct conf_texts keys;
+    struct conf_texts passphrases;
+    char *passphrase_credential;
 };
 
 struct raw_listener {

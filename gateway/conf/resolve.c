@@ -131,6 +131,10 @@ static void tls_resolve(struct resolver *resolver)
         for (size_t j = 0; made[i].identity != NULL && j < raw->certificates.count; j++) {
             made[i].identity[j].certificate = raw->certificates.item[j];
             made[i].identity[j].key = j < raw->keys.count ? raw->keys.item[j] : NULL;
+            if (raw->passphrases.count > 0) // one for all, or one for each
+                made[i].identity[j].passphrase_file =
+                    raw->passphrases.item[j < raw->passphrases.count ? j : raw->passphrases.count - 1];
+            made[i].identity[j].passphrase_credential = raw->passphrase_credential;
             made[i].identity_count = j + 1;
         }
         resolver->out->tls_count = i + 1;

@@ -190,6 +190,7 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_text(row, "ae_title", node->conf->ae_title);
     set_address(row, &node->conf->address);
     set_flag(row, "tls", node->conf->tls != NULL);
+    set_flag(row, "plain", node->conf->tls == NULL);
     set_text(row, "state", archive_state(node, figures));
     set_number(row, "lanes", figures->lanes);
     set_number(row, "lanes_limit", figures->lanes_limit);

@@ -175,6 +175,18 @@ static enum result gateway_make(struct process *process)
     return result;
 }
 
+// DESIGN 3: what is not encrypted is flagged everywhere.
+static void plain_nodes_tell(const struct configuration *configuration)
+{
+    for (size_t i = 0; i < configuration->node_count; i++) {
+        const struct configuration_node *node = &configuration->node[i];
+        char address[NET_HOST_MAX + 8];
+        text_format(address, sizeof address, "%s:%u", node->address.host, node->address.port);
+        if (node->tls == NULL)
+            log_event(LOG_GATEWAY_PLAIN_NODE, log_text(node->name), log_text(address));
+    }
+}
+
 static enum result doors_open(struct process *process)
 {
     char error[512] = "";
@@ -187,6 +199,7 @@ static enum result doors_open(struct process *process)
         complain(process->configuration->gateway.control_socket, "the control socket can not be made");
         return result;
     }
+    plain_nodes_tell(process->configuration);
     result = listeners_new(process->gateway, process->secure, error, sizeof error, &process->listeners);
     if (result != OK)
         complain("cannot listen", error);

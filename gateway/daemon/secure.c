@@ -22,22 +22,41 @@ struct secure {
 const struct net_tcp_options secure_tcp_options = {
     .keep_alive = true, .keep_alive_idle = 60, .keep_alive_period = 20};
 
+static const enum tls_profile profiles[] = {
+    [CONFIGURATION_TLS_BCP195_RFC8996] = TLS_PROFILE_BCP195_RFC8996,
+    [CONFIGURATION_TLS_MODIFIED_BCP195_RFC8996] = TLS_PROFILE_MODIFIED_BCP195_RFC8996,
+};
+
+static const enum tls_verify verifications[] = {
+    [CONFIGURATION_PEERS_REQUIRED] = TLS_VERIFY_REQUIRED,
+    [CONFIGURATION_PEERS_OPTIONAL] = TLS_VERIFY_OPTIONAL,
+    [CONFIGURATION_PEERS_NONE] = TLS_VERIFY_NONE,
+};
+
 static enum result context_make(const struct configuration_tls *conf, enum tls_role role,
                                 struct tls_tickets *tickets, uint64_t now, char *error,
                                 struct tls_context **out)
 {
     struct tls_options options = {
         .role = role,
-        .profile = TLS_PROFILE_BCP195_RFC8996,
-        .verify = conf->peers == CONFIGURATION_PEERS_REQUIRED ? TLS_VERIFY_REQUIRED : TLS_VERIFY_NONE,
+        .profile = profiles[conf->profile],
+        .verify = verifications[conf->peers],
         .ca_file = conf->ca,
-        .crl_file = conf->crl,
+        .crls = (const char *const *)conf->crl.item,
+        .crl_count = conf->crl.count,
+        .crl_scope = conf->crl_check == CONFIGURATION_CRL_LEAF ? TLS_CRL_LEAF : TLS_CRL_CHAIN,
+        .crl_expired_refuses = conf->crl_expired == CONFIGURATION_CRL_EXPIRED_REFUSE,
         .now = now,
         .tickets = tickets,
     };
-    for (size_t i = 0; i < conf->identity_count && i < TLS_KEY_PAIRS_MAX; i++)
+    for (size_t i = 0; i < conf->identity_count && i < TLS_KEY_PAIRS_MAX; i++) {
+        const struct configuration_tls_identity *identity = &conf->identity[i];
         options.pairs[options.pair_count++] =
-            (struct tls_key_pair){conf->identity[i].certificate, conf->identity[i].key};
+            (struct tls_key_pair){.certificate = identity->certificate,
+                                  .key = identity->key,
+                                  .passphrase_file = identity->passphrase_file,
+                                  .passphrase_credential = identity->passphrase_credential};
+    }
     return tls_context_new(&options, error, out);
 }
 

@@ -16,7 +16,8 @@ static void log_reason(const struct session_facts *facts, const char *calling, c
         return;
     case LEG_TRANSPORT_ENDED:
         transport_reason_log(end->transport, peer);
-        log_event(ul_reason_row(end->ul)->event, log_number(facts->number), log_text(address));
+        if (end->ul != UL_REASON_NONE) // else it ended before there was an association: a failed handshake
+            log_event(ul_reason_row(end->ul)->event, log_number(facts->number), log_text(address));
         return;
     case LEG_IDLE_TIMEOUT:
     case LEG_STALL_TIMEOUT:

@@ -37,7 +37,7 @@ static void copy_common_name(const X509_NAME *name, char *to, size_t capacity)
     OPENSSL_free(utf8);
 }
 
-static void copy_name(const X509_NAME *name, char *to, size_t capacity)
+void tls_name_copy(const X509_NAME *name, char *to, size_t capacity)
 {
     to[0] = 0;
     BIO *bio = BIO_new(BIO_s_mem());
@@ -84,7 +84,7 @@ void tls_peer_fill(SSL *ssl, struct transport_peer *peer)
         return;
     peer->has_certificate = true;
     copy_common_name(X509_get_subject_name(certificate), peer->subject_cn, sizeof peer->subject_cn);
-    copy_name(X509_get_subject_name(certificate), peer->subject_dn, sizeof peer->subject_dn);
-    copy_name(X509_get_issuer_name(certificate), peer->issuer_dn, sizeof peer->issuer_dn);
+    tls_name_copy(X509_get_subject_name(certificate), peer->subject_dn, sizeof peer->subject_dn);
+    tls_name_copy(X509_get_issuer_name(certificate), peer->issuer_dn, sizeof peer->issuer_dn);
     copy_dns_names(certificate, peer->dns_names, sizeof peer->dns_names);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Session resumption without a cache: ticket keys of the servers (RFC 5077 4, RFC 8446 4.6.1), and a client's
-// last session with one node. Both are shared by workers; the locks are held for a few instructions.
+// last sessions with one node. Both are shared by workers; the locks are held for a few instructions.
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <pthread.h>
@@ -134,14 +134,15 @@ static int on_ticket(SSL *ssl, unsigned char name[NAME_LENGTH], unsigned char *i
     return answer;
 }
 
-// ---- A client's last session
+// ---- A client's last sessions
 // ---------------------------------------------------------------------------------------
 
 struct tls_session_slot {
     uint32_t magic;
     atomic_uint references;
     pthread_mutex_t lock;
-    SSL_SESSION *session;
+    size_t count;
+    SSL_SESSION *sessions[TLS_SESSIONS_KEPT]; // the newest last
 };
 
 enum result tls_session_slot_new(struct tls_session_slot **out)
@@ -163,20 +164,36 @@ struct tls_session_slot *tls_session_slot_ref(struct tls_session_slot *slot)
     return slot;
 }
 
-// Takes the reference to `session` (NULL empties).
+// Takes the reference to `session`; the oldest makes room.
 static void slot_put(struct tls_session_slot *slot, SSL_SESSION *session)
 {
     MAGIC_CHECK(slot, SLOT_MAGIC);
+    SSL_SESSION *old = NULL;
     pthread_mutex_lock(&slot->lock);
-    SSL_SESSION *old = slot->session;
-    slot->session = session;
+    if (slot->count == TLS_SESSIONS_KEPT) {
+        old = slot->sessions[0];
+        slot->count--;
+        memmove(slot->sessions, slot->sessions + 1, slot->count * sizeof slot->sessions[0]);
+    }
+    slot->sessions[slot->count++] = session;
     pthread_mutex_unlock(&slot->lock);
     SSL_SESSION_free(old);
 }
 
+// The newest, or NULL.
+static SSL_SESSION *slot_take(struct tls_session_slot *slot)
+{
+    MAGIC_CHECK(slot, SLOT_MAGIC);
+    pthread_mutex_lock(&slot->lock);
+    SSL_SESSION *session = slot->count > 0 ? slot->sessions[--slot->count] : NULL;
+    pthread_mutex_unlock(&slot->lock);
+    return session;
+}
+
 void tls_session_slot_clear(struct tls_session_slot *slot)
 {
-    slot_put(slot, NULL);
+    for (SSL_SESSION *session = slot_take(slot); session != NULL; session = slot_take(slot))
+        SSL_SESSION_free(session);
 }
 
 void tls_session_slot_unref(struct tls_session_slot **out)
@@ -188,7 +205,7 @@ void tls_session_slot_unref(struct tls_session_slot **out)
     *out = NULL;
     if (atomic_fetch_sub(&slot->references, 1) != 1)
         return;
-    slot_put(slot, NULL);
+    tls_session_slot_clear(slot);
     pthread_mutex_destroy(&slot->lock);
     MAGIC_CLEAR(slot);
     free(slot);
@@ -196,14 +213,9 @@ void tls_session_slot_unref(struct tls_session_slot **out)
 
 void tls_session_offer(const struct tls_link *link, SSL *ssl)
 {
-    struct tls_session_slot *slot = link->slot;
-    if (slot == NULL)
+    if (link->slot == NULL)
         return;
-    MAGIC_CHECK(slot, SLOT_MAGIC);
-    pthread_mutex_lock(&slot->lock);
-    SSL_SESSION *session = slot->session;
-    slot->session = NULL;
-    pthread_mutex_unlock(&slot->lock);
+    SSL_SESSION *session = slot_take(link->slot);
     // A session that can not be offered is no failure: the handshake is a full one then.
     if (session != NULL && SSL_SESSION_is_resumable(session) == 1)
         SSL_set_session(ssl, session);

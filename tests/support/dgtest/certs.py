@@ -36,7 +36,7 @@ class Authority:
         certificate = (
             x509.CertificateBuilder().subject_name(self._name).issuer_name(self._name)
             .public_key(self._key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * DAY).not_valid_after(now + 30 * DAY)
+            .not_valid_before(now - 2 * DAY).not_valid_after(now + 800 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(sign_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
@@ -45,8 +45,9 @@ class Authority:
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *, algorithm: str = "ecdsa", expired: bool = False, server: bool = True,
-              client: bool = True, hosts: tuple[str, ...] = ("localhost", "127.0.0.1")) -> Pair:
-        """A certificate with subject CN=`name`."""
+              client: bool = True, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), days: int = 400,
+              passphrase: str = "") -> Pair:
+        """A certificate with subject CN=`name`, good for `days`; `passphrase` locks its key."""
         key = (rsa.generate_private_key(65537, 2048) if algorithm == "rsa"
                else ec.generate_private_key(ec.SECP256R1()))
         now = datetime.datetime.utcnow()
@@ -57,7 +58,7 @@ class Authority:
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
             .issuer_name(self._name).public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * DAY).not_valid_after(now - DAY if expired else now + 10 * DAY)
+            .not_valid_before(now - 2 * DAY).not_valid_after(now - DAY if expired else now + days * DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
@@ -67,9 +68,24 @@ class Authority:
         pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key", f"CN={name}")
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.touch(mode=0o600)
+        lock = (serialization.BestAvailableEncryption(passphrase.encode()) if passphrase
+                else serialization.NoEncryption())
         pair.key.write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, lock))
         return pair
+
+    def revoke(self, name: str, *pairs: Pair, days: float = 30) -> Path:
+        """Writes the list `name`.crl that revokes these certificates, good for `days` (below 0: expired)."""
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self._name)
+                   .last_update(now - 3 * DAY).next_update(now + days * DAY))
+        for pair in pairs:
+            serial = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).serial_number
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build())
+        path = self.folder / f"{name}.crl"
+        path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return path
 
 
 def _host(text: str) -> x509.GeneralName:

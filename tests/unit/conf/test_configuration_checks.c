@@ -114,7 +114,22 @@ static void test_tls(void **state)
            "/etc/g.yaml:2:31: tls.t.peers: `ca` is given, but no peer would be "
            "checked against it; allowed: required, optional\n");
     expect("tls: { t: { ca: a.pem, profile: ssl3 } }",
-           "/etc/g.yaml:2:33: tls.t.profile: \"ssl3\" is not known here; allowed: bcp195-rfc8996\n");
+           "/etc/g.yaml:2:33: tls.t.profile: \"ssl3\" is not known here; allowed: bcp195-rfc8996, "
+           "modified-bcp195-rfc8996\n");
+    expect(
+        "tls: { t: { certificate: a.pem, ca: ca.pem, key_passphrase: [a, b] } }",
+        "/etc/g.yaml:2:61: tls.t.key_passphrase: 2 passphrase files for 1 certificates; allowed: one for all "
+        "keys, or one for each, in the same order\n");
+    expect("tls: { t: { ca: ca.pem, key_passphrase: a, key_passphrase_credential: b } }",
+           "/etc/g.yaml:2:71: tls.t.key_passphrase_credential: given beside key_passphrase; allowed: "
+           "key_passphrase or key_passphrase_credential\n");
+    expect("tls: { t: { ca: ca.pem, key_passphrase_credential: a/b } }",
+           "/etc/g.yaml:2:52: tls.t.key_passphrase_credential: \"a/b\" is a path; allowed: the name of a "
+           "systemd credential\n");
+    expect("tls: { t: { certificate: a.pem, peers: none, crl: a } }",
+           "/etc/g.yaml:2:51: tls.t.crl: no peer would be checked against it; allowed: with peers: required, "
+           "optional\n");
+    expect("tls: { t: { ca: ca.pem, crl: [a, b], crl_check: leaf, crl_expired: refuse } }", "");
 }
 
 static void test_listeners(void **state)

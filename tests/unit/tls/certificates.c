@@ -50,6 +50,21 @@ void certificates_write(const char *file, const char *text)
     ensure(out != NULL && fputs(text, out) >= 0 && fclose(out) == 0);
 }
 
+void certificates_join(const char *file, const char *one, const char *other)
+{
+    char text[16384] = "";
+    const char *parts[] = {one, other};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *in = fopen(certificates_path(parts[i]), "r");
+        ensure(in != NULL);
+        size_t at = strlen(text);
+        at += fread(text + at, 1, sizeof text - at - 1, in);
+        text[at] = 0;
+        fclose(in);
+    }
+    certificates_write(file, text);
+}
+
 static FILE *open_with(const char *file, const char *ending)
 {
     char name[256];
@@ -108,6 +123,19 @@ struct authority authority_new(const char *file)
     return authority;
 }
 
+struct authority authority_below(const struct authority *above, const char *file)
+{
+    struct authority authority = {.key = EVP_EC_gen("P-256")};
+    authority.certificate = certificate_new(file, authority.key, -3600, 86400);
+    X509 *certificate = authority.certificate;
+    X509_set_issuer_name(certificate, X509_get_subject_name(above->certificate));
+    extend(certificate, above->certificate, NID_basic_constraints, "critical,CA:TRUE");
+    extend(certificate, above->certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
+    ensure(X509_sign(certificate, above->key, EVP_sha256()) > 0);
+    write_certificate(file, certificate);
+    return authority;
+}
+
 void authority_free(struct authority *authority)
 {
     X509_free(authority->certificate);
@@ -135,7 +163,7 @@ void authority_issue(const struct authority *authority, const struct issue *issu
     EVP_PKEY_free(key);
 }
 
-void authority_revoke(const struct authority *authority, const char *crl_file, const char *revoked)
+static void list_revokes(X509_CRL *crl, const char *revoked, const ASN1_TIME *when)
 {
     char name[256];
     text_format(name, sizeof name, "%s.pem", revoked);
@@ -143,21 +171,41 @@ void authority_revoke(const struct authority *authority, const char *crl_file, c
     X509 *certificate = in != NULL ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
     ensure(certificate != NULL);
     fclose(in);
-    X509_CRL *crl = X509_CRL_new();
     X509_REVOKED *entry = X509_REVOKED_new();
-    ASN1_TIME *before = X509_gmtime_adj(NULL, -60), *after = X509_gmtime_adj(NULL, 3600);
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate));
+    X509_REVOKED_set_revocationDate(entry, (ASN1_TIME *)(uintptr_t)when);
+    ensure(X509_CRL_add0_revoked(crl, entry) == 1);
+    X509_free(certificate);
+}
+
+void authority_list(const struct authority *authority, const char *crl_file, const char *revoked,
+                    long lifetime)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *before = X509_gmtime_adj(NULL, -7200), *after = X509_gmtime_adj(NULL, lifetime);
     X509_CRL_set_version(crl, 1);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(authority->certificate));
     X509_CRL_set1_lastUpdate(crl, before);
     X509_CRL_set1_nextUpdate(crl, after);
-    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate));
-    X509_REVOKED_set_revocationDate(entry, before);
-    ensure(X509_CRL_add0_revoked(crl, entry) == 1);
+    if (revoked != NULL)
+        list_revokes(crl, revoked, before);
     ensure(X509_CRL_sign(crl, authority->key, EVP_sha256()) > 0);
     FILE *out = open_with(crl_file, ".pem");
     ensure(PEM_write_X509_CRL(out, crl) == 1 && fclose(out) == 0);
     ASN1_TIME_free(before);
     ASN1_TIME_free(after);
     X509_CRL_free(crl);
-    X509_free(certificate);
+}
+
+void authority_list_der(const char *crl_file)
+{
+    char name[256];
+    text_format(name, sizeof name, "%s.pem", crl_file);
+    FILE *in = fopen(certificates_path(name), "r");
+    X509_CRL *crl = in != NULL ? PEM_read_X509_CRL(in, NULL, NULL, NULL) : NULL;
+    ensure(crl != NULL);
+    fclose(in);
+    FILE *out = open_with(crl_file, ".der");
+    ensure(i2d_X509_CRL_fp(out, crl) == 1 && fclose(out) == 0);
+    X509_CRL_free(crl);
 }

@@ -29,9 +29,18 @@ void certificates_end(void);
 const char *certificates_path(const char *file);
 void certificates_write(const char *file, const char *text);
 
+// `file` becomes one file after the other.
+void certificates_join(const char *file, const char *one, const char *other);
+
 // A self-signed authority; also written as file.pem.
 struct authority authority_new(const char *file);
 void authority_free(struct authority *authority);
 void authority_issue(const struct authority *authority, const struct issue *issue);
-// Writes a CRL that revokes the certificate in revoked.pem.
-void authority_revoke(const struct authority *authority, const char *crl_file, const char *revoked);
+// An authority below another one; also written as file.pem.
+struct authority authority_below(const struct authority *above, const char *file);
+// Writes the authority's list as crl_file.pem, good for `lifetime` seconds from now (below 0: expired), that
+// revokes the certificate in revoked.pem (NULL: none).
+void authority_list(const struct authority *authority, const char *crl_file, const char *revoked,
+                    long lifetime);
+// The same in DER, as crl_file.der.
+void authority_list_der(const char *crl_file);

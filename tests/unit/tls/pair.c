@@ -124,7 +124,8 @@ struct tls_context *context_new(enum tls_role role, const char *file, const char
     if (file != NULL) {
         text_format(name[1], sizeof name[1], "%s.pem", file);
         text_format(name[2], sizeof name[2], "%s.key", file);
-        options.pairs[0] = (struct tls_key_pair){certificates_path(name[1]), certificates_path(name[2])};
+        options.pairs[0] = (struct tls_key_pair){.certificate = certificates_path(name[1]),
+                                                 .key = certificates_path(name[2])};
         options.pair_count = 1;
     }
     if (tls_context_new(&options, error, &context) != OK) {

@@ -8,14 +8,16 @@
 
 #include <cmocka.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "certificates.h"
 #include "internal.h"
 #include "pair.h"
 
-static struct authority ca, stranger;
+static struct authority ca, stranger, below;
 static struct pair pair;
 static struct tls_context *server, *client;
 static struct tls_client_options options;
@@ -34,7 +36,15 @@ static int set_up_all(void **state)
     authority_issue(&ca, &(struct issue){.file = "server-only", .purpose = "serverAuth"});
     authority_issue(&ca, &(struct issue){.file = "client-only", .purpose = "clientAuth"});
     authority_issue(&stranger, &(struct issue){.file = "foreign"});
-    authority_revoke(&ca, "crl", "revoked");
+    below = authority_below(&ca, "below");
+    authority_issue(&below, &(struct issue){.file = "inner"});
+    certificates_join("inner-chain.pem", "inner.pem", "below.pem");
+    authority_list(&ca, "crl", "revoked", 3600);
+    authority_list(&ca, "crl-none", NULL, 3600);
+    authority_list(&ca, "crl-old", "revoked", -3600);
+    authority_list(&ca, "crl-below", "below", 3600);
+    authority_list(&below, "below-crl", NULL, 3600);
+    authority_list_der("crl");
     return 0;
 }
 
@@ -43,6 +53,7 @@ static int take_down_all(void **state)
     (void)state;
     authority_free(&ca);
     authority_free(&stranger);
+    authority_free(&below);
     certificates_end();
     return 0;
 }
@@ -157,27 +168,128 @@ static void test_certificates_of_servers(void **state)
     }
 }
 
-static void test_revoked(void **state)
+// A server that checks against these lists (files or folders).
+static void use_lists(const char *const *lists, size_t count, enum tls_crl_scope scope, bool expired_refuses)
 {
-    (void)state;
     char error[TLS_ERROR_MAX];
+    const char *paths[4];
+    for (size_t i = 0; i < count; i++)
+        paths[i] = certificates_path(lists[i]);
     struct tls_options strict = {
         .role = TLS_SERVER,
         .verify = TLS_VERIFY_REQUIRED,
         .ca_file = certificates_path("ca.pem"),
-        .crl_file = certificates_path("crl.pem"),
-        .pairs = {{certificates_path("server.pem"), certificates_path("server.key")}},
+        .crls = paths,
+        .crl_count = count,
+        .crl_scope = scope,
+        .crl_expired_refuses = expired_refuses,
+        .pairs = {{.certificate = certificates_path("server.pem"), .key = certificates_path("server.key")}},
         .pair_count = 1,
     };
-    use("server", "ca", "revoked", "ca");
     tls_context_unref(&server);
-    assert_int_equal(tls_context_new(&strict, error, &server), OK);
+    if (tls_context_new(&strict, error, &server) != OK)
+        fail_msg("%s", error);
     pair_listen(&pair, server);
-    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+}
+
+static void come_as(const char *certificate, const char *key)
+{
+    char error[TLS_ERROR_MAX];
+    struct tls_options mine = {
+        .role = TLS_CLIENT,
+        .verify = TLS_VERIFY_NONE,
+        .pairs = {{.certificate = certificates_path(certificate), .key = certificates_path(key)}},
+        .pair_count = 1,
+    };
     tls_context_unref(&client);
-    client = context_new(TLS_CLIENT, "client", "ca", NULL);
+    assert_int_equal(tls_context_new(&mine, error, &client), OK);
     options.context = client;
+}
+
+static void expect_open(void)
+{
     pair_open(&pair, &options);
+    pair_clear(&pair);
+}
+
+static void test_revoked(void **state)
+{
+    (void)state;
+    use_lists((const char *[]){"crl.pem"}, 1, TLS_CRL_CHAIN, false);
+    come_as("revoked.pem", "revoked.key");
+    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+    come_as("client.pem", "client.key");
+    expect_open();
+    // The same from DER, as authorities publish it.
+    use_lists((const char *[]){"crl.der"}, 1, TLS_CRL_CHAIN, false);
+    expect_open();
+    come_as("revoked.pem", "revoked.key");
+    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+}
+
+static void test_expired_list(void **state)
+{
+    (void)state;
+    // Still counts: whom it revokes stays out, the others may come in; by option nobody may.
+    use_lists((const char *[]){"crl-old.pem"}, 1, TLS_CRL_CHAIN, false);
+    come_as("client.pem", "client.key");
+    expect_open();
+    come_as("revoked.pem", "revoked.key");
+    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+    use_lists((const char *[]){"crl-old.pem"}, 1, TLS_CRL_CHAIN, true);
+    come_as("client.pem", "client.key");
+    expect(TRANSPORT_TLS_CRL_EXPIRED, TRANSPORT_TLS_OURS_EXPIRED);
+}
+
+static void test_lists_of_the_chain(void **state)
+{
+    (void)state;
+    come_as("inner-chain.pem", "inner.key");
+    use_lists((const char *[]){"crl-none.pem", "below-crl.pem"}, 2, TLS_CRL_CHAIN, false);
+    expect_open();
+    // The authority between is revoked: only a check of the whole chain sees it.
+    use_lists((const char *[]){"crl-below.pem", "below-crl.pem"}, 2, TLS_CRL_CHAIN, false);
+    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+    use_lists((const char *[]){"crl-below.pem", "below-crl.pem"}, 2, TLS_CRL_LEAF, false);
+    expect_open();
+    // No list of the authority between: nobody knows, so nobody comes in.
+    use_lists((const char *[]){"crl-none.pem"}, 1, TLS_CRL_CHAIN, false);
+    expect(TRANSPORT_TLS_CRL_MISSING, TRANSPORT_TLS_OURS_UNKNOWN_CA);
+}
+
+static void test_folder_of_lists(void **state)
+{
+    (void)state;
+    char error[TLS_ERROR_MAX], folder[400];
+    struct tls_context *context = NULL;
+    text_format(folder, sizeof folder, "%s", certificates_path("lists"));
+    const char *paths[] = {folder};
+    struct tls_options strict = {.role = TLS_CLIENT,
+                                 .verify = TLS_VERIFY_REQUIRED,
+                                 .ca_file = certificates_path("ca.pem"),
+                                 .crls = paths,
+                                 .crl_count = 1};
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(tls_context_new(&strict, error, &context), ERR_MISSING);
+    assert_non_null(strstr(error, "lists: no file in it"));
+    const char *names[] = {"crl.pem", "below-crl.pem"};
+    for (size_t i = 0; i < 2; i++) {
+        char to[500];
+        text_format(to, sizeof to, "%s/%s", folder, names[i]);
+        assert_int_equal(link(certificates_path(names[i]), to), 0);
+    }
+    use_lists((const char *[]){"lists"}, 1, TLS_CRL_CHAIN, false);
+    come_as("revoked.pem", "revoked.key");
+    expect(TRANSPORT_TLS_REVOKED, TRANSPORT_TLS_OURS_REFUSED);
+    come_as("inner-chain.pem", "inner.key");
+    expect_open();
+    certificates_write("lists/text.crl", "hello");
+    assert_int_equal(tls_context_new(&strict, error, &context), ERR_FORMAT);
+    assert_non_null(strstr(error, "lists/text.crl: no revocation list in it"));
+    const char *all[] = {"lists/text.crl", "lists/crl.pem", "lists/below-crl.pem"};
+    for (size_t i = 0; i < 3; i++)
+        unlink(certificates_path(all[i]));
+    rmdir(folder);
 }
 
 static void test_nothing_in_common(void **state)
@@ -354,6 +466,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certificates_of_clients, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_certificates_of_servers, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_revoked, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_expired_list, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_lists_of_the_chain, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_folder_of_lists, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_nothing_in_common, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_server_allows_no_low_version, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_plain_client_meets_tls_server, set_up, take_down),

@@ -121,29 +121,53 @@ static void test_names_that_deceive_are_left_out(void **state)
     assert_string_equal(transport_peer(pair.server.transport)->dns_names, "good.one");
 }
 
-static void test_rsa_and_dhe(void **state)
+// A context with an ECDSA and an RSA certificate.
+static struct tls_context *context_with_both(enum tls_role role, enum tls_verify verify, const char *ecdsa,
+                                             const char *rsa)
+{
+    char error[TLS_ERROR_MAX], names[4][100];
+    struct tls_context *context = NULL;
+    const char *files[] = {ecdsa, rsa};
+    struct tls_options both = {
+        .role = role, .verify = verify, .ca_file = certificates_path("ca.pem"), .pair_count = 2};
+    for (size_t i = 0; i < 2; i++) {
+        text_format(names[2 * i], sizeof names[0], "%s.pem", files[i]);
+        text_format(names[2 * i + 1], sizeof names[0], "%s.key", files[i]);
+        both.pairs[i] = (struct tls_key_pair){.certificate = certificates_path(names[2 * i]),
+                                              .key = certificates_path(names[2 * i + 1])};
+    }
+    assert_int_equal(tls_context_new(&both, error, &context), OK);
+    return context;
+}
+
+// Each peer gets the kind of certificate that it can check: by its suites (TLS 1.2) or by its signature
+// algorithms (TLS 1.3), whichever role it has.
+static void test_ecdsa_and_rsa_together(void **state)
 {
     (void)state;
-    char error[TLS_ERROR_MAX];
-    struct tls_options both = {
-        .role = TLS_SERVER,
-        .verify = TLS_VERIFY_OPTIONAL,
-        .ca_file = certificates_path("ca.pem"),
-        .pairs = {{certificates_path("server.pem"), certificates_path("server.key")},
-                  {certificates_path("rsa.pem"), certificates_path("rsa.key")}},
-        .pair_count = 2,
-    };
     tls_context_unref(&server);
-    assert_int_equal(tls_context_new(&both, error, &server), OK);
+    server = context_with_both(TLS_SERVER, TLS_VERIFY_OPTIONAL, "server", "rsa");
     pair_listen(&pair, server);
     use_version(TLS1_2_VERSION);
-    const char *suites[] = {"ECDHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES256-GCM-SHA384",
-                            "ECDHE-ECDSA-AES128-GCM-SHA256"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *suites[] = {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"};
+    for (size_t i = 0; i < 2; i++) {
         assert_int_equal(SSL_CTX_set_cipher_list(client->ssl, suites[i]), 1);
         pair_open(&pair, &options);
         assert_string_equal(transport_peer(pair.server.transport)->tls_cipher, suites[i]);
-        assert_string_equal(transport_peer(pair.client.transport)->subject_cn, i < 2 ? "rsa" : "server");
+        assert_string_equal(transport_peer(pair.client.transport)->subject_cn, i == 0 ? "rsa" : "server");
+        pair_clear(&pair);
+    }
+    const char *signatures[] = {"RSA-PSS+SHA256", "ECDSA+SHA256"};
+    tls_context_unref(&client);
+    client = context_with_both(TLS_CLIENT, TLS_VERIFY_NONE, "server", "rsa");
+    options.context = client;
+    for (size_t i = 0; i < 2; i++) {
+        // What a client can check is what its list says; so for a server, in its request.
+        SSL_CTX_set1_sigalgs_list(client->ssl, signatures[i]);
+        pair_open(&pair, &options);
+        assert_string_equal(transport_peer(pair.client.transport)->tls_version, "TLSv1.3");
+        assert_string_equal(transport_peer(pair.client.transport)->subject_cn, i == 0 ? "rsa" : "server");
+        assert_string_equal(transport_peer(pair.server.transport)->subject_cn, i == 0 ? "rsa" : "server");
         pair_clear(&pair);
     }
     // Optional: a client without a certificate gets in and is nobody.
@@ -201,6 +225,27 @@ static void test_resumption(void **state)
     }
 }
 
+// Lanes that open side by side each need a session of their own: all that came are kept, the newest
+// TLS_SESSIONS_KEPT of them, and each is offered once.
+static void test_several_sessions(void **state)
+{
+    (void)state;
+    options.slot = slot;
+    use_version(TLS1_3_VERSION);
+    assert_int_equal(SSL_CTX_set_num_tickets(server->ssl, 3), 1);
+    assert_false(connect_once(false));
+    assert_int_equal(SSL_CTX_set_num_tickets(server->ssl, 0), 1);
+    for (int lane = 0; lane < 3; lane++)
+        assert_true(connect_once(false));
+    assert_false(connect_once(false));
+    assert_int_equal(SSL_CTX_set_num_tickets(server->ssl, TLS_SESSIONS_KEPT + 4), 1);
+    assert_false(connect_once(false));
+    assert_int_equal(SSL_CTX_set_num_tickets(server->ssl, 0), 1);
+    for (int lane = 0; lane < TLS_SESSIONS_KEPT; lane++)
+        assert_true(connect_once(false));
+    assert_false(connect_once(false));
+}
+
 static void test_no_resumption_into_another_scope(void **state)
 {
     (void)state;
@@ -208,16 +253,7 @@ static void test_no_resumption_into_another_scope(void **state)
     assert_false(connect_once(false));
     assert_true(connect_once(false));
     // A reloaded server with other authorities, the same ticket keys, and one file more to trust.
-    char both[8192] = "";
-    const char *files[] = {"ca.pem", "other-ca.pem"};
-    for (size_t i = 0; i < 2; i++) {
-        FILE *in = fopen(certificates_path(files[i]), "r");
-        size_t at = strlen(both);
-        at += fread(both + at, 1, sizeof both - at - 1, in);
-        both[at] = 0;
-        fclose(in);
-    }
-    certificates_write("both.pem", both);
+    certificates_join("both.pem", "ca.pem", "other-ca.pem");
     tls_context_unref(&server);
     server = context_new(TLS_SERVER, "server", "both", tickets);
     pair_listen(&pair, server);
@@ -440,8 +476,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_the_peer_is, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_names_that_deceive_are_left_out, set_up, take_down),
-        cmocka_unit_test_setup_teardown(test_rsa_and_dhe, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_ecdsa_and_rsa_together, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_resumption, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_several_sessions, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_no_resumption_into_another_scope, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_big_transfers_both_ways, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_single_byte_reads, set_up, take_down),
