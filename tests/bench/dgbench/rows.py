@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each goal is measured. What is compared runs in turns within one round, and the median over the rounds of the
+ratio of each round counts: a machine that is busy for a while is busy for both."""
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+from dgtest.association import open_association, propose
+from dgtest.daemon import BINARIES
+
+from . import independence
+from .programs import Relay, floor, wait_until
+from .stage import CT, TINY, Stage
+
+MIB = 1 << 20
+
+
+@dataclass
+class Bench:
+    folder: Path
+    quick: bool
+    values: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def rounds(self) -> int:
+        return 2 if self.quick else 5
+
+    def count(self, full: int) -> int:
+        return full // 2 if self.quick else full
+
+    def put(self, name: str, value: float) -> None:
+        self.values.setdefault(name, []).append(value)
+
+    def note(self, name: str, value: float) -> None:
+        """A figure beside the goals, for the reader."""
+        self.notes.setdefault(name, []).append(value)
+
+
+def _floor(bench: Bench, tee_cpu: float) -> float:
+    parts = floor(bench.folder)
+    for name, value in parts.items():
+        bench.note(f"floor: {name}, CPU s/GB", value)
+    return tee_cpu + sum(parts.values())
+
+
+def ct_tls(bench: Bench) -> None:
+    with Stage(bench.folder / "ct-tls", tls=True, tee=True) as stage:
+        total = bench.count(1000)
+        stage.through_gateway(size=CT, total=100, associations=4)
+        for _ in range(bench.rounds):
+            cpu = {}
+            for associations in (4, 16, 64):
+                options = {"size": CT, "total": total, "associations": associations}
+                run = stage.through_gateway(**options)
+                cpu[associations] = run.cpu_per_gigabyte
+                bench.note(f"ct tls {associations}: gateway CPU s/GB", run.cpu_per_gigabyte)
+                bench.note(f"ct tls {associations}: gateway MB/s", run.bytes / run.seconds / 1e6)
+                if associations == 64:
+                    continue
+                tee = stage.through_tee(**options)
+                bench.note(f"ct tls {associations}: tee CPU s/GB", tee.cpu_per_gigabyte)
+                bench.put(f"ct-tls-{associations}-cpu",
+                          run.cpu_per_gigabyte / _floor(bench, tee.cpu_per_gigabyte))
+                bench.put(f"ct-tls-{associations}-rate", run.rate / tee.rate)
+            bench.put("ct-tls-64-cpu", cpu[64] / cpu[4])
+
+
+def ct_plain(bench: Bench) -> None:
+    with Stage(bench.folder / "ct-plain", tls=False, tee=True) as stage:
+        options = {"size": CT, "total": bench.count(1500), "associations": 4}
+        stage.through_gateway(size=CT, total=100, associations=4)
+        for _ in range(bench.rounds):
+            run, tee = stage.through_gateway(**options), stage.through_tee(**options)
+            bench.note("ct plain: gateway CPU s/GB", run.cpu_per_gigabyte)
+            bench.note("ct plain: tee CPU s/GB", tee.cpu_per_gigabyte)
+            bench.put("ct-plain-4-cpu", run.cpu_per_gigabyte / _floor(bench, tee.cpu_per_gigabyte))
+
+
+def tiny_tls(bench: Bench) -> None:
+    with Stage(bench.folder / "tiny-tls", tls=True, tee=True) as stage:
+        stage.through_gateway(size=TINY, total=500, associations=4)
+        for _ in range(bench.rounds):
+            for associations in (4, 16):
+                run = stage.through_gateway(size=TINY, total=bench.count(8000), associations=associations)
+                tee = stage.through_tee(size=TINY, total=bench.count(20000), associations=associations)
+                bench.note(f"tiny tls {associations}: gateway instances/s", run.rate)
+                bench.note(f"tiny tls {associations}: gateway CPU us/instance", run.cpu / run.instances * 1e6)
+                bench.note(f"tiny tls {associations}: tee instances/s", tee.rate)
+                bench.put(f"tiny-tls-{associations}-rate", run.rate / tee.rate)
+
+
+def tiny_plain(bench: Bench) -> None:
+    with Stage(bench.folder / "tiny-plain", tls=False, tee=True) as stage:
+        stage.through_gateway(size=TINY, total=500, associations=4)
+        for _ in range(bench.rounds):
+            run = stage.through_gateway(size=TINY, total=bench.count(8000), associations=4)
+            tee = stage.through_tee(size=TINY, total=bench.count(40000), associations=4)
+            bench.note("tiny plain: gateway instances/s", run.rate)
+            bench.note("tiny plain: gateway CPU us/instance", run.cpu / run.instances * 1e6)
+            bench.note("tiny plain: tee instances/s", tee.rate)
+            bench.put("tiny-plain-4-rate", run.rate / tee.rate)
+            bench.put("response-p50", run.load["p50_ms"])
+
+
+def syncs(bench: Bench) -> None:
+    for name, delay in (("syncs-delayed", 2000), ("syncs-bare", 0)):
+        with Stage(bench.folder / name, tls=False, sync_us=delay) as stage:
+            for _ in range(bench.rounds):
+                before = stage.syncs()
+                run = stage.through_gateway(size=TINY, total=bench.count(4000), associations=16)
+                bench.put(name, (stage.syncs() - before) / run.instances)
+
+
+def resumption(bench: Bench) -> None:
+    with Stage(bench.folder / "resumption", tls=True) as stage:
+        for _ in range(bench.rounds):
+            rates = {}
+            for resume in (True, False):
+                run = stage.through_gateway(size=TINY, total=bench.count(600), associations=4, per_association=1,
+                                            resume=resume)
+                rates[resume] = run.acknowledged_rate
+                bench.note(f"one instance per association, {'resumed' if resume else 'full'}: instances/s",
+                           run.acknowledged_rate)
+            bench.put("resumption", rates[True] / rates[False])
+
+
+def window(bench: Bench) -> None:
+    with Stage(bench.folder / "window", tls=False) as stage, Relay(stage.port, 2.5) as relay:
+        for _ in range(bench.rounds):
+            rates = {}
+            for size in (1, 16):
+                report = stage.load(relay.port, size=TINY, total=bench.count(150 * size), window=size).result()
+                rates[size] = report["instances"] / report["seconds"]
+                stage.wait_caught_up()
+            bench.put("window-16", rates[16] / rates[1])
+
+
+def archives_far(bench: Bench) -> None:
+    options = {"associations": 16}
+    with Stage(bench.folder / "far", tls=True, far_ms=5.0, node_options=options) as far, \
+            Stage(bench.folder / "near", tls=True, node_options=options) as near:
+        for _ in range(bench.rounds):
+            rates = []
+            for stage in (far, near):
+                run = stage.through_gateway(size=CT, total=bench.count(600), associations=4)
+                rates.append(run.rate)
+            bench.put("archives-far", rates[0] / rates[1])
+
+
+def beside_big(bench: Bench) -> None:
+    big = (512 if bench.quick else 2048) * MIB
+    with Stage(bench.folder / "beside", tls=False) as stage:
+        stage.through_gateway(size=TINY, total=500, associations=4)
+        for _ in range(bench.rounds):
+            alone = stage.load(size=TINY, seconds=1, associations=4).result()["p50_ms"]
+            stage.wait_caught_up()
+            transfer = stage.load(size=big, total=1)
+            before = stage.daemon.status()["journal"]["bytes"]
+            wait_until("the big one flows", lambda: stage.daemon.status()["journal"]["bytes"] > before
+                       or transfer.process.poll() is not None)
+            beside = stage.load(size=TINY, seconds=1, associations=4).result()["p50_ms"]
+            transfer.result()
+            stage.wait_caught_up()
+            bench.put("response-beside-big", beside / alone)
+
+
+def slow_archive(bench: Bench) -> None:
+    with Stage(bench.folder / "slow", tls=False, delay_ms=200) as slow, \
+            Stage(bench.folder / "fast", tls=False) as fast:
+        for _ in range(bench.rounds):
+            times = []
+            for stage in (slow, fast):
+                times.append(stage.load(size=TINY, seconds=2, associations=4).result()["p50_ms"])
+            fast.wait_caught_up()
+            bench.put("response-slow-archive", times[0] / times[1])
+        slow.daemon.kill()  # the slow archive would take minutes for what it is owed
+
+
+def memory_peak(bench: Bench) -> None:
+    """One huge instance with 15 busy associations beside it, then 16 big ones at the same time."""
+    big = (512 * MIB) if bench.quick else (4096 * MIB - 65536)
+    with Stage(bench.folder / "memory", tls=True) as stage:
+        transfer = stage.load(size=big, total=1)
+        others = stage.load(size=CT, total=bench.count(4000), associations=15)
+        samples = []
+
+        def sample_until(done: Callable[[], bool]) -> None:
+            while not done():
+                samples.append(stage.daemon.memory())
+                time.sleep(0.02)
+        sample_until(lambda: transfer.process.poll() is not None and others.process.poll() is not None)
+        transfer.result(), others.result()
+        last = stage.load(size=64 * MIB, total=16, associations=16)
+        sample_until(lambda: last.process.poll() is not None)
+        last.result()
+        stage.wait_caught_up()
+        bench.put("memory-peak", max(samples) / MIB)
+
+
+def memory_idle(bench: Bench) -> None:
+    further = 100 if bench.quick else 400
+    with Stage(bench.folder / "idle", tls=True) as stage:
+        first = stage.load(size=CT, total=64, associations=64, hold=True)
+        first.result()
+        stage.wait_caught_up()
+        before = stage.daemon.memory()
+        more = stage.load(size=TINY, total=further, associations=further, hold=True)
+        more.result()
+        stage.wait_caught_up()
+        bench.put("memory-idle", (stage.daemon.memory() - before) / further / 1024)
+        more.let_go()
+        first.let_go()
+
+
+def start_owed(bench: Bench) -> None:
+    count = 20_000 if bench.quick else 100_000
+    with Stage(bench.folder / "start", tls=False) as stage:
+        for archive in stage.archives:
+            archive.process.kill()
+        stage.load(size=1500, total=count, associations=16).result()
+        wait_until("the ledger knows them all",
+                   lambda: stage.daemon.status()["archives"][0]["owed"] >= count)
+        for _ in range(bench.rounds):
+            stage.daemon.kill()
+            begin = time.monotonic()
+            stage.daemon.start(ready=False)
+            wait_until("an association is taken", lambda: _takes_association(stage.daemon.port), interval=0.002)
+            bench.put("start-owed", time.monotonic() - begin)
+            stage.daemon.wait_ready()
+        stage.daemon.kill()
+
+
+def _takes_association(port: int) -> bool:
+    try:
+        info = propose([("1.2.840.10008.1.1", "1.2.840.10008.1.2")], called="DICOMGATE", calling="BENCH")
+        with open_association(("127.0.0.1", port), info) as association:
+            association.release()
+        return True
+    except OSError:
+        return False
+
+
+def lookup(bench: Bench) -> None:
+    program = BINARIES / "bench_ledger_lookup"
+    if not program.exists():
+        return
+    receipts = 500_000 if bench.quick else 10_000_000
+    done = subprocess.run([str(program), str(bench.folder), str(receipts)], check=True, capture_output=True,
+                          text=True)
+    report = json.loads(done.stdout)
+    bench.put("lookup-cold", report["cold_p99_ms"])
+    bench.put("lookup-warm", report["warm_p99_ms"])
+
+
+def sick_archives(bench: Bench) -> None:
+    bench.put("independence", independence.worst_ratio(bench.folder / "sick", bench.quick))
+
+
+# Group: which goals it fills, and how.
+GROUPS: dict[str, tuple[tuple[str, ...], Callable[[Bench], None]]] = {
+    "ct-tls": (("ct-tls-4-cpu", "ct-tls-16-cpu", "ct-tls-4-rate", "ct-tls-16-rate", "ct-tls-64-cpu"), ct_tls),
+    "ct-plain": (("ct-plain-4-cpu",), ct_plain),
+    "tiny-tls": (("tiny-tls-4-rate", "tiny-tls-16-rate"), tiny_tls),
+    "tiny-plain": (("tiny-plain-4-rate", "response-p50"), tiny_plain),
+    "syncs": (("syncs-delayed", "syncs-bare"), syncs),
+    "resumption": (("resumption",), resumption),
+    "window": (("window-16",), window),
+    "far": (("archives-far",), archives_far),
+    "beside": (("response-beside-big",), beside_big),
+    "slow": (("response-slow-archive",), slow_archive),
+    "sick": (("independence",), sick_archives),
+    "memory": (("memory-peak",), memory_peak),
+    "idle": (("memory-idle",), memory_idle),
+    "start": (("start-owed",), start_owed),
+    "lookup": (("lookup-cold", "lookup-warm"), lookup),
+}
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
