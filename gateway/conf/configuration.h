@@ -166,6 +166,7 @@ struct configuration_node {
     struct conf_pairs calling_map;
     enum configuration_called called;
     uint32_t associations; // leases: association limit of the archive for this process (ENGINE 5)
+    uint32_t window;       // operations outstanding on one association, asked of the archive (PS3.7 D.3.3.3)
     uint32_t max_pdu;      // longest P-DATA-TF sent to it even if it allows more; 0 = what it allows
     enum configuration_settle settle_on;
     uint64_t settle_after_ns; // `answered` becomes settled `by answer only` after this (FIELD 7)

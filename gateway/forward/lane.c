@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "back/titles.h"
 #include "base/check.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "base/wipe.h"
-#include "dimse/status.h"
-#include "forward/classify.h"
 #include "forward/lane_private.h"
 #include <stdlib.h>
 
-enum { KILLS_AFTER = 3, PAIR_SCAN_DEPTH = 512, TURNS = 50 };
+enum { TURNS = 50 };
 #define IDLE_LOOK_NS (500 * NSEC_PER_MS)
 
 struct lane *lane_of(struct list_node *node)
@@ -23,9 +20,16 @@ struct list_node *lane_node(struct lane *lane)
     return &lane->node;
 }
 
+// Whether one more may be in flight now.
+static bool has_room(const struct lane *lane)
+{
+    return lane->sending == NULL && lane->flights.count < (lane->is_alone ? 1 : lane->window);
+}
+
 bool lane_is_idle(const struct lane *lane)
 {
-    return lane->state == LANE_IDLE;
+    return (lane->state == LANE_STARTING || lane->state == LANE_OPEN) && lane->delivery == NULL &&
+           !lane->is_draining && has_room(lane);
 }
 
 bool lane_is_kept(const struct lane *lane)
@@ -35,7 +39,7 @@ bool lane_is_kept(const struct lane *lane)
 
 bool lane_is_opening(const struct lane *lane)
 {
-    return lane->state == LANE_OPENING || lane->state == LANE_LOADING;
+    return lane->state == LANE_STARTING || lane->state == LANE_OPENING;
 }
 
 void lane_step_later(struct lane *lane)
@@ -44,76 +48,12 @@ void lane_step_later(struct lane *lane)
         ev_task_defer(&lane->step_task);
 }
 
-// ---- end of a delivery ----
-
-// Puts the delivery in hand down; whoever calls has decided where it goes.
-static struct delivery *put_down(struct lane *lane)
+struct delivery *lane_put_down(struct lane *lane)
 {
     struct delivery *delivery = lane->delivery;
-    lane_send_reset(lane);
-    if (lane->state == LANE_SENDING || lane->state == LANE_ANSWER || lane->state == LANE_LOADING)
-        lane->state = LANE_IDLE;
+    content_unref(&lane->content);
+    lane->delivery = NULL;
     return delivery;
-}
-
-void lane_unreadable(struct lane *lane, enum result result)
-{
-    bool is_message_open = lane->state == LANE_SENDING;
-    struct delivery *delivery = put_down(lane);
-    log_event(LOG_DELIVERY_UNREADABLE, log_text(lane->archive->node->conf->name),
-              log_number(delivery->receipt->number), log_text(result_text(result)));
-    if (result == ERR_NOMEM || result == ERR_IO)
-        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1),
-                      "journal could not be read");
-    else
-        delivery_park(delivery, "journal record is damaged", 0, slice_of(NULL, 0));
-    if (is_message_open && lane->leg != NULL) { // the archive waits for the rest of it
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
-        return;
-    }
-    lane_step_later(lane);
-}
-
-static void retry_or_park(struct lane *lane, struct delivery *delivery, enum verdict verdict, uint16_t status)
-{
-    char reason[64];
-    const char *name = dimse_status_name(DIMSE_C_STORE_RSP, status);
-    text_format(reason, sizeof reason, "%04X %s", status, name);
-    if (verdict == VERDICT_HICCUP)
-        delivery->hiccups++;
-    bool gives_up = verdict == VERDICT_PERMANENT || verdict == VERDICT_DUPLICATE ||
-                    (verdict == VERDICT_HICCUP && delivery->hiccups >= VERDICT_HICCUP_ATTEMPTS);
-    if (gives_up)
-        delivery_park(delivery,
-                      verdict == VERDICT_DUPLICATE ? "0111 duplicate: compare before deciding" : reason,
-                      status, slice_of(NULL, 0));
-    else
-        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts), reason);
-}
-
-static void conclude(struct lane *lane, const struct dimse_command *response)
-{
-    struct archive *archive = lane->archive;
-    enum verdict verdict = classify_store_status(response->status);
-    uint64_t sent_at = lane->sent_at;
-    uint64_t length = lane->content->length;
-    struct delivery *delivery = put_down(lane);
-    lane->turns++;
-    if (verdict == VERDICT_ANSWERED) {
-        archive->counters.answered++;
-        archive->counters.bytes += length;
-        archive->last_success = ev_wall_now(archive->worker->loop);
-        delivery_answered(delivery, response->status, response->error_comment, sent_at);
-    } else {
-        archive->counters.failed++;
-        log_event(LOG_DELIVERY_REFUSED, log_text(archive->node->conf->name),
-                  log_number(delivery->receipt->number), log_number(response->status),
-                  log_number(delivery->attempts));
-        delivery_failed(delivery, response->status, response->error_comment, sent_at);
-        retry_or_park(lane, delivery, verdict, response->status);
-    }
-    archive_succeeded(archive); // it answers: what it answered is another thing
-    lane_step_later(lane);
 }
 
 // ---- the association ----
@@ -123,13 +63,8 @@ static void on_open(void *arg)
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     lane->has_opened = true;
-    uint64_t now = ev_wall_now(lane->worker->loop);
-    for (size_t i = 0; i < lane->pair_count; i++)
-        capability_put(lane->worker->gateway->capabilities, lane->archive->node->conf->id,
-                       slice_of_text(lane->pairs[i].abstract), slice_of_text(lane->pairs[i].transfer),
-                       leg_context_result(lane->leg, (uint8_t)(2 * i + 1)), now);
-    lane->state = LANE_IDLE;
-    refusals_forget(&lane->archive->refusals, slice_of_text(lane->calling), slice_of_text(lane->called));
+    lane->state = LANE_OPEN;
+    lane_contexts_learn(lane);
     archive_lane_opened(lane->archive);
     lane_step_later(lane);
 }
@@ -138,27 +73,7 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
-    bool fits = command->command_field == DIMSE_C_STORE_RSP && context_id == lane->context_id &&
-                command->message_id_responded_to == lane->message_id && lane->delivery != NULL &&
-                (lane->state == LANE_ANSWER || lane->state == LANE_SENDING);
-    if (!fits) {
-        log_event(LOG_LANE_UNEXPECTED, log_text(lane->archive->node->conf->name),
-                  log_text(dimse_command_name(command->command_field)));
-        leg_abort(lane->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_UNEXPECTED_PARAMETER);
-        return;
-    }
-    // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
-    // the chunks that it lies in must stay.
-    bool is_early = lane->state == LANE_SENDING || !leg_is_drained(lane->leg);
-    if (is_early && classify_store_status(command->status) == VERDICT_ANSWERED) {
-        // Success for what it has not got: never believed.
-        log_event(LOG_LANE_UNEXPECTED, log_text(lane->archive->node->conf->name), log_text("early success"));
-        leg_abort(lane->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_UNEXPECTED_PARAMETER);
-        return;
-    }
-    conclude(lane, command);
-    if (is_early && lane->leg != NULL)
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the rest can not be unsent in order
+    lane_on_response(lane, context_id, command);
 }
 
 static void on_sent(void *arg)
@@ -166,31 +81,8 @@ static void on_sent(void *arg)
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     lane_send_more(lane);
-}
-
-// An association that ended with an instance in flight (ENGINE 5): sent again, and after three aborts, while
-// others got through, alone; if that ends too, it is what kills associations. However it ended, what waits
-// behind it goes first.
-static void interrupted(struct lane *lane, const struct leg_end *end, const char *why)
-{
-    struct archive *archive = lane->archive;
-    bool was_last = lane->is_last_queued;
-    bool was_alone = lane->delivery->aborts >= KILLS_AFTER;
-    bool is_abort = end->cause == LEG_ABORTED || end->cause == LEG_TRANSPORT_ENDED;
-    struct delivery *delivery = put_down(lane);
-    archive->counters.lost++;
-    if (was_last)
-        delivery->is_resent = true;
-    uint32_t answered = (uint32_t)archive->counters.answered;
-    if (is_abort && was_alone && answered != delivery->others_answered) {
-        delivery_park(delivery, "kills association", 0, slice_of(NULL, 0));
-        return;
-    }
-    if (is_abort && delivery->aborts == 0)
-        delivery->others_answered = answered;
-    if (is_abort && delivery->aborts < UINT8_MAX)
-        delivery->aborts++;
-    delivery_rest(delivery, archive_backoff(archive, delivery->attempts), why);
+    if (lane->delivery != NULL)
+        lane_step_later(lane); // there was no room for its command
 }
 
 // PS3.8 9.3.4: the archive does not know a title that came from the client. Under others it may work.
@@ -210,7 +102,7 @@ static void titles_refused(struct lane *lane, const char *why)
     uint64_t rest =
         archive_titles_refused(lane->archive, slice_of_text(lane->calling), slice_of_text(lane->called), why);
     if (lane->delivery != NULL)
-        delivery_rest(put_down(lane), rest, why);
+        delivery_rest(lane_put_down(lane), rest, why);
 }
 
 static void on_end(void *arg, const struct leg_end *end)
@@ -221,18 +113,16 @@ static void on_end(void *arg, const struct leg_end *end)
     leg_end_text(end, why, sizeof why);
     if (end->cause == LEG_TRANSPORT_ENDED)
         transport_reason_log(end->transport, leg_peer(lane->leg));
-    bool is_in_flight = lane->delivery != NULL && (lane->state == LANE_SENDING || lane->state == LANE_ANSWER);
     bool is_clean =
-        !is_in_flight && (end->cause == LEG_RELEASED || lane->state == LANE_RELEASING ||
-                          (lane->state == LANE_IDLE && lane->has_opened && lane->delivery == NULL));
+        list_is_empty(&lane->flights) && (end->cause == LEG_RELEASED || lane->state == LANE_RELEASING ||
+                                          (lane->state == LANE_OPEN && lane->delivery == NULL));
     bool is_refused = is_for_titles(lane, end);
     leg_free(&lane->leg);
-    if (is_in_flight)
-        interrupted(lane, end, why);
-    else if (is_refused)
+    lane_flights_interrupted(lane, end, why);
+    if (is_refused)
         titles_refused(lane, why);
     else if (lane->delivery != NULL)
-        delivery_wait(put_down(lane));
+        delivery_wait(lane_put_down(lane));
     if (!lane->has_opened)
         lane->archive->counters.refused++;
     if (!is_clean && !is_refused)
@@ -240,98 +130,14 @@ static void on_end(void *arg, const struct leg_end *end)
     lane_free(lane);
 }
 
-static const struct leg_handler lane_handler = {
+const struct leg_handler lane_leg_handler = {
     .on_open = on_open,
     .on_command = on_command,
     .on_sent = on_sent,
     .on_end = on_end,
 };
 
-// ---- contexts ----
-
-static bool pair_is(const struct lane_pair *pair, const struct record_open *open)
-{
-    return slice_is_text(open->sop_class, pair->abstract) &&
-           slice_is_text(open->transfer_syntax, pair->transfer);
-}
-
-static int pair_find(const struct lane *lane, const struct record_open *open)
-{
-    for (size_t i = 0; i < lane->pair_count; i++)
-        if (pair_is(&lane->pairs[i], open))
-            return (int)i;
-    return -1;
-}
-
-static void pair_add(struct lane *lane, const struct record_open *open)
-{
-    if (lane->pair_count == LANE_PAIRS_MAX || pair_find(lane, open) >= 0)
-        return;
-    struct lane_pair *pair = &lane->pairs[lane->pair_count];
-    if (text_copy(pair->abstract, sizeof pair->abstract, open->sop_class) &&
-        text_copy(pair->transfer, sizeof pair->transfer, open->transfer_syntax))
-        lane->pair_count++;
-}
-
-static bool titles_are(const struct lane *lane, const struct record_open *open)
-{
-    const struct configuration_node *conf = lane->archive->node->conf;
-    return slice_is_text(titles_calling(conf, open->calling), lane->calling) &&
-           slice_is_text(titles_called(conf, open->called), lane->called);
-}
-
-// The contexts of what waits behind this delivery under the same titles, so that one association serves them
-// all.
-static void pairs_gather(struct lane *lane)
-{
-    pair_add(lane, &lane->content->open);
-    unsigned depth = 0;
-    LIST_EACH(&lane->archive->waiting, node)
-    {
-        if (depth++ == PAIR_SCAN_DEPTH)
-            break;
-        const struct content *content = CONTAINER_OF(node, struct delivery, node)->receipt->content;
-        if (content != NULL && titles_are(lane, &content->open))
-            pair_add(lane, &content->open);
-    }
-}
-
-static enum result contexts_propose(const struct lane *lane, struct ul_parameters *request)
-{
-    for (size_t i = 0; i < lane->pair_count; i++) {
-        enum result result = ul_parameters_add_context(request, (uint8_t)(2 * i + 1), 0,
-                                                       slice_of_text(lane->pairs[i].abstract));
-        if (result == OK)
-            result = ul_parameters_add_transfer_syntax(request, slice_of_text(lane->pairs[i].transfer));
-        if (result != OK)
-            return result;
-    }
-    return OK;
-}
-
-static enum result lane_connect(struct lane *lane)
-{
-    const struct configuration_node *conf = lane->archive->node->conf;
-    struct net_address address;
-    if (!node_address_get(lane->archive->node, &address))
-        return ERR_MISSING;
-    struct ul_parameters *request;
-    enum result result = negotiation_request(slice_of_text(lane->called), slice_of_text(lane->calling),
-                                             lane->worker->gateway->configuration->gateway.max_pdu, &request);
-    if (result != OK)
-        return result;
-    result = contexts_propose(lane, request);
-    if (result != OK) {
-        ul_parameters_free(request);
-        return result;
-    }
-    struct leg_timeouts timeouts = {conf->connect_ns, conf->tls_ns, conf->release_ns, 0, conf->stall_ns};
-    result = leg_connect(&lane->worker->legs, &timeouts, lane->archive->node->dialer, &address, &request,
-                         &lane_handler, lane, &lane->leg);
-    if (result == OK)
-        lane->state = LANE_OPENING;
-    return result;
-}
+// ---- work ----
 
 // True: it rests, as the archive does not know its titles.
 static bool titles_rest(struct lane *lane)
@@ -342,45 +148,27 @@ static bool titles_rest(struct lane *lane)
                                   titles_called(conf, open->called), ev_now(lane->worker->loop));
     if (left == 0)
         return false;
-    delivery_rest(put_down(lane), left, "archive does not know its AE titles");
+    delivery_rest(lane_put_down(lane), left, "archive does not know its AE titles");
     lane_step_later(lane);
     return true;
 }
 
 static void association_begin(struct lane *lane)
 {
-    const struct configuration_node *conf = lane->archive->node->conf;
-    const struct record_open *open = &lane->content->open;
-    text_copy(lane->calling, sizeof lane->calling, titles_calling(conf, open->calling));
-    text_copy(lane->called, sizeof lane->called, titles_called(conf, open->called));
-    lane->pair_count = 0;
-    if (lane->delivery->aborts >= KILLS_AFTER)
-        pair_add(lane, open); // tried alone
-    else
-        pairs_gather(lane);
-    if (lane->pair_count == 0) {
-        delivery_park(put_down(lane), "its UIDs are too long to be proposed", 0, slice_of(NULL, 0));
+    enum result result = lane_associate(lane);
+    if (result == OK) {
+        lane->state = LANE_OPENING;
+        return;
+    }
+    if (result == ERR_LIMIT) {
+        delivery_park(lane_put_down(lane), "its UIDs are too long to be proposed", 0, slice_of(NULL, 0));
         lane_step_later(lane);
         return;
     }
-    enum result result = lane_connect(lane);
-    if (result == OK)
-        return;
-    delivery_wait(put_down(lane));
+    delivery_wait(lane_put_down(lane));
     archive_lane_failed(lane->archive,
                         result == ERR_MISSING ? "its host name is not resolved" : result_text(result));
     lane_free(lane);
-}
-
-// ---- work ----
-
-static void refuse_by_context(struct lane *lane)
-{
-    char reason[64];
-    text_format(reason, sizeof reason, "archive does not accept this SOP Class or syntax (%u)",
-                leg_context_result(lane->leg, lane->context_id));
-    delivery_park(put_down(lane), reason, 0, slice_of(NULL, 0));
-    lane_step_later(lane);
 }
 
 static void release_begin(struct lane *lane)
@@ -389,24 +177,50 @@ static void release_begin(struct lane *lane)
     leg_release(lane->leg);
 }
 
+void lane_drain(struct lane *lane)
+{
+    lane->is_draining = true;
+    if (list_is_empty(&lane->flights) && lane->state == LANE_OPEN && leg_is_open(lane->leg))
+        release_begin(lane);
+}
+
+static void refuse_by_context(struct lane *lane, uint8_t context_id)
+{
+    char reason[64];
+    text_format(reason, sizeof reason, "archive does not accept this SOP Class or syntax (%u)",
+                leg_context_result(lane->leg, context_id));
+    delivery_park(lane_put_down(lane), reason, 0, slice_of(NULL, 0));
+    lane_step_later(lane);
+}
+
+static void begin(struct lane *lane, uint8_t context_id)
+{
+    enum result result = lane_send_begin(lane, context_id);
+    if (result == OK || result == AGAIN)
+        return; // AGAIN: on_sent comes
+    if (result == ERR_NOMEM)
+        lane_unreadable(lane, result);
+    else
+        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+}
+
 // The delivery in hand is loaded and the association is open: does it fit?
 static void use_association(struct lane *lane)
 {
-    int pair = titles_are(lane, &lane->content->open) ? pair_find(lane, &lane->content->open) : -1;
-    bool wants_alone =
-        lane->delivery->aborts >= KILLS_AFTER && lane->delivery->attempts > 0 && lane->pair_count > 1;
-    if (pair < 0 || wants_alone) {
-        delivery_wait(put_down(lane));
-        release_begin(lane); // a new lane takes it with the contexts that it needs
+    uint8_t context_id;
+    bool wants_own =
+        delivery_is_tried_alone(lane->delivery) && lane->delivery->attempts > 0 && lane->pair_count > 1;
+    if (wants_own || !lane_context_find(lane, &lane->content->open, &context_id)) {
+        delivery_wait(lane_put_down(lane));
+        lane_drain(lane); // a new lane takes it with the contexts that it needs
         return;
     }
-    lane->context_id = (uint8_t)(2 * pair + 1);
     struct slice abstract;
     struct slice transfer;
-    if (ul_association_context(leg_association(lane->leg), lane->context_id, &abstract, &transfer))
-        lane_send_begin(lane);
-    else
-        refuse_by_context(lane);
+    if (!ul_association_context(leg_association(lane->leg), context_id, &abstract, &transfer))
+        refuse_by_context(lane, context_id);
+    else if (list_is_empty(&lane->flights) || !delivery_goes_alone(lane->delivery))
+        begin(lane, context_id); // else once those in flight are answered
 }
 
 static bool work_take(struct lane *lane)
@@ -435,43 +249,22 @@ static void idle_timer_start(struct lane *lane)
 
 static void idle(struct lane *lane)
 {
-    lane->state = LANE_IDLE;
     if (lane->leg == NULL) {
         lane_free(lane);
         return;
     }
     if (lane->worker->is_stopping || archive_lease_is_wanted(lane->archive)) {
-        release_begin(lane);
+        lane_drain(lane);
     } else if (!ev_timer_is_armed(&lane->idle_timer)) {
         lane->idle_since = ev_now(lane->worker->loop);
         idle_timer_start(lane);
     }
 }
 
-static void step(void *arg)
+// What is in hand goes one step further.
+static void advance(struct lane *lane)
 {
-    struct lane *lane = arg;
-    MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->is_dead || lane->state == LANE_RELEASING || lane->state == LANE_OPENING || lane->is_loading)
-        return;
-    if (lane->state == LANE_SENDING || lane->state == LANE_ANSWER) {
-        lane_send_more(lane);
-        return;
-    }
-    if (lane->leg != NULL && !leg_is_open(lane->leg))
-        return; // its end is on the way
-    if (lane->leg != NULL && lane->delivery == NULL && lane->turns >= TURNS &&
-        archive_lease_is_wanted(lane->archive)) {
-        release_begin(lane);
-        return;
-    }
-    if (lane->delivery == NULL && !work_take(lane)) {
-        idle(lane);
-        return;
-    }
-    ev_timer_stop(&lane->idle_timer);
     if (lane->content == NULL) {
-        lane->state = LANE_LOADING;
         if (!lane_load_begin(lane))
             lane_unreadable(lane, ERR_NOMEM);
     } else if (titles_rest(lane)) {
@@ -483,6 +276,32 @@ static void step(void *arg)
     }
 }
 
+static void step(void *arg)
+{
+    struct lane *lane = arg;
+    MAGIC_CHECK(lane, LANE_MAGIC);
+    if (lane->is_dead || lane->state == LANE_RELEASING || lane->state == LANE_OPENING || lane->is_loading)
+        return;
+    if (lane->leg != NULL && !leg_is_open(lane->leg))
+        return; // its end is on the way
+    lane_send_more(lane);
+    if (lane->is_dead || !has_room(lane))
+        return;
+    if (lane->delivery == NULL && lane->turns >= TURNS && archive_lease_is_wanted(lane->archive))
+        lane->is_draining = true;
+    if (lane->is_draining) {
+        lane_drain(lane);
+        return;
+    }
+    if (lane->delivery == NULL && !work_take(lane)) {
+        if (list_is_empty(&lane->flights))
+            idle(lane);
+        return;
+    }
+    ev_timer_stop(&lane->idle_timer);
+    advance(lane);
+}
+
 void lane_wake(struct lane *lane)
 {
     lane_step_later(lane);
@@ -490,34 +309,21 @@ void lane_wake(struct lane *lane)
 
 void lane_stop(struct lane *lane)
 {
-    if (lane->state == LANE_IDLE || lane->state == LANE_OPENING || lane->state == LANE_LOADING) {
-        if (lane->leg != NULL && leg_is_open(lane->leg) && lane->delivery == NULL)
-            release_begin(lane);
-        else
-            lane_free(lane);
-    }
-}
-
-// ---- deadlines ----
-
-static void on_response_timer(void *arg)
-{
-    struct lane *lane = arg;
-    MAGIC_CHECK(lane, LANE_MAGIC);
-    log_event(LOG_LANE_NO_RESPONSE, log_text(lane->archive->node->conf->name),
-              log_number(lane->delivery->receipt->number));
-    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+    if (lane->leg == NULL || lane->state == LANE_OPENING)
+        lane_free(lane);
+    else
+        lane_drain(lane);
 }
 
 static void on_idle_timer(void *arg)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->state != LANE_IDLE || lane->leg == NULL)
+    if (lane->state != LANE_OPEN || lane->delivery != NULL || !list_is_empty(&lane->flights))
         return;
     if (ev_now(lane->worker->loop) - lane->idle_since >= lane->archive->node->conf->idle_ns ||
         archive_lease_is_wanted(lane->archive))
-        release_begin(lane);
+        lane_drain(lane);
     else
         idle_timer_start(lane);
 }
@@ -538,7 +344,9 @@ enum result lane_new(struct archive *archive, bool is_kept, struct lane **out)
     lane->archive = archive;
     lane->worker = archive->worker;
     lane->is_kept = is_kept;
-    ev_timer_init(&lane->response_timer, lane->worker->loop, on_response_timer, lane);
+    lane->window = 1;
+    list_init(&lane->flights);
+    ev_timer_init(&lane->response_timer, lane->worker->loop, lane_on_response_timer, lane);
     ev_timer_init(&lane->idle_timer, lane->worker->loop, on_idle_timer, lane);
     ev_task_init(&lane->step_task, lane->worker->loop, step, lane);
     *out = lane;
@@ -589,8 +397,9 @@ void lane_free(struct lane *lane)
     if (list_node_is_linked(&lane->node))
         archive_lane_ended(lane->archive, lane);
     leg_free(&lane->leg);
+    lane_flights_return(lane);
     if (lane->delivery != NULL)
-        delivery_wait(put_down(lane));
+        delivery_wait(lane_put_down(lane));
     ev_timer_fini(&lane->response_timer);
     ev_timer_fini(&lane->idle_timer);
     ev_task_fini(&lane->step_task);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of a lane, shared by lane.c (association, choice, outcome), lane_load.c (what is cold) and
-// lane_send.c (the data set).
+// The inside of a lane, shared by lane.c (association, choice of work), lane_contexts.c (titles and
+// contexts), lane_load.c (what is cold), lane_send.c (data sets) and lane_flight.c (answers, and their
+// absence).
 #pragma once
 
 #include "base/magic.h"
@@ -9,17 +10,17 @@
 #include "route/negotiation.h"
 
 #define LANE_MAGIC     0x4c414e31u
+#define FLIGHT_MAGIC   0x464c5431u
 #define LANE_PAIRS_MAX UL_CONTEXT_LIMIT
 #define LANE_SLOTS     2
 #define LANE_UID_MAX   256 // longer ones can not be proposed
 
+// Of the association.
 enum lane_state {
-    LANE_IDLE,      // no delivery in hand; the association may be open
-    LANE_LOADING,   // OPEN and CLOSE of a cold receipt are being read
-    LANE_OPENING,   // the association is being made
-    LANE_SENDING,   // fragments go out
-    LANE_ANSWER,    // the last fragment is queued, the response is due
-    LANE_RELEASING, // the association does not fit or is not needed any more
+    LANE_STARTING,  // none yet
+    LANE_OPENING,   // asked for
+    LANE_OPEN,      // carries flights
+    LANE_RELEASING, // nothing is in flight; it does not fit or is not needed any more
 };
 
 // One presentation context of this lane: id 2 * index + 1.
@@ -28,13 +29,42 @@ struct lane_pair {
     char transfer[LANE_UID_MAX];
 };
 
+// One C-STORE on its way: from its command to its response. Data sets go out one after the other; as many
+// flights as the archive has granted wait for their responses, which come in any order.
+struct flight {
+    uint32_t magic;
+    struct lane *lane;
+    struct list_node node; // lane->flights, in the order of their commands
+    struct delivery *delivery;
+    struct content *content;
+    bool is_sender; // counted in content->senders
+    uint8_t context_id;
+    uint16_t message_id;
+    uint64_t sent;        // bytes of the data set queued
+    size_t piece;         // being sent
+    size_t piece_sent;    // bytes of it queued
+    bool has_sent_record; // SENT is appended
+    bool is_sent_written; // and its write has returned
+    struct journal_waiter sent_waiter;
+    struct record_sent sent_record; // as appended, and where
+    struct journal_place sent_place;
+    bool is_last_queued;
+    uint64_t last_mark; // leg_mark() behind the last fragment
+    uint64_t sent_at;   // wall clock of the last fragment
+    uint64_t due;       // ev_now() at which its response is overdue
+    struct ev_garbage garbage;
+};
+
 // Read-ahead: two chunks from the journal, used in turn.
 struct lane_slot {
     struct journal_read read;
     struct lane *lane;
+    const struct flight *flight; // that it is for; NULL: for one that is over
+    size_t piece;                // of its content
     bool is_reading;
     bool is_ready;
-    size_t piece; // which piece of the content it holds
+    bool is_queued; // all of it: free once the leg is past `mark`
+    uint64_t mark;
     struct slice bytes;
 };
 
@@ -45,55 +75,84 @@ struct lane {
     struct list_node node;
     enum lane_state state;
     bool is_dead;
-    bool is_kept; // for urgent deliveries only
+    bool is_kept;     // for urgent deliveries only
+    bool is_draining; // takes nothing new; released once nothing is in flight
     struct leg *leg;
+    // in hand: chosen, not begun
     struct delivery *delivery;
     struct content *content;
-    bool is_sender; // counted in content->senders
+    struct journal_read load;
+    uint8_t *load_buffer;
+    bool is_loading;
     // association
     char calling[CONFIGURATION_TITLE_MAX + 1];
     char called[CONFIGURATION_TITLE_MAX + 1];
     struct lane_pair *pairs;
     size_t pair_count;
     bool has_opened;
-    unsigned turns; // instances that this association has carried
+    unsigned window; // operations that the archive has granted (PS3.7 D.3.3.3)
+    unsigned turns;  // instances that this association has carried
     uint64_t idle_since;
-    // loading
-    struct journal_read load;
-    uint8_t *load_buffer;
-    bool is_loading;
-    // sending
-    uint8_t context_id;
-    uint16_t message_id;
-    uint64_t sent;     // bytes of the data set queued
-    size_t piece;      // being sent
-    size_t piece_sent; // bytes of it queued
+    // in flight
+    struct list flights;
+    bool is_alone;          // nothing beside the one in flight
+    struct flight *sending; // whose data set is not queued whole; NULL: the next one may begin
+    uint16_t message_id;    // of the last command
     struct lane_slot slots[LANE_SLOTS];
     uint8_t *slot_memory;
-    bool has_sent_record; // SENT is appended
-    bool is_sent_written; // and its write has returned
-    struct journal_waiter sent_waiter;
-    struct record_sent sent_record; // as appended, and where
-    struct journal_place sent_place;
-    bool is_last_queued;
-    uint64_t sent_at; // wall clock of the last fragment
     struct ev_timer response_timer;
     struct ev_timer idle_timer;
     struct ev_task step_task;
     struct ev_garbage garbage;
 };
 
+// ---- lane.c ----
+extern const struct leg_handler lane_leg_handler;
 void lane_step_later(struct lane *lane);
-// Starts to read what a cold receipt needs; lane_step_later() when it is there. False: could not be begun.
-bool lane_load_begin(struct lane *lane);
-void lane_load_buffer_free(struct lane *lane);
+// Puts what is in hand down; whoever calls decides where it goes.
+struct delivery *lane_put_down(struct lane *lane);
+// Nothing new: released once nothing is in flight.
+void lane_drain(struct lane *lane);
 // A dead lane whose last read has come back gives its memory back.
 void lane_bury(struct lane *lane);
-// The record of this delivery can not be read: it is parked for a person.
-void lane_unreadable(struct lane *lane, enum result result);
 
-// Queues the command, then as many fragments as there is room and data for.
-void lane_send_begin(struct lane *lane);
+// ---- lane_contexts.c ----
+// The context of this lane for an instance under these titles; false: there is none.
+MUST_USE bool lane_context_find(const struct lane *lane, const struct record_open *open, uint8_t *context_id);
+// Dials with the titles and contexts of what is in hand. ERR_LIMIT: its UIDs are too long to be proposed;
+// ERR_MISSING: the archive's name is not resolved; others as leg_connect().
+MUST_USE enum result lane_associate(struct lane *lane);
+// The association is open: what it allows.
+void lane_contexts_learn(struct lane *lane);
+
+// ---- lane_load.c ----
+// Starts to read what a cold receipt in hand needs; lane_step_later() when it is there. False: could not be
+// begun.
+MUST_USE bool lane_load_begin(struct lane *lane);
+void lane_load_buffer_free(struct lane *lane);
+
+// ---- lane_send.c ----
+// Begins to send what is in hand. AGAIN: no room now, on_sent comes. ERR_NOMEM, or as leg_send_command().
+MUST_USE enum result lane_send_begin(struct lane *lane, uint8_t context_id);
 void lane_send_more(struct lane *lane);
-// Forgets everything about the instance in flight.
-void lane_send_reset(struct lane *lane);
+// The transport has taken what was queued before: chunks that it lay in are free.
+void lane_sent_release(struct lane *lane);
+// The flight is over; the delivery is the caller's again.
+struct delivery *flight_land(struct flight **flight);
+
+// ---- lane_flight.c ----
+// The record of what is in hand, or of this flight, can not be read.
+void lane_unreadable(struct lane *lane, enum result result);
+void flight_unreadable(struct flight *flight, enum result result);
+void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_command *response);
+// The association is gone with these in flight: none of them was answered.
+void lane_flights_interrupted(struct lane *lane, const struct leg_end *end, const char *why);
+// Back into the queue, nobody's fault.
+void lane_flights_return(struct lane *lane);
+// A delivery that was in flight when an association ended: nothing else beside it until it is answered, so
+// that the one that kills associations is found (ENGINE 5).
+bool delivery_goes_alone(const struct delivery *delivery);
+// The same, and on an association of its own: if that ends too, it is parked.
+bool delivery_is_tried_alone(const struct delivery *delivery);
+void lane_response_timer_update(struct lane *lane);
+void lane_on_response_timer(void *lane);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The data set of one instance: chunks, hot or read ahead from the journal, cut into fragments for this peer.
-// Non-last fragments are even (PS3.8 annex E, PROTOCOL 77). The last one waits until SENT is written (ENGINE
-// 2), so that a crash after it is known as "possibly sent".
+// The data set of one instance after the other: chunks, hot or read ahead from the journal, cut into
+// fragments for this peer. Non-last fragments are even (PS3.8 annex E, PROTOCOL 77). The last one waits until
+// SENT is written (ENGINE 2), so that a crash after it is known as "possibly sent".
 #include "base/check.h"
 #include "base/log.h"
 #include "dimse/message.h"
@@ -21,128 +21,177 @@ static void on_chunk_read(struct journal_read *read, enum result result)
         lane_bury(lane);
         return;
     }
-    if (result == CLOSED || lane->delivery == NULL) {
+    if (result == CLOSED || slot->flight == NULL || slot->flight != lane->sending) {
         lane_send_more(lane); // of an instance that is over; the slot is free for the next one
         return;
     }
+    struct flight *flight = lane->sending;
     struct journal_header header;
     if (result == OK)
-        result = journal_read_open(read, JOURNAL_DATA, lane->delivery->receipt->number, (uint32_t)slot->piece,
-                                   &header, &slot->bytes);
+        result = journal_read_open(read, JOURNAL_DATA, flight->delivery->receipt->number,
+                                   (uint32_t)slot->piece, &header, &slot->bytes);
     if (result != OK) {
-        lane_unreadable(lane, result);
+        flight_unreadable(flight, result);
         return;
     }
-    lane->content->pieces[slot->piece].length = (uint32_t)slot->bytes.length;
+    flight->content->pieces[slot->piece].length = (uint32_t)slot->bytes.length;
     slot->is_ready = true;
     lane_send_more(lane);
 }
 
 static bool slot_memory_make(struct lane *lane)
 {
-    if (lane->slot_memory != NULL)
-        return true;
-    lane->slot_memory = malloc(LANE_SLOTS * (size_t)JOURNAL_RECORD_MAX);
+    if (lane->slot_memory == NULL)
+        lane->slot_memory = malloc(LANE_SLOTS * (size_t)JOURNAL_RECORD_MAX);
     return lane->slot_memory != NULL;
 }
 
-static struct lane_slot *slot_of(struct lane *lane, size_t piece)
+static struct lane_slot *slot_find(struct lane *lane, const struct flight *flight, size_t piece)
 {
-    return &lane->slots[piece % LANE_SLOTS];
+    for (size_t i = 0; i < LANE_SLOTS; i++) {
+        struct lane_slot *slot = &lane->slots[i];
+        if ((slot->is_reading || slot->is_ready) && slot->flight == flight && slot->piece == piece)
+            return slot;
+    }
+    return NULL;
 }
 
-// Begins to read a cold piece unless its slot is still in use.
-static void piece_request(struct lane *lane, size_t piece)
+static struct lane_slot *slot_free_find(struct lane *lane)
 {
-    if (piece >= lane->content->piece_count || lane->content->pieces[piece].hot != NULL)
+    for (size_t i = 0; i < LANE_SLOTS; i++)
+        if (!lane->slots[i].is_reading && !lane->slots[i].is_ready)
+            return &lane->slots[i];
+    return NULL;
+}
+
+// Begins to read a cold piece unless both slots are still in use.
+static void piece_request(struct flight *flight, size_t piece)
+{
+    struct lane *lane = flight->lane;
+    if (piece >= flight->content->piece_count || flight->content->pieces[piece].hot != NULL ||
+        slot_find(lane, flight, piece) != NULL)
         return;
-    struct lane_slot *slot = slot_of(lane, piece);
-    if (slot->is_reading || slot->is_ready || !slot_memory_make(lane))
+    struct lane_slot *slot = slot_free_find(lane);
+    if (slot == NULL || !slot_memory_make(lane))
         return;
-    slot->lane = lane;
-    slot->piece = piece;
-    slot->is_reading = true;
-    slot->read =
-        (struct journal_read){.position = lane->content->pieces[piece].position,
-                              .length_hint = lane->content->pieces[piece].length,
-                              .buffer = lane->slot_memory + (piece % LANE_SLOTS) * (size_t)JOURNAL_RECORD_MAX,
-                              .done = on_chunk_read};
+    *slot = (struct lane_slot){.lane = lane, .flight = flight, .piece = piece, .is_reading = true};
+    slot->read = (struct journal_read){.position = flight->content->pieces[piece].position,
+                                       .length_hint = flight->content->pieces[piece].length,
+                                       .buffer = lane->slot_memory +
+                                                 (size_t)(slot - lane->slots) * (size_t)JOURNAL_RECORD_MAX,
+                                       .done = on_chunk_read};
     journal_stream_read(lane->worker->stream, &slot->read);
 }
 
 // The bytes of the current piece; false: being read.
-static bool piece_bytes(struct lane *lane, struct slice *bytes)
+static bool piece_bytes(struct flight *flight, struct slice *bytes)
 {
-    const struct content_piece *piece = &lane->content->pieces[lane->piece];
+    const struct content_piece *piece = &flight->content->pieces[flight->piece];
     if (piece->hot != NULL) {
         *bytes = slice_of(piece->hot->data, piece->hot->length);
         return true;
     }
-    struct lane_slot *slot = slot_of(lane, lane->piece);
-    if (!slot->is_ready || slot->piece != lane->piece) {
-        piece_request(lane, lane->piece);
+    struct lane_slot *slot = slot_find(flight->lane, flight, flight->piece);
+    if (slot == NULL || !slot->is_ready) {
+        piece_request(flight, flight->piece);
         return false;
     }
     *bytes = slot->bytes;
     return true;
 }
 
-// Fragments that point into older pieces have all been written.
-static void slots_release(struct lane *lane)
+// All of this piece is queued: its slot is free once that is written.
+static void piece_done(struct flight *flight)
+{
+    struct lane_slot *slot = slot_find(flight->lane, flight, flight->piece);
+    if (slot == NULL)
+        return;
+    slot->is_queued = true;
+    slot->mark = leg_mark(flight->lane->leg);
+}
+
+void lane_sent_release(struct lane *lane)
 {
     for (size_t i = 0; i < LANE_SLOTS; i++)
-        if (lane->slots[i].is_ready && lane->slots[i].piece < lane->piece)
+        if (lane->slots[i].is_ready && lane->slots[i].is_queued &&
+            leg_is_past(lane->leg, lane->slots[i].mark))
             lane->slots[i].is_ready = false;
+    LIST_EACH(&lane->flights, node)
+    {
+        struct flight *flight = CONTAINER_OF(node, struct flight, node);
+        if (flight->is_sender && flight->is_last_queued && leg_is_past(lane->leg, flight->last_mark)) {
+            content_sender_end(flight->content);
+            flight->is_sender = false;
+        }
+    }
+}
+
+static void slots_forget(struct lane *lane, const struct flight *flight)
+{
+    for (size_t i = 0; i < LANE_SLOTS; i++) {
+        struct lane_slot *slot = &lane->slots[i];
+        if (slot->flight != flight)
+            continue;
+        slot->flight = NULL;
+        slot->is_ready = false;
+        if (slot->is_reading)
+            journal_read_cancel(&slot->read);
+    }
 }
 
 // ---- SENT ----
 
 // Written, so the last fragment may go. Should the segment die before SENT is durable, the notes append it
 // again.
-static void sent_reached(struct lane *lane, enum result result)
+static void sent_reached(struct flight *flight, enum result result)
 {
-    lane->has_sent_record = lane->is_sent_written = result == OK; // else its segment died: append again
+    flight->has_sent_record = flight->is_sent_written = result == OK; // else its segment died: append again
     if (result == OK)
-        notes_sent(&lane->worker->notes, lane->delivery->receipt->number, &lane->sent_record,
-                   &lane->sent_place);
+        notes_sent(&flight->lane->worker->notes, flight->delivery->receipt->number, &flight->sent_record,
+                   &flight->sent_place);
 }
 
 static void on_sent_written(struct journal_waiter *waiter, enum result result)
 {
-    struct lane *lane = CONTAINER_OF(waiter, struct lane, sent_waiter);
-    MAGIC_CHECK(lane, LANE_MAGIC);
-    sent_reached(lane, result);
-    lane_send_more(lane);
+    struct flight *flight = CONTAINER_OF(waiter, struct flight, sent_waiter);
+    MAGIC_CHECK(flight, FLIGHT_MAGIC);
+    sent_reached(flight, result);
+    lane_send_more(flight->lane);
 }
 
 // False: the stream has no room; tried again on every step.
-static void sent_record_append(struct lane *lane)
+static void sent_record_append(struct flight *flight)
 {
-    if (lane->has_sent_record)
+    struct lane *lane = flight->lane;
+    if (flight->has_sent_record)
         return;
-    lane->sent_record = (struct record_sent){.archive = lane->archive->node->conf->id,
-                                             .attempt = lane->delivery->attempts,
-                                             .resent = lane->delivery->is_resent,
-                                             .time = ev_wall_now(lane->worker->loop)};
-    if (journal_append_sent(lane->worker->stream, lane->delivery->receipt->number, &lane->sent_record,
-                            &lane->sent_place) != OK)
+    flight->sent_record = (struct record_sent){.archive = lane->archive->node->conf->id,
+                                               .attempt = flight->delivery->attempts,
+                                               .resent = flight->delivery->is_resent,
+                                               .time = ev_wall_now(lane->worker->loop)};
+    if (journal_append_sent(lane->worker->stream, flight->delivery->receipt->number, &flight->sent_record,
+                            &flight->sent_place) != OK)
         return;
-    lane->has_sent_record = true;
-    lane->sent_waiter.done = on_sent_written;
+    flight->has_sent_record = true;
+    flight->sent_waiter.done = on_sent_written;
     enum result result =
-        journal_wait(lane->worker->stream, &lane->sent_place, JOURNAL_WRITTEN, &lane->sent_waiter);
+        journal_wait(lane->worker->stream, &flight->sent_place, JOURNAL_WRITTEN, &flight->sent_waiter);
     if (result != AGAIN)
-        sent_reached(lane, result);
+        sent_reached(flight, result);
 }
 
 // ---- fragments ----
 
-static void last_queued(struct lane *lane)
+static void last_queued(struct flight *flight)
 {
-    lane->is_last_queued = true;
-    lane->state = LANE_ANSWER;
-    lane->sent_at = ev_wall_now(lane->worker->loop);
-    ev_timer_start(&lane->response_timer, lane->archive->node->conf->response_ns);
+    struct lane *lane = flight->lane;
+    flight->is_last_queued = true;
+    flight->last_mark = leg_mark(lane->leg);
+    flight->sent_at = ev_wall_now(lane->worker->loop);
+    flight->due = ev_now(lane->worker->loop) + lane->archive->node->conf->response_ns;
+    lane->sending = NULL;
+    lane_response_timer_update(lane);
+    lane_step_later(lane);
 }
 
 static size_t fragment_size(const struct lane *lane, size_t available)
@@ -154,92 +203,146 @@ static size_t fragment_size(const struct lane *lane, size_t available)
     return available < most ? available : most;
 }
 
-// One fragment from the current piece. False: nothing can be queued now.
-static bool fragment_send(struct lane *lane)
+static bool is_sent_recorded(struct flight *flight)
 {
-    struct slice bytes = slice_of(NULL, 0);
-    if (lane->content->length > 0 && lane->piece >= lane->content->piece_count) {
-        lane_unreadable(lane, ERR_FORMAT); // its pieces are shorter than its CLOSE says
-        return false;
-    }
-    if (lane->content->length > 0 && !piece_bytes(lane, &bytes))
-        return false;
-    struct slice rest = slice_from(bytes, lane->piece_sent);
-    struct slice payload = slice_first(rest, fragment_size(lane, rest.length));
-    bool is_last = lane->sent + payload.length == lane->content->length;
+    sent_record_append(flight);
+    return flight->is_sent_written;
+}
+
+static void fragment_queued(struct flight *flight, size_t length, size_t piece_length, bool is_last)
+{
+    flight->sent += length;
+    flight->piece_sent += length;
+    if (flight->piece_sent == piece_length)
+        piece_done(flight);
     if (is_last) {
-        sent_record_append(lane);
-        if (!lane->is_sent_written)
-            return false;
+        last_queued(flight);
+    } else if (flight->piece_sent == piece_length) {
+        flight->piece++;
+        flight->piece_sent = 0;
+        piece_request(flight, flight->piece);
     }
-    enum result result = leg_send(lane->leg, lane->context_id, false, is_last, payload);
+}
+
+// One fragment from the current piece. False: nothing can be queued now.
+static bool fragment_send(struct flight *flight)
+{
+    struct lane *lane = flight->lane;
+    struct slice bytes = slice_of(NULL, 0);
+    if (flight->content->length > 0 && flight->piece >= flight->content->piece_count) {
+        flight_unreadable(flight, ERR_FORMAT); // its pieces are shorter than its CLOSE says
+        return false;
+    }
+    if (flight->content->length > 0 && !piece_bytes(flight, &bytes))
+        return false;
+    struct slice rest = slice_from(bytes, flight->piece_sent);
+    struct slice payload = slice_first(rest, fragment_size(lane, rest.length));
+    bool is_last = flight->sent + payload.length == flight->content->length;
+    if (is_last && !is_sent_recorded(flight))
+        return false;
+    enum result result = leg_send(lane->leg, flight->context_id, false, is_last, payload);
     if (result != OK) {
         if (result != AGAIN)
             leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
         return false;
     }
-    lane->sent += payload.length;
-    lane->piece_sent += payload.length;
-    if (lane->piece_sent == bytes.length && !is_last) {
-        lane->piece++;
-        lane->piece_sent = 0;
-        piece_request(lane, lane->piece);
-    }
-    if (is_last)
-        last_queued(lane);
+    fragment_queued(flight, payload.length, bytes.length, is_last);
     return !is_last;
 }
 
 void lane_send_more(struct lane *lane)
 {
-    if (lane->state != LANE_SENDING || lane->leg == NULL)
+    if (lane->leg == NULL)
         return;
-    if (leg_is_drained(lane->leg))
-        slots_release(lane);
-    while (lane->state == LANE_SENDING && lane->leg != NULL && leg_has_room(lane->leg, 1) &&
-           fragment_send(lane))
+    lane_sent_release(lane);
+    while (lane->sending != NULL && leg_has_room(lane->leg, 1) && fragment_send(lane->sending))
         continue;
-    if (lane->state == LANE_SENDING && lane->content != NULL)
-        piece_request(lane, lane->piece + 1);
+    if (lane->sending != NULL)
+        piece_request(lane->sending, lane->sending->piece + 1);
 }
 
-void lane_send_begin(struct lane *lane)
+// ---- a flight ----
+
+static bool is_id_used(const struct lane *lane, uint16_t message_id)
 {
-    lane->state = LANE_SENDING;
-    lane->message_id = (uint16_t)(lane->message_id == UINT16_MAX ? 1 : lane->message_id + 1);
-    lane->delivery->attempts++;
-    content_sender_begin(lane->content);
-    lane->is_sender = true;
+    LIST_EACH(&lane->flights, node)
+    {
+        if (CONTAINER_OF(node, struct flight, node)->message_id == message_id)
+            return true;
+    }
+    return false;
+}
+
+// PS3.7 9.1.1.1.1: no operation that is outstanding has the same.
+static uint16_t message_id_next(struct lane *lane)
+{
+    do
+        lane->message_id = (uint16_t)(lane->message_id == UINT16_MAX ? 1 : lane->message_id + 1);
+    while (is_id_used(lane, lane->message_id));
+    return lane->message_id;
+}
+
+static enum result command_send(struct lane *lane, uint8_t context_id)
+{
     const struct record_open *open = &lane->content->open;
     struct dimse_move_originator originator = {open->move_originator, open->move_originator_id};
     struct dimse_command command;
-    dimse_store_request(&command, lane->message_id, open->sop_class, open->sop_instance, open->priority,
+    dimse_store_request(&command, message_id_next(lane), open->sop_class, open->sop_instance, open->priority,
                         open->has_move_originator ? &originator : NULL);
-    sent_record_append(lane); // early, so that its write has returned when the last fragment is due
-    enum result result = leg_send_command(lane->leg, lane->context_id, &command);
-    if (result != OK) {
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
-        return;
-    }
-    lane_send_more(lane);
+    return leg_send_command(lane->leg, context_id, &command);
 }
 
-void lane_send_reset(struct lane *lane)
+enum result lane_send_begin(struct lane *lane, uint8_t context_id)
 {
-    ev_timer_stop(&lane->response_timer);
-    journal_wait_cancel(lane->worker->stream, &lane->sent_waiter);
-    for (size_t i = 0; i < LANE_SLOTS; i++) {
-        if (lane->slots[i].is_reading)
-            journal_read_cancel(&lane->slots[i].read);
-        lane->slots[i].is_ready = false;
+    struct flight *flight = calloc(1, sizeof *flight);
+    if (flight == NULL)
+        return ERR_NOMEM;
+    enum result result = command_send(lane, context_id);
+    if (result != OK) {
+        free(flight);
+        return result;
     }
-    if (lane->is_sender)
-        content_sender_end(lane->content);
-    lane->is_sender = false;
-    content_unref(&lane->content);
-    lane->delivery = NULL;
-    lane->sent = 0;
-    lane->piece = lane->piece_sent = 0;
-    lane->has_sent_record = lane->is_sent_written = false;
-    lane->is_last_queued = false;
+    MAGIC_INIT(flight, FLIGHT_MAGIC);
+    flight->lane = lane;
+    flight->context_id = context_id;
+    flight->message_id = lane->message_id;
+    flight->content = lane->content;
+    lane->content = NULL;
+    flight->delivery = lane_put_down(lane);
+    flight->delivery->attempts++;
+    content_sender_begin(flight->content);
+    flight->is_sender = true;
+    list_append(&lane->flights, &flight->node);
+    lane->is_alone = delivery_goes_alone(flight->delivery);
+    lane->sending = flight;
+    sent_record_append(flight); // early, so that its write has returned when the last fragment is due
+    lane_send_more(lane);
+    return OK;
+}
+
+static void flight_destroy(struct ev_garbage *garbage)
+{
+    free(CONTAINER_OF(garbage, struct flight, garbage));
+}
+
+struct delivery *flight_land(struct flight **owned)
+{
+    struct flight *flight = *owned;
+    *owned = NULL;
+    MAGIC_CHECK(flight, FLIGHT_MAGIC);
+    struct lane *lane = flight->lane;
+    struct delivery *delivery = flight->delivery;
+    list_remove(&lane->flights, &flight->node);
+    if (lane->sending == flight)
+        lane->sending = NULL;
+    journal_wait_cancel(lane->worker->stream, &flight->sent_waiter);
+    slots_forget(lane, flight);
+    if (flight->is_sender)
+        content_sender_end(flight->content);
+    content_unref(&flight->content);
+    MAGIC_CLEAR(flight);
+    ev_loop_discard(lane->worker->loop, &flight->garbage, flight_destroy);
+    if (!lane->is_dead)
+        lane_response_timer_update(lane);
+    return delivery;
 }

@@ -133,6 +133,10 @@ bool leg_has_room(const struct leg *leg, size_t count);
 // Writes what is queued now instead of at the end of the turn.
 void leg_flush(struct leg *leg);
 bool leg_is_drained(const struct leg *leg);
+// A mark behind the last fragment queued; past it the transport has taken all before it, so that their
+// payloads are the owner's again even if more was queued behind them.
+uint64_t leg_mark(const struct leg *leg);
+bool leg_is_past(const struct leg *leg, uint64_t mark);
 // Largest payload of one fragment, even.
 size_t leg_max_fragment(const struct leg *leg);
 

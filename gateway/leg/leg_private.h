@@ -54,6 +54,7 @@ struct leg {
     size_t fragment_at;     // first one not written whole
     size_t fragment_offset; // bytes of it that are written
     size_t command_used;
+    uint64_t fragments_written; // in all, whole
     struct leg_fragment fragments[LEG_FRAGMENTS_MAX];
     uint8_t command[LEG_COMMAND_ROOM];
 };

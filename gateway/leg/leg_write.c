@@ -31,6 +31,16 @@ bool leg_has_room(const struct leg *leg, size_t count)
     return leg->fragment_count + count <= LEG_FRAGMENTS_MAX;
 }
 
+uint64_t leg_mark(const struct leg *leg)
+{
+    return leg->fragments_written + (leg->fragment_count - leg->fragment_at);
+}
+
+bool leg_is_past(const struct leg *leg, uint64_t mark)
+{
+    return leg->fragments_written >= mark;
+}
+
 size_t leg_max_fragment(const struct leg *leg)
 {
     return ul_association_max_fragment(&leg->ul);
@@ -120,6 +130,7 @@ static void advance(struct leg *leg, size_t written)
             return;
         leg->fragment_offset -= length;
         leg->fragment_at++;
+        leg->fragments_written++;
     }
     ensure(leg->fragment_offset == 0);
     leg_fragments_drop(leg);

@@ -19,8 +19,26 @@ struct archive_sim {
     struct ev_loop *loop;
     enum archive_fault fault;
     uint16_t status;
+    unsigned window; // operations that it grants where it is asked
     struct list visits;
     bool is_listening;
+};
+
+// One C-STORE that is not answered.
+struct operation {
+    struct list_node node;
+    struct dimse_command request;
+    char sop_class[HISTORY_UID_MAX + 1];
+    char sop_instance[HISTORY_UID_MAX + 1];
+    uint8_t context_id;
+    bool is_complete; // its answer may be given
+    uint16_t status;
+    uint32_t copy; // NO_COPY
+};
+
+struct given_answer {
+    uint64_t at;
+    uint32_t copy;
 };
 
 // One association with it.
@@ -28,16 +46,16 @@ struct visit {
     struct list_node node;
     struct archive_sim *archive;
     struct peer *peer;
-    struct ev_timer answer_timer; // of a slow archive
+    unsigned window;              // operations that it has granted
+    struct list operations;       // not answered, the last may be under way
+    struct ev_timer answer_timer; // for answers that take their time
     struct byte_queue bytes;      // of the data set under way
-    struct dimse_command request;
-    char sop_class[HISTORY_UID_MAX + 1];
-    char sop_instance[HISTORY_UID_MAX + 1];
-    uint8_t context_id;
-    uint16_t answer; // that waits for the timer
-    uint32_t copy;   // last stored, not known to be confirmed; NO_COPY
-    uint64_t after;  // accepted, or answered the last time
-    size_t ends_at;  // bytes of data set after which it breaks off; SIZE_MAX: it does not
+    uint64_t accepted;
+    size_t commands;              // C-STORE-RQ so far
+    struct given_answer *answers; // to them, in the order of sending
+    size_t answer_count, answer_capacity;
+    size_t confirmed; // of these, seen by the gateway
+    size_t ends_at;   // bytes of data set after which it breaks off; SIZE_MAX: it does not
 };
 
 const char *archive_fault_name(enum archive_fault fault)
@@ -54,19 +72,28 @@ void archive_sim_address(unsigned index, struct net_address *address)
         (struct net_address){.family = NET_IPV4, .port = 104, .bytes = {10, 0, 1, (uint8_t)(index + 1)}};
 }
 
+static struct operation *operation_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct operation, node);
+}
+
 static void visit_free(struct visit *visit)
 {
     list_remove(&visit->archive->visits, &visit->node);
     peer_free(&visit->peer);
     ev_timer_fini(&visit->answer_timer);
     byte_queue_fini(&visit->bytes);
+    for (struct list_node *node = list_take_first(&visit->operations); node != NULL;
+         node = list_take_first(&visit->operations))
+        free(operation_of(node));
+    free(visit->answers);
     free(visit);
 }
 
 // ---- storing ----
 
 // Which attempt these bytes are; history_fail() if nobody has sent them.
-static uint32_t attempt_find(struct visit *visit)
+static uint32_t attempt_find(struct visit *visit, const char *sop_instance)
 {
     struct history *history = visit->archive->history;
     struct slice bytes = byte_queue_peek(&visit->bytes);
@@ -75,7 +102,7 @@ static uint32_t attempt_find(struct visit *visit)
         const struct attempt *attempt = &history->attempts[i];
         const struct instance *instance = &history->instances[attempt->instance];
         if (attempt->length != bytes.length || attempt->hash != hash ||
-            strcmp(instance->uid, visit->sop_instance) != 0)
+            strcmp(instance->uid, sop_instance) != 0)
             continue;
         if (instance->is_bad)
             history_fail(history, "archive %u got the bad instance %u", visit->archive->index,
@@ -83,44 +110,88 @@ static uint32_t attempt_find(struct visit *visit)
         return (uint32_t)i;
     }
     history_fail(history, "archive %u got %zu bytes as %s that nobody has sent", visit->archive->index,
-                 bytes.length, visit->sop_instance);
+                 bytes.length, sop_instance);
     return NO_COPY;
 }
 
-static void store(struct visit *visit)
+// The gateway can not have begun this operation before it saw the answer that made room for it in the window.
+static uint64_t begun_after(const struct visit *visit)
+{
+    size_t seen = visit->commands > visit->window ? visit->commands - visit->window : 0;
+    return seen == 0 ? visit->accepted : visit->answers[seen - 1].at;
+}
+
+static void store(struct visit *visit, struct operation *operation)
 {
     struct history *history = visit->archive->history;
-    uint32_t attempt = attempt_find(visit);
+    uint32_t attempt = attempt_find(visit, operation->sop_instance);
     if (attempt == NO_COPY)
         return;
-    visit->copy = history_copy_add(history, attempt, visit->archive->index, visit->after);
+    operation->copy = history_copy_add(history, attempt, visit->archive->index, begun_after(visit));
     history->stores++;
 }
 
-static void answer(struct visit *visit, uint16_t status)
+static void answer(struct visit *visit, struct operation *operation)
 {
+    struct history *history = visit->archive->history;
     struct dimse_command response;
-    struct dimse_command request = visit->request;
-    request.affected_sop_class_uid = slice_of_text(visit->sop_class);
-    request.affected_sop_instance_uid = slice_of_text(visit->sop_instance);
-    dimse_store_response(&response, &request, status, slice_of_text(""), slice_of(NULL, 0));
-    bool is_sent = peer_send_command(visit->peer, visit->context_id, &response);
-    visit->after = history_now(visit->archive->history);
-    if (is_sent && visit->copy != NO_COPY)
-        visit->archive->history->copies[visit->copy].answered = history_now(visit->archive->history);
+    operation->request.affected_sop_class_uid = slice_of_text(operation->sop_class);
+    operation->request.affected_sop_instance_uid = slice_of_text(operation->sop_instance);
+    dimse_store_response(&response, &operation->request, operation->status, slice_of_text(""),
+                         slice_of(NULL, 0));
+    bool is_sent = peer_send_command(visit->peer, operation->context_id, &response);
+    if (is_sent && operation->copy != NO_COPY)
+        history->copies[operation->copy].answered = history_now(history);
+    if (visit->answer_count == visit->answer_capacity) {
+        visit->answer_capacity = 16 + 2 * visit->answer_capacity;
+        visit->answers = realloc(visit->answers, visit->answer_capacity * sizeof *visit->answers);
+        ensure(visit->answers != NULL);
+    }
+    visit->answers[visit->answer_count++] =
+        (struct given_answer){.at = history_now(history), .copy = operation->copy};
+    list_remove(&visit->operations, &operation->node);
+    free(operation);
 }
 
+// The so-many-th of those that may be answered; NULL: there are fewer.
+static struct operation *complete_find(struct visit *visit, uint64_t number)
+{
+    LIST_EACH(&visit->operations, node)
+    {
+        if (operation_of(node)->is_complete && number-- == 0)
+            return operation_of(node);
+    }
+    return NULL;
+}
+
+static void answer_later(struct visit *visit)
+{
+    uint64_t most = visit->archive->fault == ARCHIVE_SLOW ? 8 * NSEC_PER_SEC : 40 * NSEC_PER_MS;
+    if (complete_find(visit, 0) != NULL && !ev_timer_is_armed(&visit->answer_timer))
+        ev_timer_start(&visit->answer_timer, history_below(visit->archive->history, most));
+}
+
+// In any order (PS3.7 D.3.3.3).
 static void on_answer_timer(void *arg)
 {
     struct visit *visit = arg;
-    answer(visit, visit->answer);
+    uint64_t count = 0;
+    while (complete_find(visit, count) != NULL)
+        count++;
+    struct operation *operation = complete_find(visit, history_below(visit->archive->history, count));
+    answer(visit, operation);
+    answer_later(visit);
 }
 
-static void confirm(struct visit *visit)
+// Answers are seen in the order in which they were sent; as many as the window demands have been when the
+// next operation is there.
+static void confirm(struct visit *visit, size_t seen)
 {
-    if (visit->copy != NO_COPY && visit->archive->history->copies[visit->copy].answered != 0)
-        visit->archive->history->copies[visit->copy].is_confirmed = true;
-    visit->copy = NO_COPY;
+    for (; visit->confirmed < seen; visit->confirmed++) {
+        uint32_t copy = visit->answers[visit->confirmed].copy;
+        if (copy != NO_COPY && visit->archive->history->copies[copy].answered != 0)
+            visit->archive->history->copies[copy].is_confirmed = true;
+    }
 }
 
 // ---- messages ----
@@ -132,21 +203,43 @@ static void uid_keep(char *to, struct slice uid)
     to[length] = 0;
 }
 
+// PS3.7 9.1.1.1.1 and D.3.3.3: never two with one id, never more than granted.
+static void operation_check(struct visit *visit, const struct dimse_command *command)
+{
+    struct history *history = visit->archive->history;
+    if (visit->operations.count >= visit->window)
+        history_fail(history, "archive %u has %zu operations open and granted %u", visit->archive->index,
+                     visit->operations.count + 1, visit->window);
+    LIST_EACH(&visit->operations, node)
+    {
+        if (operation_of(node)->request.message_id == command->message_id)
+            history_fail(history, "archive %u got Message ID %u twice", visit->archive->index,
+                         command->message_id);
+    }
+}
+
 static void on_command(void *arg, uint8_t context_id, const struct dimse_command *command)
 {
     struct visit *visit = arg;
     struct history *history = visit->archive->history;
-    confirm(visit);
     if (command->command_field == DIMSE_C_ECHO_RQ) {
         struct dimse_command response;
         dimse_echo_response(&response, command, DIMSE_SUCCESS);
         (void)peer_send_command(visit->peer, context_id, &response);
         return;
     }
-    visit->context_id = context_id;
-    visit->request = *command;
-    uid_keep(visit->sop_class, command->affected_sop_class_uid);
-    uid_keep(visit->sop_instance, command->affected_sop_instance_uid);
+    operation_check(visit, command);
+    visit->commands++;
+    if (visit->commands > visit->window)
+        confirm(visit, visit->commands - visit->window);
+    struct operation *operation = calloc(1, sizeof *operation);
+    ensure(operation != NULL);
+    operation->request = *command;
+    operation->context_id = context_id;
+    operation->copy = NO_COPY;
+    uid_keep(operation->sop_class, command->affected_sop_class_uid);
+    uid_keep(operation->sop_instance, command->affected_sop_instance_uid);
+    list_append(&visit->operations, &operation->node);
     byte_queue_fini(&visit->bytes);
     byte_queue_init(&visit->bytes, 64 * MIB);
     visit->ends_at = SIZE_MAX;
@@ -172,34 +265,42 @@ static void on_data(void *arg, struct slice piece)
         break_off(visit);
 }
 
-static void on_data_end(void *arg)
+// The whole data set is here. False: there will be no answer.
+static bool operation_decide(struct visit *visit, struct operation *operation)
 {
-    struct visit *visit = arg;
     struct archive_sim *archive = visit->archive;
     struct history *history = archive->history;
-    if (!peer_is_open(visit->peer))
-        return;
     if (archive->fault == ARCHIVE_STATUS && history_chance(history, 3, 4)) {
-        answer(visit, archive->status);
-        return;
+        operation->status = archive->status;
+        return true;
     }
     if (archive->fault == ARCHIVE_NEVER_ANSWERS) {
         if (history_chance(history, 1, 2))
-            store(visit);
-        return;
+            store(visit, operation);
+        return false;
     }
-    store(visit);
+    store(visit, operation);
     if (archive->fault == ARCHIVE_HALFWAY && history_chance(history, 1, 3)) {
         break_off(visit);
-        return;
+        return false;
     }
-    uint16_t status = archive->fault == ARCHIVE_WARNS ? DIMSE_COERCION : DIMSE_SUCCESS;
-    if (archive->fault == ARCHIVE_SLOW) {
-        visit->answer = status;
-        ev_timer_start(&visit->answer_timer, history_below(history, 8 * NSEC_PER_SEC));
+    operation->status = archive->fault == ARCHIVE_WARNS ? DIMSE_COERCION : DIMSE_SUCCESS;
+    return true;
+}
+
+static void on_data_end(void *arg)
+{
+    struct visit *visit = arg;
+    struct operation *operation = operation_of(list_last(&visit->operations));
+    if (!peer_is_open(visit->peer))
         return;
-    }
-    answer(visit, status);
+    operation->is_complete = operation_decide(visit, operation);
+    bool is_late = visit->archive->fault == ARCHIVE_SLOW ||
+                   (visit->window > 1 && history_chance(visit->archive->history, 2, 3));
+    if (operation->is_complete && is_late)
+        answer_later(visit);
+    else if (operation->is_complete)
+        answer(visit, operation);
 }
 
 // ---- associations ----
@@ -231,12 +332,22 @@ static void on_request(void *arg, const struct ul_parameters *request)
         else
             ensure(ul_parameters_add_refused(answer, context->id, UL_CONTEXT_TRANSFER_SYNTAXES) == OK);
     }
+    visit->window = 1;
+    if (request->has_asynchronous_window && archive->window > 1) {
+        visit->window =
+            archive->window < request->operations_invoked ? archive->window : request->operations_invoked;
+        ul_parameters_set_asynchronous_window(answer, (uint16_t)visit->window, 1);
+    }
     peer_answer(visit->peer, answer);
 }
 
 static void on_release(void *arg)
 {
-    confirm(arg);
+    struct visit *visit = arg;
+    if (!list_is_empty(&visit->operations))
+        history_fail(visit->archive->history, "archive %u was released with %zu operations open",
+                     visit->archive->index, visit->operations.count);
+    confirm(visit, visit->answer_count);
 }
 
 static void on_end(void *arg, bool is_released)
@@ -267,8 +378,9 @@ static void on_accept(void *arg, struct transport *transport)
     struct visit *visit = calloc(1, sizeof *visit);
     ensure(visit != NULL);
     visit->archive = archive;
-    visit->copy = NO_COPY;
-    visit->after = history_now(archive->history);
+    visit->accepted = history_now(archive->history);
+    visit->window = 1;
+    list_init(&visit->operations);
     visit->ends_at = SIZE_MAX;
     byte_queue_init(&visit->bytes, 64 * MIB);
     ev_timer_init(&visit->answer_timer, archive->loop, on_answer_timer, visit);
@@ -337,6 +449,7 @@ struct archive_sim *archive_sim_new(struct history *history, unsigned index)
     ensure(archive != NULL);
     archive->history = history;
     archive->index = index;
+    archive->window = history->plan.granted[index];
     archive->loop = sim_loop_new(history->world, "archive");
     list_init(&archive->visits);
     listen_set(archive, true);

@@ -433,11 +433,13 @@ static const char configuration_format[] =
     "nodes:\n"
     "  legacy: { id: 1, kind: archive, ae_title: OLDPACS, address: \"10.0.1.1:104\", plain: yes, settle_on: "
     "answer,\n"
-    "    associations: %u, connect: 5s, artim: 10s, response: 20s, stall: 15s, release: 10s, retry_min: 1s,\n"
+    "    associations: %u, window: %u, connect: 5s, artim: 10s, response: 20s, stall: 15s, release: 10s, "
+    "retry_min: 1s,\n"
     "    retry_max: 15s }\n"
     "  new: { id: 2, kind: archive, ae_title: NEWPACS, address: \"10.0.1.2:104\", plain: yes, calling: "
     "replace,\n"
-    "    settle_after: 60s, associations: %u, connect: 5s, artim: 10s, response: 20s, stall: 15s, release: "
+    "    settle_after: 60s, associations: %u, window: %u, connect: 5s, artim: 10s, response: 20s, stall: "
+    "15s, release: "
     "10s,\n"
     "    retry_min: 1s, retry_max: 15s }\n"
     "phases: { coexist: { store: [ { to: [legacy, new], acknowledge: durable, negotiate: %s } ] } }\n"
@@ -452,7 +454,7 @@ static void configuration_make(struct history *history)
                       history_chance(history, 1, 2) ? "1MiB" : "32MiB",
                       history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
                       history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
-                      1 + (unsigned)history_below(history, 6),
+                      history->plan.asked[0], 1 + (unsigned)history_below(history, 6), history->plan.asked[1],
                       history->plan.is_learned
                           ? "learned"
                           : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");

@@ -153,8 +153,10 @@ struct plan {
     unsigned clients;
     uint64_t active; // virtual time during which things go wrong
     uint64_t capacity;
-    unsigned fragment_max; // bytes of a fragment of the clients at most
-    bool is_learned;       // negotiation
+    unsigned fragment_max;              // bytes of a fragment of the clients at most
+    bool is_learned;                    // negotiation
+    unsigned asked[HISTORY_ARCHIVES];   // asynchronous operations window of the nodes
+    unsigned granted[HISTORY_ARCHIVES]; // and what the archives allow
     struct memory_path path;
     struct event events[HISTORY_EVENTS_MAX];
     size_t event_count;

@@ -186,6 +186,15 @@ static void path_draw(struct history *history)
         path->rate = 2 * MIB + history_below(history, 50 * MIB);
 }
 
+static void windows_draw(struct history *history)
+{
+    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++) {
+        history->plan.asked[i] = history_chance(history, 1, 2) ? 1 : 2 + (unsigned)history_below(history, 15);
+        history->plan.granted[i] =
+            history_chance(history, 1, 4) ? 1 : 2 + (unsigned)history_below(history, 15);
+    }
+}
+
 void plan_draw(struct history *history)
 {
     static const unsigned fragments[] = {1000, 4096, 16384, 65536};
@@ -197,6 +206,7 @@ void plan_draw(struct history *history)
     plan->fragment_max = fragments[history_below(history, 4)];
     plan->is_learned = history_chance(history, 1, 2);
     path_draw(history);
+    windows_draw(history);
     instances_draw(history);
     unsigned first = (unsigned)history_below(history, HISTORY_ARCHIVES);
     archive_faults_draw(history, first, 1 + (unsigned)history_below(history, 3));

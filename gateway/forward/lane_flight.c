@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a flight ends: by its response, by the end of its association, or by a journal that can not be read.
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "dimse/status.h"
+#include "forward/classify.h"
+#include "forward/lane_private.h"
+
+enum { KILLS_AFTER = 3 };
+
+bool delivery_goes_alone(const struct delivery *delivery)
+{
+    return delivery->aborts > 0;
+}
+
+bool delivery_is_tried_alone(const struct delivery *delivery)
+{
+    return delivery->aborts >= KILLS_AFTER;
+}
+
+// ---- what can not be read ----
+
+static void unreadable(struct lane *lane, struct delivery *delivery, enum result result)
+{
+    log_event(LOG_DELIVERY_UNREADABLE, log_text(lane->archive->node->conf->name),
+              log_number(delivery->receipt->number), log_text(result_text(result)));
+    if (result == ERR_NOMEM || result == ERR_IO)
+        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1),
+                      "journal could not be read");
+    else
+        delivery_park(delivery, "journal record is damaged", 0, slice_of(NULL, 0));
+}
+
+void lane_unreadable(struct lane *lane, enum result result)
+{
+    unreadable(lane, lane_put_down(lane), result);
+    lane_step_later(lane);
+}
+
+void flight_unreadable(struct flight *flight, enum result result)
+{
+    struct lane *lane = flight->lane;
+    unreadable(lane, flight_land(&flight), result);
+    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the archive waits for the rest of it
+}
+
+// ---- responses ----
+
+static void retry_or_park(struct lane *lane, struct delivery *delivery, enum verdict verdict, uint16_t status)
+{
+    char reason[64];
+    const char *name = dimse_status_name(DIMSE_C_STORE_RSP, status);
+    text_format(reason, sizeof reason, "%04X %s", status, name);
+    if (verdict == VERDICT_HICCUP)
+        delivery->hiccups++;
+    bool gives_up = verdict == VERDICT_PERMANENT || verdict == VERDICT_DUPLICATE ||
+                    (verdict == VERDICT_HICCUP && delivery->hiccups >= VERDICT_HICCUP_ATTEMPTS);
+    if (gives_up)
+        delivery_park(delivery,
+                      verdict == VERDICT_DUPLICATE ? "0111 duplicate: compare before deciding" : reason,
+                      status, slice_of(NULL, 0));
+    else
+        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts), reason);
+}
+
+static void conclude(struct lane *lane, struct flight *flight, const struct dimse_command *response)
+{
+    struct archive *archive = lane->archive;
+    enum verdict verdict = classify_store_status(response->status);
+    uint64_t sent_at = flight->sent_at;
+    uint64_t length = flight->content->length;
+    struct delivery *delivery = flight_land(&flight);
+    lane->turns++;
+    if (verdict == VERDICT_ANSWERED) {
+        archive->counters.answered++;
+        archive->counters.bytes += length;
+        archive->last_success = ev_wall_now(archive->worker->loop);
+        delivery_answered(delivery, response->status, response->error_comment, sent_at);
+    } else {
+        archive->counters.failed++;
+        log_event(LOG_DELIVERY_REFUSED, log_text(archive->node->conf->name),
+                  log_number(delivery->receipt->number), log_number(response->status),
+                  log_number(delivery->attempts));
+        delivery_failed(delivery, response->status, response->error_comment, sent_at);
+        retry_or_park(lane, delivery, verdict, response->status);
+    }
+    archive_succeeded(archive); // it answers: what it answered is another thing
+    lane_step_later(lane);
+}
+
+static struct flight *flight_find(const struct lane *lane, uint8_t context_id,
+                                  const struct dimse_command *response)
+{
+    if (response->command_field != DIMSE_C_STORE_RSP)
+        return NULL;
+    LIST_EACH(&lane->flights, node)
+    {
+        struct flight *flight = CONTAINER_OF(node, struct flight, node);
+#if DG_FAULT_ANSWER_BY_ORDER
+        if (flight->context_id == context_id)
+            return flight;
+#endif
+        if (flight->message_id == response->message_id_responded_to && flight->context_id == context_id)
+            return flight;
+    }
+    return NULL;
+}
+
+static void unexpected(struct lane *lane, const char *what)
+{
+    log_event(LOG_LANE_UNEXPECTED, log_text(lane->archive->node->conf->name), log_text(what));
+    leg_abort(lane->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_UNEXPECTED_PARAMETER);
+}
+
+void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_command *response)
+{
+    struct flight *flight = flight_find(lane, context_id, response);
+    if (flight == NULL) {
+        unexpected(lane, dimse_command_name(response->command_field));
+        return;
+    }
+    // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
+    // the chunks that it lies in must stay.
+    bool is_early = !flight->is_last_queued || !leg_is_past(lane->leg, flight->last_mark);
+    if (is_early && classify_store_status(response->status) == VERDICT_ANSWERED) {
+        unexpected(lane, "early success"); // for what it has not got: never believed
+        return;
+    }
+    conclude(lane, flight, response);
+    if (is_early && lane->leg != NULL)
+        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the rest can not be unsent in order
+}
+
+// ---- no response ----
+
+// An association that ended with instances in flight (ENGINE 5): sent again, each with nothing else in
+// flight, and after three aborts, while others got through, on an association of its own; if that ends too,
+// it is what kills associations. However it ended, what waits behind it goes first.
+static void interrupted(struct lane *lane, struct delivery *delivery, bool was_alone,
+                        const struct leg_end *end, const char *why)
+{
+    struct archive *archive = lane->archive;
+    bool is_abort = end->cause == LEG_ABORTED || end->cause == LEG_TRANSPORT_ENDED;
+    bool was_tried = was_alone && delivery_is_tried_alone(delivery);
+    uint32_t answered = (uint32_t)archive->counters.answered;
+    archive->counters.lost++;
+    if (is_abort && was_tried && answered != delivery->others_answered) {
+        delivery_park(delivery, "kills association", 0, slice_of(NULL, 0));
+        return;
+    }
+    if (is_abort && delivery->aborts == 0)
+        delivery->others_answered = answered;
+    if (is_abort && delivery->aborts < UINT8_MAX)
+        delivery->aborts++;
+    delivery_rest(delivery, archive_backoff(archive, delivery->attempts), why);
+}
+
+// Unanswered: from its last fragment on the archive may have it.
+static struct delivery *lose(struct flight *flight)
+{
+    bool was_sent = flight->is_last_queued;
+    struct delivery *delivery = flight_land(&flight);
+    if (was_sent)
+        delivery->is_resent = true;
+    return delivery;
+}
+
+void lane_flights_interrupted(struct lane *lane, const struct leg_end *end, const char *why)
+{
+    bool was_alone = lane->flights.count == 1;
+    while (!list_is_empty(&lane->flights)) {
+        struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
+        interrupted(lane, lose(flight), was_alone, end, why);
+    }
+}
+
+void lane_flights_return(struct lane *lane)
+{
+    while (!list_is_empty(&lane->flights)) {
+        struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
+        delivery_wait(lose(flight));
+    }
+}
+
+// ---- deadline ----
+
+// The flights wait equally long, so the first one is due first; one that is still being sent has its
+// transport's deadline.
+void lane_response_timer_update(struct lane *lane)
+{
+    struct list_node *first = list_first(&lane->flights);
+    struct flight *flight = first == NULL ? NULL : CONTAINER_OF(first, struct flight, node);
+    if (flight == NULL || !flight->is_last_queued)
+        ev_timer_stop(&lane->response_timer);
+    else if (!ev_timer_is_armed(&lane->response_timer) || lane->response_timer.deadline != flight->due)
+        ev_timer_start_at(&lane->response_timer, flight->due);
+}
+
+void lane_on_response_timer(void *arg)
+{
+    struct lane *lane = arg;
+    MAGIC_CHECK(lane, LANE_MAGIC);
+    struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
+    log_event(LOG_LANE_NO_RESPONSE, log_text(lane->archive->node->conf->name),
+              log_number(flight->delivery->receipt->number));
+    if (flight->delivery->aborts == 0) { // it shall not take others with it a second time
+        flight->delivery->aborts = 1;
+        flight->delivery->others_answered = (uint32_t)lane->archive->counters.answered;
+    }
+    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+}
