@@ -28,6 +28,9 @@ static void on_request(void *arg, const struct ul_parameters *request)
             result = ul_parameters_add_accepted(answer, context->id, context->transfer[0]);
         ensure(result == OK);
     }
+    if (pacs->window != 0 && request->has_asynchronous_window)
+        ul_parameters_set_asynchronous_window(
+            answer, pacs->window < 0 ? request->operations_invoked : (uint16_t)pacs->window, 1);
     pacs->accepted++;
     ensure(leg_answer(association->leg, &answer) == OK);
 }
@@ -39,6 +42,24 @@ static void respond(struct pacs_association *association)
     if (association->pacs->manner == PACS_WRONG_ID)
         response.message_id_responded_to ^= 0x100;
     (void)!leg_send_command(association->leg, association->context_id, &response);
+}
+
+static void reverse(struct pacs_association *association)
+{
+    struct pacs *pacs = association->pacs;
+    association->held[association->held_count++] = association->request.message_id;
+    if (association->held_count > pacs->open_most)
+        pacs->open_most = association->held_count;
+    if (association->held_count < pacs->batch)
+        return;
+    while (association->held_count > 0) {
+        struct dimse_command request;
+        struct dimse_command response;
+        dimse_store_request(&request, association->held[--association->held_count], slice_of_text("1.2"),
+                            slice_of_text("1.2.3"), 0, NULL);
+        dimse_response(&response, &request, pacs->status);
+        ensure(leg_send_command(association->leg, association->context_id, &response) == OK);
+    }
 }
 
 static void on_command(void *arg, uint8_t context_id, const struct dimse_command *command)
@@ -86,6 +107,8 @@ static void on_data_end(void *arg)
     }
     if (association->is_silent)
         return;
+    if (pacs->manner == PACS_REVERSES)
+        reverse(association);
     if (pacs->manner == PACS_RELEASES)
         leg_release(association->leg);
     if (pacs->manner == PACS_ANSWERS || pacs->manner == PACS_WRONG_ID)

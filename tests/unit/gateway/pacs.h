@@ -8,6 +8,7 @@
 #include "rig.h"
 
 #define PACS_ASSOCIATIONS 16
+#define PACS_WINDOW_MAX   64
 
 enum pacs_manner {
     PACS_ANSWERS,       // `status` once it has the whole data set
@@ -17,6 +18,7 @@ enum pacs_manner {
     PACS_ABORTS,        // A-ABORT once it has the whole data set
     PACS_RELEASES,      // A-RELEASE-RQ instead of a response
     PACS_WRONG_ID,      // responds to a message that nobody sent
+    PACS_REVERSES,      // waits for `batch` whole data sets, then answers them, the last first
 };
 
 struct pacs;
@@ -29,6 +31,8 @@ struct pacs_association {
     bool is_silent;  // it is `silent_for`
     uint8_t context_id;
     struct dimse_command request;
+    uint16_t held[PACS_WINDOW_MAX]; // Message IDs that wait for their answer
+    unsigned held_count;
 };
 
 struct pacs {
@@ -42,6 +46,9 @@ struct pacs {
     const char *silent_for;   // SOP Instance UID that it never answers; NULL: none
     const char *stranger;     // calling title that it rejects (1,1,3); NULL: none
     const char *refused;      // transfer syntax that it does not take; NULL: none
+    int window;               // asynchronous operations that it grants; -1: what was asked, 0: says nothing
+    unsigned batch;           // for PACS_REVERSES
+    unsigned open_most;       // most operations that were open on one association
     unsigned accepted;        // associations
     unsigned rejected;        // likewise
     unsigned stores;          // C-STORE-RQ

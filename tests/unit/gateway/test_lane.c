@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "forward/archive.h"
 #include "pacs.h"
 #include "speak.h"
@@ -495,6 +496,92 @@ static void test_leases(void **state)
     atomic_fetch_sub(&node->leases, node->conf->associations - 1);
 }
 
+// Several in flight on one association, answered in the opposite order: each answer finds its instance
+// (PS3.7 D.3.3.3).
+static void backlog_through_window(unsigned asked, int granted, unsigned batch)
+{
+    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
+    conf->window = asked;
+    pacs.window = granted;
+    pacs.batch = batch;
+    pacs.manner = PACS_REVERSES;
+    pacs.open_most = pacs.accepted = pacs.complete = 0;
+    archive()->lane_limit = 1;
+    atomic_store(&archive()->node->is_paused, true);
+    char uid[16];
+    for (unsigned i = 0; i < 24; i++) {
+        text_format(uid, sizeof uid, "1.2.%u", i + 1);
+        store_one(uid, i % 3 == 0 ? 300000 : 3000);
+    }
+    size_t before = archive()->answered.count;
+    atomic_store(&archive()->node->is_paused, false);
+    archive_pump_later(archive());
+    rig_run(rig, 5 * NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, before + 24);
+    assert_int_equal(pacs.complete, 24);
+    assert_int_equal(pacs.accepted, 1);
+    assert_int_equal(pacs.open_most, batch);
+    rig_run(rig, 30 * NSEC_PER_SEC);
+    assert_int_equal(archive()->lanes.count, 0);
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    backlog_through_window(8, -1, 8);
+    backlog_through_window(16, 4, 4); // it grants less
+    backlog_through_window(4, 12, 4); // or more: ours counts
+    backlog_through_window(6, 0, 1);  // or knows no window
+    backlog_through_window(1, 12, 1); // it was not asked
+}
+
+// The association ends with several unanswered: all of them again, and marked; the one that kills
+// associations is found, the others are not blamed for it.
+static void test_kills_in_window(void **state)
+{
+    (void)state;
+    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
+    conf->window = 8;
+    pacs.window = -1;
+    pacs.kills = "1.2.666";
+    archive()->lane_limit = 1;
+    atomic_store(&archive()->node->is_paused, true);
+    char uid[16];
+    for (unsigned i = 0; i < 7; i++) {
+        text_format(uid, sizeof uid, "1.2.%u", i == 4 ? 666 : i + 1);
+        store_one(uid, 3000);
+    }
+    atomic_store(&archive()->node->is_paused, false);
+    archive_pump_later(archive());
+    rig_run(rig, 3600 * NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, 6);
+    assert_string_equal(first_of(STAGE_PARKED)->reason, "kills association");
+    assert_true(first_of(STAGE_PARKED)->is_resent);
+}
+
+static void test_silent_in_window(void **state)
+{
+    (void)state;
+    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
+    conf->window = 8;
+    pacs.window = -1;
+    pacs.silent_for = "1.2.666";
+    archive()->lane_limit = 1;
+    atomic_store(&archive()->node->is_paused, true);
+    store_one("1.2.666", 3000);
+    for (unsigned i = 0; i < 20; i++)
+        store_one("1.2.1", 3000);
+    atomic_store(&archive()->node->is_paused, false);
+    archive_pump_later(archive());
+    rig_run(rig, 10 * NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, 20); // past the one that is not answered
+    assert_int_equal(archive()->sending.count, 1);
+    pacs.silent_for = NULL;
+    rig_run(rig, 1000 * NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, 21);
+    assert_int_equal(pacs.accepted, 2);
+}
+
 // What a client waits for goes before the backlog, on a lane of its own when the others are busy.
 static void test_urgent(void **state)
 {
@@ -617,6 +704,9 @@ int main(void)
         TEST(test_cold_and_slow),
         TEST(test_paused),
         TEST(test_leases),
+        TEST(test_window),
+        TEST(test_kills_in_window),
+        TEST(test_silent_in_window),
         TEST(test_urgent),
         TEST(test_lane_is_used_again),
         TEST(test_stop_while_sending),
