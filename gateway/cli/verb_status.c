@@ -75,10 +75,18 @@ static void print_figures(const json_t *answer)
                  cli_count(receipts, "accepted", a), cli_count(receipts, "owed", b),
                  cli_count(receipts, "parked", c), cli_count(receipts, "answered", d),
                  cli_count(receipts, "settled", e));
-    (void)printf("journal   %s in %s segments, %s free, %s\n\n", cli_size(journal, "bytes", a),
-                 cli_count(journal, "segments", b), cli_size(journal, "free", c),
-                 json_is_true(json_object_get(journal, "accepting")) ? "takes new instances"
-                                                                     : "TAKES NO NEW INSTANCES");
+    const char *takes = "TAKES NO NEW INSTANCES";
+    if (json_is_true(json_object_get(journal, "accepting")))
+        takes = json_is_true(json_object_get(journal, "welcoming")) ? "takes new instances"
+                                                                    : "REJECTS NEW STORE ASSOCIATIONS";
+    (void)printf("journal   %s in %s segments, %s free, %s\n", cli_size(journal, "bytes", a),
+                 cli_count(journal, "segments", b), cli_size(journal, "free", c), takes);
+    (void)printf("          room for %s; rejects associations below %s, instances below %s",
+                 cli_size(journal, "room", a), cli_size(journal, "association_watermark", b),
+                 cli_size(journal, "watermark", c));
+    if (json_is_integer(json_object_get(journal, "quota")))
+        (void)printf("; quota %s", cli_size(journal, "quota", d));
+    (void)printf("\n\n");
 }
 
 static void print_alarms(const json_t *alarms)

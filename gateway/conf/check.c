@@ -122,6 +122,15 @@ static void check_bounds(const struct checker *checker)
                       "a reserve below the watermark", "the reserve is not less than the watermark (%s)",
                       least);
     }
+    uint64_t higher = journal->value.association_watermark_bytes;
+    if (higher != 0 && higher < journal->value.watermark_bytes)
+        conf_error_at(checker->document, place(checker, &journal->entry, "association_watermark"),
+                      "at least the watermark", "associations would be rejected after instances are refused");
+    if (higher == 0)
+        higher = journal->value.watermark_bytes + journal->value.watermark_bytes / 2;
+    if (journal->value.quota_bytes != 0 && journal->value.quota_bytes <= higher)
+        conf_error_at(checker->document, place(checker, &journal->entry, "quota"),
+                      "more than the association watermark", "no association would ever be accepted");
     if (memory->value.hot_receipt_bytes > memory->value.hot_window_bytes &&
         memory->value.hot_window_bytes != 0)
         conf_error_at(checker->document, place(checker, &memory->entry, "hot_receipt"), "at most hot_window",

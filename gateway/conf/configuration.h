@@ -50,14 +50,20 @@ struct configuration_gateway {
 
 // `journal:` (ENGINE 2, 3, 4)
 struct configuration_journal {
-    uint64_t segment_bytes;   // size of a segment file
-    uint64_t watermark_bytes; // free space below which new instances get A700
-    uint64_t reserve_bytes; // free space below which only OUTCOME, DROP and EPOCH may be written; < watermark
+    uint64_t segment_bytes; // size of a segment file
+    uint64_t quota_bytes;   // that the journal may take together; 0: what the disk has
+    // Room is what is free, and no more than what is left of the quota.
+    uint64_t association_watermark_bytes; // room below which new store associations are rejected
+    uint64_t watermark_bytes;             // room below which new instances get A700
+    uint64_t reserve_bytes;    // room that only OUTCOME, DROP, EPOCH and copies may use; < watermark
     uint64_t unsynced_bytes;   // of one stream, before its front sockets are no longer read
     uint64_t writeback_bytes;  // step at which writeback is started
     uint64_t disk_queue_bytes; // of one stream, waiting to be written
-    uint64_t lazy_sync_ns;     // after which SENT, OUTCOME and DROP are synced at the latest
-    uint32_t failures;         // dead segments in a row after which intake stops and readiness turns red
+    uint64_t segment_age_ns;   // after which a segment is closed, full or not
+    uint64_t copy_after_ns;   // for which a segment is left alone before what is owed in it is copied forward
+    uint64_t copy_rate_bytes; // copied in a second at most
+    uint64_t lazy_sync_ns;    // after which SENT, OUTCOME and DROP are synced at the latest
+    uint32_t failures;        // dead segments in a row after which intake stops and readiness turns red
 };
 
 // `memory:` (ENGINE 6)

@@ -258,6 +258,9 @@ void raw_resolve(const struct conf_document *document, const struct raw *raw, st
 {
     struct resolver resolver = {.document = document, .raw = raw, .values = values, .out = out};
     out->journal = raw->journal.value;
+    if (out->journal.association_watermark_bytes == 0)
+        out->journal.association_watermark_bytes =
+            out->journal.watermark_bytes + out->journal.watermark_bytes / 2;
     out->memory = raw->memory.value;
     out->ledger = raw->ledger.value;
     out->limits = raw->limits.value;

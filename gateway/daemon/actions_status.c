@@ -271,7 +271,7 @@ static json_t *receipts_json(const struct gateway *gateway, const struct worker_
     return object;
 }
 
-static json_t *journal_json(const struct journal_health *health)
+static json_t *journal_json(const struct journal_health *health, const struct configuration_journal *conf)
 {
     json_t *object = json_object();
     set_number(object, "segments", health->segments);
@@ -281,6 +281,18 @@ static json_t *journal_json(const struct journal_health *health)
         set_number(object, "free", health->free_bytes);
     else
         (void)json_object_set_new(object, "free", json_null());
+    if (health->room != UINT64_MAX)
+        set_number(object, "room", health->room);
+    else
+        (void)json_object_set_new(object, "room", json_null());
+    if (health->quota != 0)
+        set_number(object, "quota", health->quota);
+    else
+        (void)json_object_set_new(object, "quota", json_null());
+    set_number(object, "association_watermark", conf->association_watermark_bytes);
+    set_number(object, "watermark", conf->watermark_bytes);
+    set_number(object, "reserve", conf->reserve_bytes);
+    set_flag(object, "welcoming", health->streams_unwelcoming == 0);
     set_flag(object, "accepting", health->streams_refused == 0);
     return object;
 }
@@ -357,6 +369,8 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
                   health->streams_failed, health->streams);
     if (health->streams_refused > health->streams_failed)
         alarm_add(alarms, "no space: no new instances are taken");
+    else if (health->streams_unwelcoming > health->streams_failed)
+        alarm_add(alarms, "space runs short: new store associations are rejected");
     if (gateway->recovery.corrupt > 0)
         alarm_add(alarms, "%llu journal records that were durable are damaged",
                   (unsigned long long)gateway->recovery.corrupt);
@@ -398,7 +412,7 @@ static json_t *status_json(struct gateway *gateway, const struct worker_figures 
     (void)json_object_set_new(body, "archives", archives_json(gateway, sum));
     (void)json_object_set_new(body, "receipts", receipts_json(gateway, sum, &totals));
     (void)json_object_set_new(body, "figures", figures_json(&totals));
-    (void)json_object_set_new(body, "journal", journal_json(&health));
+    (void)json_object_set_new(body, "journal", journal_json(&health, &conf->journal));
     (void)json_object_set_new(body, "recovery", recovery_json(&gateway->recovery));
     (void)json_object_set_new(body, "events", events_json());
     (void)json_object_set_new(body, "alarms", alarms_json(gateway, sum, &health));

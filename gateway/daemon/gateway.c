@@ -77,11 +77,14 @@ static enum result journal_make(struct gateway *gateway)
     struct journal_options options;
     journal_options_default(&options);
     options.segment_size = conf->segment_bytes;
+    options.quota = conf->quota_bytes;
+    options.association_watermark = conf->association_watermark_bytes;
     options.watermark = conf->watermark_bytes;
     options.reserve = conf->reserve_bytes;
     options.unsynced_limit = conf->unsynced_bytes;
     options.writeback = conf->writeback_bytes;
     options.queue_limit = conf->disk_queue_bytes;
+    options.segment_age = conf->segment_age_ns;
     options.lazy_sync = conf->lazy_sync_ns;
     options.failure_limit = conf->failures;
     return journal_new(&options, gateway->platform.fs, gateway->platform.keyring, &gateway->journal);

@@ -292,8 +292,8 @@ static void facts_fill(struct session *session, const struct ul_parameters *requ
     facts->source_node = source_node(session, peer);
 }
 
-// ENGINE 3: while the journal takes nothing new, a client that wants to store is better told at once than by
-// A700 for each instance: many scanners give up a job on that.
+// ENGINE 3: when room runs short, a client that wants to store is better told at once than by A700 for each
+// instance later: many scanners give up a job on that.
 static bool wants_store(const struct ul_parameters *request)
 {
     for (size_t i = 0; i < request->context_count; i++)
@@ -321,7 +321,7 @@ static void on_request(void *arg, const struct ul_parameters *request)
         refuse(session, busy, LOG_FRONT_STOPPING);
         return;
     }
-    if (!journal_stream_accepts(worker->stream) && wants_store(request)) {
+    if (!journal_stream_welcomes(worker->stream) && wants_store(request)) {
         busy.reason = UL_REJECT_PRESENTATION_CONGESTION;
         refuse(session, busy, LOG_FRONT_NO_SPACE);
         return;

@@ -177,8 +177,8 @@ static void totals_check(struct checker *checker, struct kv_env *ledger)
     ledger_stats_fini(&stats);
 }
 
-// Nothing is owed: every segment that is not being written any more has gone.
-static void segments_check(struct history *history, struct gateway *gateway)
+// A segment that is not being written any more; segment 0: there is none.
+static struct journal_segment_info complete_segment(const struct gateway *gateway)
 {
     struct journal_segment_info info[64];
     uint16_t streams[16];
@@ -188,9 +188,23 @@ static void segments_check(struct history *history, struct gateway *gateway)
             journal_segments_get(gateway->journal, streams[s], 0, info, sizeof info / sizeof info[0]);
         for (size_t i = 0; i < segments; i++)
             if (info[i].state == JOURNAL_SEGMENT_CLOSED || info[i].state == JOURNAL_SEGMENT_DEAD)
-                history_fail(history, "segment %04x-%08x is %s and was not reclaimed", streams[s],
-                             info[i].segment, info[i].state == JOURNAL_SEGMENT_DEAD ? "dead" : "closed");
+                return info[i];
     }
+    return (struct journal_segment_info){0};
+}
+
+bool check_is_reclaimed(struct history *history)
+{
+    return complete_segment(machine_gateway(history->machine)).segment == 0;
+}
+
+// Nothing is owed: every segment that is not being written any more has gone.
+static void segments_check(struct history *history, struct gateway *gateway)
+{
+    struct journal_segment_info info = complete_segment(gateway);
+    if (info.segment != 0)
+        history_fail(history, "segment %04x-%08x is %s and was not reclaimed", info.stream, info.segment,
+                     info.state == JOURNAL_SEGMENT_DEAD ? "dead" : "closed");
 }
 
 // ---- extra deliveries ----

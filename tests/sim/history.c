@@ -398,6 +398,9 @@ static void settle(struct course *course)
             (void)machine_unpark(history->machine);
         if (clients_are_done(history) && machine_is_quiet(history->machine)) {
             run_to(course, history_now(history) + 10 * NSEC_PER_SEC);
+            // A segment may just have been left because it is old.
+            for (int i = 0; i < 5 && machine_is_quiet(history->machine) && !check_is_reclaimed(history); i++)
+                run_to(course, history_now(history) + NSEC_PER_SEC);
             if (machine_is_quiet(history->machine))
                 return;
         }
@@ -424,7 +427,8 @@ static void restart(struct course *course)
 
 static const char configuration_format[] =
     "gateway: { ae_title: DICOMGATE, data: /data, keyring: keyring, workers: 2, max_pdu: %s }\n"
-    "journal: { segment_size: 1MiB, watermark: 16MiB, reserve: 8MiB, unsynced: 1MiB }\n"
+    "journal: { segment_size: 1MiB, association_watermark: %s, watermark: 16MiB, reserve: 8MiB,\n"
+    "    unsynced: 1MiB, segment_age: %s%s }\n"
     "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
     "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s }\n"
@@ -451,6 +455,9 @@ static void configuration_make(struct history *history)
     struct conf_errors errors;
     bool is_small = history_chance(history, 1, 2);
     (void)text_format(text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
+                      history_chance(history, 1, 2) ? "24MiB" : "17MiB",
+                      history_chance(history, 1, 2) ? "3s" : "15s",
+                      history_chance(history, 1, 4) ? ", quota: 40MiB" : "",
                       history_chance(history, 1, 2) ? "1MiB" : "32MiB",
                       history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
                       history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),

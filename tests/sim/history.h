@@ -253,5 +253,7 @@ bool watch_is_dead(const struct history *history, uint16_t stream, uint32_t segm
 
 // check.c: what must hold at the end, while the gateway still runs and is quiet.
 void check_end(struct history *history);
+// Whether all segments that are not being written have gone.
+bool check_is_reclaimed(struct history *history);
 // Copies beyond the first of a receipt at an archive, each of which must be one that ENGINE 2 and 3 allow.
 unsigned check_extra_deliveries(struct history *history);

@@ -39,6 +39,8 @@ static enum result record_put(struct journal_stream *stream, const struct append
     if (result != OK)
         return result;
     struct journal_buffer *buffer = stream->buffer;
+    if (stream->offset == JOURNAL_PAGE_SIZE)
+        stream_age_begin(stream);
     result = segment_record_seal(stream->seal_cipher, stream->active->key, &header, append->parts,
                                  append->count, buffer->bytes + buffer->length);
     if (result != OK)

@@ -214,12 +214,13 @@ void catalog_numbers_take(struct journal *journal, struct segment_chain *chain, 
     pthread_mutex_unlock(&journal->lock);
 }
 
-void catalog_refusal_set(struct journal *journal, uint16_t stream, bool refused, bool failed)
+void catalog_refusal_set(struct journal *journal, uint16_t stream, struct catalog_refusal refusal)
 {
     struct segment_chain *chain = catalog_chain(journal, stream);
     pthread_mutex_lock(&journal->lock);
-    chain->refused = refused;
-    chain->failed = failed;
+    chain->unwelcoming = refusal.unwelcoming;
+    chain->refused = refusal.refused;
+    chain->failed = refusal.failed;
     pthread_mutex_unlock(&journal->lock);
 }
 

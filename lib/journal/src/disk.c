@@ -47,13 +47,30 @@ void disk_publish(struct journal_disk *disk, struct list *returned, struct list 
         ev_wake_signal(link->worker_wake);
 }
 
+static void refusal_publish(const struct journal_disk *disk)
+{
+    catalog_refusal_set(
+        disk->journal, disk->stream,
+        (struct catalog_refusal){!disk->reached.welcomes, !disk->reached.accepts, disk->failing});
+}
+
 void disk_accepts_update(struct journal_disk *disk)
 {
-    bool accepts = !disk->space_low && !disk->failing;
-    if (disk->reached.accepts == accepts)
-        return;
+    bool accepts = disk->space != DISK_SPACE_LOW && !disk->failing;
+    bool welcomes = disk->space == DISK_SPACE_ENOUGH && !disk->failing;
+    bool was_welcoming = disk->reached.welcomes;
+    bool did_accept = disk->reached.accepts;
+    disk->reached.welcomes = welcomes;
     disk->reached.accepts = accepts;
-    catalog_refusal_set(disk->journal, disk->stream, !accepts, disk->failing);
+    refusal_publish(disk);
+    if (welcomes != was_welcoming && accepts && did_accept) {
+        if (welcomes)
+            log_event(JOURNAL_ASSOCIATIONS_WELCOME, log_number(disk->stream));
+        else
+            log_event(JOURNAL_ASSOCIATIONS_UNWELCOME, log_number(disk->stream));
+    }
+    if (accepts == did_accept)
+        return;
     if (accepts)
         log_event(JOURNAL_INTAKE_RESUMED, log_number(disk->stream));
     else
@@ -67,7 +84,6 @@ void disk_failure_count(struct journal_disk *disk, enum result why)
     if (why != ERR_SPACE && ++disk->failures >= disk->journal->options.failure_limit)
         disk->failing = true;
     disk_accepts_update(disk);
-    catalog_refusal_set(disk->journal, disk->stream, !disk->reached.accepts, disk->failing);
 }
 
 static void segment_leave(struct journal_disk *disk)
@@ -210,6 +226,17 @@ static void buffers_write(struct journal_disk *disk, struct list *buffers, struc
         (void)segment_sync(disk);
 }
 
+// The worker has left the segment: once all of it is written it is complete.
+static void left_close(struct journal_disk *disk, struct journal_position left)
+{
+    if (disk->segment == NULL || disk->segment->number != left.segment || disk->written < left.offset)
+        return;
+    if (!segment_sync(disk))
+        return;
+    segment_state_set(disk->journal, disk->segment, JOURNAL_SEGMENT_CLOSED, disk->synced);
+    segment_leave(disk);
+}
+
 static void stop(struct journal_disk *disk, struct journal_segment **unused)
 {
     if (disk->reached.stopped)
@@ -270,6 +297,8 @@ static void on_work(void *arg)
     pthread_mutex_lock(&link->lock);
     move_all(&link->buffers, &buffers);
     move_all(&link->reads, &reads);
+    struct journal_position left = link->left;
+    link->left.segment = 0;
     bool stopping = link->stop;
     if (stopping) {
         unused[0] = link->unused[0];
@@ -278,10 +307,12 @@ static void on_work(void *arg)
         link->unused[0] = link->unused[1] = link->prepared = NULL;
     }
     pthread_mutex_unlock(&link->lock);
-    if (buffers.count > 0) {
+    if (buffers.count > 0)
         buffers_write(disk, &buffers, &returned);
+    if (left.segment != 0)
+        left_close(disk, left);
+    if (returned.count > 0 || left.segment != 0)
         disk_publish(disk, &returned, NULL);
-    }
     reads_serve(disk, &reads);
     if (stopping)
         stop(disk, unused);
@@ -321,7 +352,7 @@ enum result journal_disk_new(struct journal *journal, uint16_t stream, struct ev
     disk->journal = journal;
     disk->chain = chain;
     disk->loop = loop;
-    disk->reached.accepts = true;
+    disk->reached.accepts = disk->reached.welcomes = true;
     disk->reached.durable_at.stream = stream;
     int failed = pthread_mutex_init(&disk->link.lock, NULL);
     ensure(failed == 0);

@@ -39,7 +39,11 @@ struct journal_disk {
 
     struct journal_reached reached; // copied to the link after each turn
     uint32_t failures;              // in a row
-    bool space_low;
+    enum disk_space {
+        DISK_SPACE_ENOUGH,
+        DISK_SPACE_SHORT, // no new associations
+        DISK_SPACE_LOW,   // no new instances either
+    } space;
     bool failing; // failure_limit reached
     struct ev_timer lazy_timer;
 

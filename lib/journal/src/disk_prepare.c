@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Segments before they are needed, and the two levels of space (ENGINE 3). Thread: the disk thread's.
+// Segments before they are needed, and the levels of space (ENGINE 3). Thread: the disk thread's.
 //
 // A normal segment is made only while the reserve stays free behind it. Below that the worker gets nothing,
 // until it can not append even a small record: then it gets a small segment out of the reserve, which takes
@@ -13,23 +13,31 @@
 // What the folder, the key file and the ledger next door may need meanwhile.
 #define SPACE_MARGIN MIB
 
-// Looks at the disk. Intake stops below the watermark and resumes a little above it.
-static void space_look(struct journal_disk *disk, uint64_t *free_bytes)
+// The level of room now. It is left upwards a little above where it was entered.
+static enum disk_space space_level(const struct journal_disk *disk, uint64_t room)
 {
-    struct journal *journal = disk->journal;
-    struct fs_space space;
-    uint64_t mark = journal->options.watermark;
-    enum result result = fs_space_get(journal->fs, &space);
-    *free_bytes = 0;
+    const struct journal_options *options = &disk->journal->options;
+    uint64_t low = options->watermark;
+    uint64_t little = options->association_watermark;
+    if (disk->space >= DISK_SPACE_LOW)
+        low += low / 16;
+    if (disk->space >= DISK_SPACE_SHORT)
+        little += little / 16;
+    if (room < low)
+        return DISK_SPACE_LOW;
+    return room < little ? DISK_SPACE_SHORT : DISK_SPACE_ENOUGH;
+}
+
+// Looks at the disk and the quota; *room is 0 if that fails.
+static void space_look(struct journal_disk *disk, uint64_t *room)
+{
+    enum result result = segment_room_get(disk->journal, room);
     if (result != OK) {
+        *room = 0;
         log_event(JOURNAL_SPACE_UNKNOWN, log_number(disk->stream), log_text(result_text(result)));
         return;
     }
-    *free_bytes = space.free;
-    pthread_mutex_lock(&journal->lock);
-    journal->free_bytes = space.free;
-    pthread_mutex_unlock(&journal->lock);
-    disk->space_low = space.free < (disk->space_low ? mark + mark / 16 : mark);
+    disk->space = space_level(disk, *room);
     disk_accepts_update(disk);
 }
 
@@ -61,17 +69,17 @@ static enum result create(struct journal_disk *disk, uint64_t size, uint16_t fla
 static enum result create_fitting(struct journal_disk *disk)
 {
     const struct journal_options *options = &disk->journal->options;
-    uint64_t free_bytes;
+    uint64_t room;
     enum result result = ERR_SPACE;
-    space_look(disk, &free_bytes);
-    if (free_bytes >= options->segment_size && free_bytes - options->segment_size >= options->reserve)
+    space_look(disk, &room);
+    if (room >= options->segment_size && room - options->segment_size >= options->reserve)
         result = create(disk, options->segment_size, 0);
     if (result != ERR_SPACE || disk->want != JOURNAL_WANT_URGENT) {
         disk->reached.shortage = result == ERR_SPACE ? JOURNAL_SHORTAGE_NORMAL : JOURNAL_SHORTAGE_NONE;
         return result;
     }
     uint64_t size = reserve_segment_size(options);
-    if (free_bytes >= size + SPACE_MARGIN)
+    if (room >= size + SPACE_MARGIN)
         result = create(disk, size, JOURNAL_SEGMENT_RESERVE);
     disk->reached.shortage = result == OK ? JOURNAL_SHORTAGE_NORMAL : JOURNAL_SHORTAGE_ALL;
     return result;
@@ -127,14 +135,14 @@ static void on_retry(void *arg)
 static void on_space(void *arg)
 {
     struct journal_disk *disk = arg;
-    uint64_t free_bytes;
+    uint64_t room;
     MAGIC_CHECK(disk, JOURNAL_DISK_MAGIC);
     ev_timer_start(&disk->space_timer, disk->journal->options.space_interval);
-    bool accepted = disk->reached.accepts;
-    space_look(disk, &free_bytes);
+    enum disk_space before = disk->space;
+    space_look(disk, &room);
     disk_read_files_close(disk, true);
     disk_prepare(disk);
-    if (accepted != disk->reached.accepts)
+    if (before != disk->space)
         disk_publish(disk, NULL, NULL);
 }
 

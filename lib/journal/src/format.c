@@ -46,7 +46,7 @@ void journal_page_encode(const struct journal_page *page, uint8_t *out)
 static bool page_is_plausible(const struct journal_page *page)
 {
     bool worker = page->stream <= JOURNAL_STREAM_MAX;
-    if (!worker && page->stream != JOURNAL_STREAM_CONTROL)
+    if (!worker && page->stream != JOURNAL_STREAM_CONTROL && page->stream != JOURNAL_STREAM_COPY)
         return false;
     if (page->segment == 0 || page->life == 0)
         return false;

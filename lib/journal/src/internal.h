@@ -56,6 +56,7 @@ struct segment_chain { // one stream in the catalog
     struct list_node node;
     uint16_t stream;
     bool has_writer;                   // [lock]
+    bool unwelcoming;                  // [lock] wants no new association
     bool refused;                      // [lock] accepts no instance
     bool failed;                       // [lock] because of failures in a row
     uint32_t highest;                  // [lock] segment number ever used
@@ -76,11 +77,17 @@ struct journal {
     void *on_durable_arg;
     uint64_t life;         // [lock]
     uint64_t highest_life; // [lock]
-    uint64_t free_bytes;   // [lock]
+    uint64_t free_bytes;   // [lock] of the disk, at the last look
+    uint64_t room;         // [lock] the same within the quota
     uint32_t readers;      // [lock] that exist
     atomic_uint_fast64_t order;
-    uint64_t *dropped; // receipts, sorted; set by recovery before any thread starts
-    size_t dropped_count;
+    // Receipts without all their records, sorted; set by recovery before any thread starts. Of a copy that is
+    // not complete only the copy is dropped.
+    struct journal_dropped {
+        uint64_t *receipts;
+        size_t count;
+    } dropped, dropped_copies;
+    uint32_t copy_floor; // [lock] segments of the copy stream from here on are not to be reclaimed; 0: none
     bool (*is_needed)(void *arg, uint16_t stream, uint32_t segment); // NULL: nothing is known to be needed
     void *is_needed_arg;
 };
@@ -110,13 +117,18 @@ void segment_state_set(struct journal *journal, struct journal_segment *segment,
 // The one place that takes numbers: the next segment of the stream, and `receipts` receipt numbers for it.
 void catalog_numbers_take(struct journal *journal, struct segment_chain *chain, uint64_t receipts,
                           uint32_t *segment, uint64_t *receipt_first);
-void catalog_refusal_set(struct journal *journal, uint16_t stream, bool refused, bool failed);
+struct catalog_refusal {
+    bool unwelcoming, refused, failed;
+};
+void catalog_refusal_set(struct journal *journal, uint16_t stream, struct catalog_refusal refusal);
 
 // ---- segment.c ----
 
 void segment_path(const struct journal *journal, uint16_t stream, uint32_t number,
                   char *out);                                         // FS_PATH_MAX + 1
 struct journal_segment *segment_new(const struct journal_page *page); // NULL: no memory
+// Bytes that the journal may still take: free on the disk, and within the quota. ERR_IO.
+enum result segment_room_get(struct journal *journal, uint64_t *room) MUST_USE;
 // Creates file and key of the next segment, durable, and adds it to the catalog as PREPARED. *file is open
 // for writing and the caller's; *segment is a reference.
 enum result segment_create(struct journal *journal, struct segment_chain *chain, uint64_t size,

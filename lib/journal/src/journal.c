@@ -14,11 +14,13 @@ void journal_options_default(struct journal_options *options)
     *options = (struct journal_options){
         .folder = "journal",
         .segment_size = JOURNAL_SEGMENT_SIZE_DEFAULT,
+        .association_watermark = 6 * GIB,
         .watermark = 4 * GIB,
         .reserve = 1 * GIB,
         .unsynced_limit = 8 * MIB,
         .queue_limit = 1 * MIB,
         .writeback = 1 * MIB,
+        .segment_age = 3600 * NSEC_PER_SEC,
         .lazy_sync = 200 * NSEC_PER_MS,
         .space_interval = NSEC_PER_SEC,
         .retry_interval = NSEC_PER_SEC,
@@ -35,10 +37,11 @@ static bool options_are_valid(const struct journal_options *o)
         return false;
     if (o->unsynced_limit + o->queue_limit + 4 * (uint64_t)JOURNAL_RECORD_MAX > JOURNAL_GAP_MAX)
         return false;
-    if (o->reserve > o->watermark || o->unsynced_limit < 2 * (uint64_t)JOURNAL_RECORD_MAX)
+    if (o->reserve > o->watermark || o->watermark > o->association_watermark ||
+        o->unsynced_limit < 2 * (uint64_t)JOURNAL_RECORD_MAX)
         return false;
     return o->queue_limit >= JOURNAL_RECORD_MAX && o->writeback > 0 && o->failure_limit > 0 &&
-           o->space_interval > 0 && o->retry_interval > 0;
+           o->space_interval > 0 && o->retry_interval > 0 && o->segment_age > 0;
 }
 
 enum result journal_new(const struct journal_options *options, struct fs *fs, struct seal_keyring *keyring,
@@ -59,7 +62,7 @@ enum result journal_new(const struct journal_options *options, struct fs *fs, st
     journal->options.folder = journal->folder;
     journal->fs = fs;
     journal->keyring = keyring;
-    journal->free_bytes = UINT64_MAX;
+    journal->free_bytes = journal->room = UINT64_MAX;
     list_init(&journal->streams);
     int failed = pthread_mutex_init(&journal->lock, NULL);
     ensure(failed == 0);
@@ -83,7 +86,8 @@ void journal_free(struct journal *journal)
         free(chain);
     }
     pthread_mutex_destroy(&journal->lock);
-    free(journal->dropped);
+    free(journal->dropped.receipts);
+    free(journal->dropped_copies.receipts);
     MAGIC_CLEAR(journal);
     free(journal);
 }
@@ -117,10 +121,13 @@ void journal_health_get(struct journal *journal, struct journal_health *out)
     struct journal_health health = {0};
     pthread_mutex_lock(&journal->lock);
     health.free_bytes = journal->free_bytes;
+    health.room = journal->room;
+    health.quota = journal->options.quota;
     LIST_EACH(&journal->streams, node)
     {
         const struct segment_chain *chain = CONTAINER_OF(node, struct segment_chain, node);
         health.streams += chain->has_writer;
+        health.streams_unwelcoming += chain->has_writer && chain->unwelcoming;
         health.streams_refused += chain->has_writer && chain->refused;
         health.streams_failed += chain->has_writer && chain->failed;
         health.segments += chain->count;

@@ -47,7 +47,8 @@ struct journal_reached {
     uint64_t durable;
     struct journal_position durable_at;
     uint64_t generation; // one more for each death
-    bool accepts;
+    bool welcomes;       // new associations
+    bool accepts;        // new instances
     enum journal_shortage shortage;
     bool stopped;
 };
@@ -55,9 +56,10 @@ struct journal_reached {
 struct journal_link {
     pthread_mutex_t lock;
     // worker to disk
-    struct list buffers;    // struct journal_buffer
-    struct list reads;      // struct journal_read
-    enum journal_want want; // what the worker lacks; it says NOTHING when it takes the prepared segment
+    struct list buffers;          // struct journal_buffer
+    struct list reads;            // struct journal_read
+    enum journal_want want;       // what the worker lacks; it says NOTHING when it takes the prepared segment
+    struct journal_position left; // the worker has gone on behind this position: its segment may be closed
     bool stop;
     struct journal_segment *unused[2]; // with stop: segments that the worker will never write to
     bool has_stream;                   // the worker's half is there

@@ -268,12 +268,17 @@ static int compare_numbers(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static bool is_copy(const struct journal_reader *reader)
+{
+    return reader->segment->stream == JOURNAL_STREAM_COPY;
+}
+
 static bool was_dropped(const struct journal_reader *reader, uint64_t receipt)
 {
     const struct journal *journal = reader->journal;
-    return reader->segment->earlier && journal->dropped_count > 0 &&
-           bsearch(&receipt, journal->dropped, journal->dropped_count, sizeof receipt, compare_numbers) !=
-               NULL;
+    const struct journal_dropped *dropped = is_copy(reader) ? &journal->dropped_copies : &journal->dropped;
+    return reader->segment->earlier && dropped->count > 0 &&
+           bsearch(&receipt, dropped->receipts, dropped->count, sizeof receipt, compare_numbers) != NULL;
 }
 
 // The record at reader->at, whose header is good. *yield false: it is of no interest to the caller.
@@ -301,7 +306,7 @@ static enum result record_take(struct journal_reader *reader, const struct journ
     reader->at.offset = next;
     entry->next = reader->at;
     if (header->type == JOURNAL_CLOSE && was_dropped(reader, header->receipt))
-        entry->kind = JOURNAL_ENTRY_INCOMPLETE;
+        entry->kind = is_copy(reader) ? JOURNAL_ENTRY_TORN : JOURNAL_ENTRY_INCOMPLETE;
     if (header->type == JOURNAL_DEATH && !(reader->flags & JOURNAL_READER_RECOVERING))
         *yield = false;
     return OK;

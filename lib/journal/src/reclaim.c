@@ -19,6 +19,12 @@ static bool is_committed(struct journal_position committed, uint32_t segment, ui
     return committed.segment > segment || (committed.segment == segment && committed.offset >= end);
 }
 
+// It holds part of a copy whose CLOSE the ledger has not committed yet. The lock is held.
+static bool copy_is_under_way(const struct journal *journal, uint16_t stream, uint32_t segment)
+{
+    return stream == JOURNAL_STREAM_COPY && journal->copy_floor != 0 && segment >= journal->copy_floor;
+}
+
 size_t journal_reclaim_candidates(struct journal *journal, struct journal_position committed,
                                   uint32_t *segments, size_t max)
 {
@@ -30,8 +36,9 @@ size_t journal_reclaim_candidates(struct journal *journal, struct journal_positi
     for (size_t i = 0; i < chain->count && got < max; i++) {
         const struct journal_segment *segment = chain->segments[i];
         bool newest = i + 1 == chain->count;
-        if (is_complete(segment->state) && is_committed(committed, segment->number, segment->end) &&
-            !(newest && committed.stream == JOURNAL_STREAM_CONTROL))
+        bool is_kept = (newest && committed.stream == JOURNAL_STREAM_CONTROL) ||
+                       copy_is_under_way(journal, committed.stream, segment->number);
+        if (is_complete(segment->state) && is_committed(committed, segment->number, segment->end) && !is_kept)
             segments[got++] = segment->number;
     }
     pthread_mutex_unlock(&journal->lock);
@@ -47,8 +54,11 @@ enum result journal_segment_reclaim(struct journal *journal, struct journal_posi
     if (found == NULL)
         return ERR_MISSING;
     segment_state_get(journal, found, &state, &end);
+    pthread_mutex_lock(&journal->lock);
+    bool is_kept = copy_is_under_way(journal, committed.stream, segment);
+    pthread_mutex_unlock(&journal->lock);
     enum result result = ERR_REFUSED;
-    if (is_complete(state) && is_committed(committed, segment, end))
+    if (is_complete(state) && is_committed(committed, segment, end) && !is_kept)
         result = segment_erase(journal, committed.stream, segment);
     if (result == OK) {
         log_event(JOURNAL_SEGMENT_RECLAIMED, log_number(committed.stream), log_number(segment));

@@ -68,7 +68,7 @@ static void page_guess(struct found_file *found)
     };
     // Above every number that such a segment can have reserved.
     uint64_t first = found->first.receipt;
-    if (found->stream != JOURNAL_STREAM_CONTROL && journal_receipt_stream(first) == found->stream) {
+    if (found->stream <= JOURNAL_STREAM_MAX && journal_receipt_stream(first) == found->stream) {
         found->page.receipt_first = first;
         found->page.receipt_limit = first + 2 * JOURNAL_SEGMENT_SIZE_MAX / JOURNAL_BYTES_PER_RECEIPT;
     }
@@ -307,6 +307,12 @@ static int compare_receipts(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void dropped_sort(struct journal_dropped *dropped)
+{
+    if (dropped->count > 0)
+        qsort(dropped->receipts, dropped->count, sizeof dropped->receipts[0], compare_receipts);
+}
+
 enum result journal_recover(struct journal *journal, const struct journal_floor *floors, size_t floor_count,
                             uint64_t life_floor, uint32_t flags, struct journal_recovery *report)
 {
@@ -336,16 +342,16 @@ enum result journal_recover(struct journal *journal, const struct journal_floor 
         if (result == OK)
             result = recovery_stream_read(journal, chain, start, read_only, report);
     }
-    if (journal->dropped_count > 0)
-        qsort(journal->dropped, journal->dropped_count, sizeof journal->dropped[0], compare_receipts);
+    dropped_sort(&journal->dropped);
+    dropped_sort(&journal->dropped_copies);
     journal->highest_life = report->life > life_floor ? report->life : life_floor;
     return result;
 }
 
 const uint64_t *journal_recovery_dropped(struct journal *journal, size_t *count)
 {
-    *count = journal->dropped_count;
-    return journal->dropped;
+    *count = journal->dropped.count;
+    return journal->dropped.receipts;
 }
 
 // ---- begin of a life ----

@@ -211,14 +211,21 @@ static enum result receipt_check(struct tail *tail, struct journal_position at, 
     return result;
 }
 
+// A copy that is not complete was never synced: what it was made from is still there.
 static enum result receipt_drop(struct tail *tail, uint64_t receipt)
 {
     struct journal *journal = tail->journal;
-    uint64_t *grown = realloc(journal->dropped, (journal->dropped_count + 1) * sizeof *grown);
+    bool is_copy = tail->chain->stream == JOURNAL_STREAM_COPY;
+    struct journal_dropped *dropped = is_copy ? &journal->dropped_copies : &journal->dropped;
+    uint64_t *grown = realloc(dropped->receipts, (dropped->count + 1) * sizeof *grown);
     if (grown == NULL)
         return ERR_NOMEM;
-    grown[journal->dropped_count++] = receipt;
-    journal->dropped = grown;
+    grown[dropped->count++] = receipt;
+    dropped->receipts = grown;
+    if (is_copy) {
+        tail->report->copies_dropped++;
+        return OK;
+    }
     tail->report->receipts_dropped++;
     log_event(JOURNAL_RECEIPT_INCOMPLETE, log_number(receipt));
     return OK;

@@ -36,6 +36,33 @@ struct journal_segment *segment_new(const struct journal_page *page)
     return segment;
 }
 
+static uint64_t bytes_used(struct journal *journal)
+{
+    struct journal_health health;
+    journal_health_get(journal, &health);
+    return health.bytes;
+}
+
+enum result segment_room_get(struct journal *journal, uint64_t *room)
+{
+    struct fs_space space;
+    uint64_t quota = journal->options.quota;
+    enum result result = fs_space_get(journal->fs, &space);
+    if (result != OK)
+        return result;
+    *room = space.free;
+    if (quota > 0) {
+        uint64_t used = bytes_used(journal);
+        uint64_t left = used < quota ? quota - used : 0;
+        *room = left < *room ? left : *room;
+    }
+    pthread_mutex_lock(&journal->lock);
+    journal->free_bytes = space.free;
+    journal->room = *room;
+    pthread_mutex_unlock(&journal->lock);
+    return OK;
+}
+
 // File with room for everything and a format page, and its name: all durable.
 static enum result file_create(struct journal *journal, const char *path, const struct journal_page *page,
                                struct fs_file **out)
@@ -83,7 +110,7 @@ enum result segment_create(struct journal *journal, struct segment_chain *chain,
 {
     char path[FS_PATH_MAX + 1];
     struct fs_file *file = NULL;
-    bool has_receipts = chain->stream != JOURNAL_STREAM_CONTROL && !(flags & JOURNAL_SEGMENT_RESERVE);
+    bool has_receipts = chain->stream <= JOURNAL_STREAM_MAX && !(flags & JOURNAL_SEGMENT_RESERVE);
     uint64_t receipts = has_receipts ? size / JOURNAL_BYTES_PER_RECEIPT : 0;
     struct journal_page page = {.version = JOURNAL_FORMAT_VERSION,
                                 .flags = flags,

@@ -50,6 +50,12 @@ bool journal_stream_accepts(const struct journal_stream *stream)
     return stream->reached.accepts && !stream->stopping;
 }
 
+bool journal_stream_welcomes(const struct journal_stream *stream)
+{
+    MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
+    return stream->reached.welcomes && !stream->stopping;
+}
+
 struct journal_position journal_stream_end(const struct journal_stream *stream)
 {
     struct journal_position end = {stream->number, 0, 0};
@@ -82,6 +88,8 @@ void stream_ask(struct journal_stream *stream, enum journal_want want)
 static void segment_change(struct journal_stream *stream)
 {
     stream_post(stream);
+    ev_timer_stop(&stream->age);
+    stream->is_aged = false;
     segment_unref(stream->journal, &stream->active);
     stream->active = stream->spare;
     stream->spare = NULL;
@@ -93,6 +101,34 @@ static void segment_change(struct journal_stream *stream)
 static bool is_reserve(const struct journal_segment *segment)
 {
     return segment->flags & JOURNAL_SEGMENT_RESERVE;
+}
+
+// ENGINE 4: what nobody writes to any more must not keep its key for ever, so a segment that is old enough is
+// left for the next one, and the disk side is told that nothing more comes.
+static void segment_leave_aged(struct journal_stream *stream)
+{
+    if (!stream->is_aged || stream->stopping || stream->spare == NULL || is_reserve(stream->spare))
+        return;
+    struct journal_position left = journal_stream_end(stream);
+    segment_change(stream);
+    pthread_mutex_lock(&stream->link->lock);
+    stream->link->left = left;
+    pthread_mutex_unlock(&stream->link->lock);
+    ev_wake_signal(&stream->link->disk_wake);
+}
+
+static void on_age(void *arg)
+{
+    struct journal_stream *stream = arg;
+    MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
+    stream->is_aged = true;
+    segment_leave_aged(stream);
+}
+
+void stream_age_begin(struct journal_stream *stream)
+{
+    if (!ev_timer_is_armed(&stream->age))
+        ev_timer_start(&stream->age, stream->journal->options.segment_age);
 }
 
 enum result stream_segment_ready(struct journal_stream *stream, uint32_t size, bool bulk)
@@ -252,6 +288,7 @@ static void segment_receive(struct journal_stream *stream, struct journal_segmen
     // One out of the reserve is taken into use at once, so that it never stands in the way of a normal one.
     if (stream->active == NULL || is_reserve(segment))
         segment_change(stream);
+    segment_leave_aged(stream);
 }
 
 static void reached_update(struct journal_stream *stream, const struct journal_reached *reached)
@@ -360,6 +397,7 @@ enum result journal_stream_new(struct journal_disk *disk, struct ev_loop *loop,
     }
     ev_wake_init(&stream->wake, loop, on_wake, stream);
     ev_task_init(&stream->flush, loop, on_flush, stream);
+    ev_timer_init(&stream->age, loop, on_age, stream);
     pthread_mutex_lock(&link->lock);
     ensure(!link->has_stream);
     link->has_stream = true;
@@ -377,6 +415,7 @@ void journal_stream_stop(struct journal_stream *stream, void (*done)(void *arg),
     MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
     ensure(!stream->stopping);
     stream_post(stream);
+    ev_timer_stop(&stream->age);
     stream->stopping = true;
     stream->stopped = done;
     stream->stopped_arg = arg;
@@ -415,6 +454,7 @@ void journal_stream_free(struct journal_stream *stream)
     pthread_mutex_unlock(&link->lock);
     ev_wake_fini(&stream->wake);
     ev_task_fini(&stream->flush);
+    ev_timer_fini(&stream->age);
     if (stream->buffer != NULL)
         list_append(&link->returned, &stream->buffer->node);
     buffers_free(stream, &link->buffers);

@@ -35,6 +35,8 @@ struct journal_stream {
     struct journal_stream_events events;
     struct ev_wake wake;
     struct ev_task flush;
+    struct ev_timer age; // of the active segment, from its first record
+    bool is_aged;        // it is left as soon as there is another
     struct seal_cipher *seal_cipher;
     struct seal_cipher *open_cipher;
 
@@ -71,7 +73,8 @@ enum result stream_segment_ready(struct journal_stream *stream, uint32_t size, b
 // A buffer of the active segment with room for `size` bytes at its end.
 enum result stream_buffer_ready(struct journal_stream *stream, uint32_t size) MUST_USE;
 void stream_ask(struct journal_stream *stream, enum journal_want want);
-void stream_post(struct journal_stream *stream); // the buffer being filled, if it holds anything
+void stream_post(struct journal_stream *stream);      // the buffer being filled, if it holds anything
+void stream_age_begin(struct journal_stream *stream); // the active segment gets its first record
 bool stream_has_room(const struct journal_stream *stream);
 
 // append.c

@@ -104,6 +104,7 @@ static void recover_and_check(struct rig *rig)
 static void history(uint64_t seed)
 {
     struct rig *rig = rig_new(seed);
+    rig->options.segment_age = (1 + rig_random(rig, 20)) * NSEC_PER_SEC;
     uint64_t lives = 2 + rig_random(rig, 3);
     for (uint64_t i = 0; i < lives; i++) {
         recover_and_check(rig);

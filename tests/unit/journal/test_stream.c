@@ -286,6 +286,78 @@ static void test_watermark_and_reserve(void **state)
     rig_free(rig);
 }
 
+// ENGINE 3: first associations, then instances; and a quota counts like a disk of that size.
+static void test_levels_and_quota(void **state)
+{
+    struct rig *rig = rig_new(16);
+    struct journal_health health;
+    (void)state;
+    rig->options.quota = 200 * MIB;
+    rig->options.association_watermark = 96 * MIB;
+    rig_boot(rig);
+    rig_settle(rig);
+    assert_true(journal_stream_welcomes(rig->stream));
+    journal_health_get(rig->journal, &health);
+    assert_int_equal(health.quota, 200 * MIB);
+    assert_int_equal(health.room, health.quota - health.bytes);
+    rig_set_free(rig, 90 * MIB);
+    rig_settle(rig);
+    assert_false(journal_stream_welcomes(rig->stream));
+    assert_true(journal_stream_accepts(rig->stream));
+    rig_set_free(rig, 60 * MIB);
+    rig_settle(rig);
+    assert_false(journal_stream_accepts(rig->stream));
+    rig_set_free(rig, 1000 * MIB);
+    rig_settle(rig);
+    assert_true(journal_stream_welcomes(rig->stream));
+    // The disk has room; the journal takes no more than its quota all the same.
+    uint32_t stored = 0;
+    for (; journal_stream_accepts(rig->stream); stored++) {
+        (void)instance_store(rig, 4, JOURNAL_BODY_MAX);
+        rig_settle(rig);
+    }
+    journal_health_get(rig->journal, &health);
+    assert_true(health.room < rig->options.watermark && stored > 60);
+    assert_true(health.bytes <= health.quota - rig->options.reserve);
+    assert_false(journal_stream_welcomes(rig->stream));
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// ENGINE 4: the key of a segment that nobody writes to any more must be able to go.
+static void test_old_segment_is_closed(void **state)
+{
+    struct rig *rig = rig_new(17);
+    struct journal_segment_info info[4];
+    struct check check;
+    (void)state;
+    rig->options.segment_age = 5 * NSEC_PER_SEC;
+    rig_boot(rig);
+    (void)instance_store(rig, 1, 1000);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, info, 4), 2);
+    assert_int_equal(info[0].state, JOURNAL_SEGMENT_ACTIVE);
+    for (int i = 0; i < 6; i++)
+        rig_settle(rig);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, info, 4), 3);
+    assert_int_equal(info[0].state, JOURNAL_SEGMENT_CLOSED);
+    assert_int_equal(info[1].state, JOURNAL_SEGMENT_PREPARED);
+    for (int i = 0; i < 20; i++) // nothing was written to the next one: it stays
+        rig_settle(rig);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, info, 4), 3);
+    (void)instance_store(rig, 2, 1000);
+    assert_int_equal(journal_segments_get(rig->journal, RIG_STREAM, 1, info, 4), 3);
+    assert_int_equal(info[1].state, JOURNAL_SEGMENT_ACTIVE);
+    rig_ledger_read(rig);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 2);
+    rig_crash(rig);
+    rig_boot(rig);
+    rig_check(rig, &check);
+    assert_int_equal(check.corrupt, 0);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
 struct reading {
     struct journal_read read;
     enum result result;
@@ -417,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_write_error),
         cmocka_unit_test(test_failures_stop_intake),
         cmocka_unit_test(test_watermark_and_reserve),
+        cmocka_unit_test(test_levels_and_quota),
+        cmocka_unit_test(test_old_segment_is_closed),
         cmocka_unit_test(test_read_back),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_limits),

@@ -32,8 +32,10 @@
 #define JOURNAL_SEGMENT_SIZE_MAX     (1024u * 1024u * 1024u)
 #define JOURNAL_SEGMENT_SIZE_DEFAULT (256u * 1024u * 1024u)
 
-// Streams: 0.. are workers; the control stream holds starts and epochs.
+// Streams: 0.. are workers; the control stream holds starts and epochs, the copy stream what was copied
+// forward out of segments that had to go (copy.h).
 #define JOURNAL_STREAM_CONTROL 0xFFFFu
+#define JOURNAL_STREAM_COPY    0xFFFEu
 #define JOURNAL_STREAM_MAX     0x0FFFu // highest worker stream
 
 // Receipt number = stream << 48 | counter; the counter starts at 1, so 0 is "no receipt".

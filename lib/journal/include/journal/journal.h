@@ -24,12 +24,19 @@ struct journal_options {
     const char
         *folder; // of the segments, relative to the fs root; made if missing; borrowed during journal_new
     uint64_t segment_size; // JOURNAL_SEGMENT_SIZE_MIN..MAX, default 256 MiB; a multiple of 4 KiB
-    uint64_t watermark;    // bytes free on the disk below which no new instance is accepted; default 4 GiB
-    uint64_t reserve; // bytes free that only OUTCOME, DROP, SENT, EPOCH may use; < watermark; default 1 GiB
+    uint64_t quota; // bytes that all segment files may take together; 0, the default: what the disk has
+    // Room is what is free on the disk, and no more than what is left of the quota.
+    uint64_t association_watermark; // room below which no new association should be accepted; >= watermark;
+                                    // default 6 GiB
+    uint64_t watermark;             // room below which no new instance is accepted; default 4 GiB
+    uint64_t
+        reserve; // room that only OUTCOME, DROP, SENT, EPOCH and copies may use; < watermark; default 1 GiB
     uint64_t unsynced_limit; // bytes of a stream that may be unsynced; default 8 MiB
     uint64_t queue_limit;    // bytes of a stream that wait to be written; default 1 MiB
     uint64_t writeback;      // bytes written between two starts of writeback; default 1 MiB
-    uint64_t lazy_sync;      // ns after which SENT, OUTCOME and DROP are synced at the latest; default 200 ms
+    uint64_t segment_age; // ns after its first record at which a segment is closed, full or not, so that it
+                          // can go; default 1 h
+    uint64_t lazy_sync;   // ns after which SENT, OUTCOME and DROP are synced at the latest; default 200 ms
     uint64_t space_interval; // ns between two looks at the free space; default 1 s
     uint64_t retry_interval; // ns before a segment is prepared again after a failure; default 1 s
     uint32_t failure_limit;  // failures in a row after which a stream accepts no instance; default 3
@@ -90,12 +97,15 @@ void journal_listen(struct journal *journal, void (*on_durable)(void *arg, uint1
 
 // Streams for which intake is stopped, and why, for status and readiness.
 struct journal_health {
-    uint32_t streams;         // that exist as writers
-    uint32_t streams_refused; // that accept no instance now (space or failures)
-    uint32_t streams_failed;  // of these, by failures in a row: readiness is red
-    uint64_t segments;        // in the catalog
+    uint32_t streams;             // that exist as writers
+    uint32_t streams_unwelcoming; // that want no new association (room or failures)
+    uint32_t streams_refused;     // of these, that accept no instance now
+    uint32_t streams_failed;      // of these, by failures in a row: readiness is red
+    uint64_t segments;            // in the catalog
     uint64_t dead_segments;
     uint64_t bytes;      // files of all segments
-    uint64_t free_bytes; // at the last look at the disk; UINT64_MAX before the first
+    uint64_t quota;      // as in the options; 0: none
+    uint64_t free_bytes; // of the disk, at the last look; UINT64_MAX before the first
+    uint64_t room;       // the same within the quota
 };
 void journal_health_get(struct journal *journal, struct journal_health *out);

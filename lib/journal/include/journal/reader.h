@@ -27,7 +27,8 @@ enum journal_entry_kind {
     // Bytes that are known to have been durable, and are bad now: quarantine and report. receipt if it is
     // known.
     JOURNAL_ENTRY_CORRUPT = 3,
-    // Bytes that were never known to be durable, and are bad: skipped, to be counted.
+    // Bytes that were never known to be durable, and are bad: skipped, to be counted. Also the CLOSE of a
+    // copy (copy.h) that is not complete.
     JOURNAL_ENTRY_TORN = 4,
 };
 

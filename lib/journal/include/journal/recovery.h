@@ -35,6 +35,7 @@ struct journal_recovery {
     uint64_t records_corrupt;   // bad below it
     uint64_t receipts_complete; // with a CLOSE above the highest claimed position, and all chunks authentic
     uint64_t receipts_dropped;  // with such a CLOSE, but not complete and authentic
+    uint64_t copies_dropped;    // copies (copy.h) that were not complete: their receipts stay where they were
     uint64_t life;              // highest found
 };
 

@@ -71,6 +71,9 @@ uint16_t journal_stream_number(const struct journal_stream *stream);
 // over it. While the stream accepts nothing new there is no segment to wait for: what comes is to be read and
 // refused. After false on_room is called once there is room.
 bool journal_stream_room(struct journal_stream *stream);
+// Whether new store associations should be accepted: false below the higher watermark, and whenever
+// journal_stream_accepts() is false (many scanners give up a job on A700, ENGINE 3).
+bool journal_stream_welcomes(const struct journal_stream *stream);
 // Whether new instances may begin: false below the watermark of space and after failure_limit failures in a
 // row (A700).
 bool journal_stream_accepts(const struct journal_stream *stream);
