@@ -54,6 +54,11 @@ static enum result nodes_make(struct gateway *gateway)
     return OK;
 }
 
+uint32_t gateway_day(uint64_t wall)
+{
+    return (uint32_t)(wall / NSEC_PER_SEC / (24 * 3600));
+}
+
 static enum result pauses_load(struct gateway *gateway)
 {
     struct control_pause pauses[64];

@@ -80,6 +80,7 @@ struct gateway {
     struct ev_wake capability_wake; // ledger loop: answers to persist
     struct ev_timer ledger_pace;
     struct ev_timer ledger_retry;
+    struct ev_timer day_timer;   // ledger loop: has the day changed?
     atomic_bool ledger_is_stuck; // its last try failed
     bool has_stop;
     struct ev_timer stop_retry;  // main loop
@@ -111,6 +112,9 @@ MUST_USE enum result gateway_start(struct gateway *gateway);
 void gateway_stop(struct gateway *gateway, void (*done)(void *arg), void *arg);
 // Loops have ended (or were killed). Does no I/O on what is lost anyway. NULL is fine.
 void gateway_free(struct gateway *gateway);
+
+// Days since 1970-01-01 UTC, for the keyring, of a wall clock in nanoseconds.
+uint32_t gateway_day(uint64_t wall);
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);

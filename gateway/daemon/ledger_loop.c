@@ -8,6 +8,7 @@ enum { CATCH_UP_BUDGET = 2048, RECLAIM_MOST = 16 };
 // Each commit of the ledger syncs the disk that the journal needs for its acknowledgements, and nothing waits
 // for the ledger: so what has become durable within this time goes into one commit.
 #define LEDGER_PACE_NS (100 * NSEC_PER_MS)
+#define DAY_LOOK_NS    (10 * NSEC_PER_SEC) // the wall clock may be set at any time
 
 // ENGINE 4: a segment goes when the committed vector is past it and nothing in it is live.
 static void reclaim(struct gateway *gateway)
@@ -65,6 +66,15 @@ static void on_durable(void *arg, uint16_t stream)
     ev_wake_signal(&gateway->ledger_wake);
 }
 
+// A new day gets a new intermediate key, and yesterday's goes with its last segment (ENGINE 4). Here, as the
+// key file is written.
+static void on_day(void *arg)
+{
+    struct gateway *gateway = arg;
+    seal_keyring_day_set(gateway->platform.keyring, gateway_day(ev_wall_now(gateway->platform.ledger_loop)));
+    ev_timer_start(&gateway->day_timer, DAY_LOOK_NS);
+}
+
 void ledger_loop_persist_later(void *arg)
 {
     struct gateway *gateway = arg;
@@ -78,12 +88,14 @@ void ledger_loop_init(struct gateway *gateway)
     ev_wake_init(&gateway->capability_wake, loop, on_persist, gateway);
     ev_timer_init(&gateway->ledger_pace, loop, on_pace, gateway);
     ev_timer_init(&gateway->ledger_retry, loop, on_retry, gateway);
+    ev_timer_init(&gateway->day_timer, loop, on_day, gateway);
 }
 
 void ledger_loop_start(struct gateway *gateway)
 {
     journal_listen(gateway->journal, on_durable, gateway);
     ev_wake_signal(&gateway->ledger_wake);
+    ev_timer_start(&gateway->day_timer, DAY_LOOK_NS);
 }
 
 void ledger_loop_fini(struct gateway *gateway)
@@ -95,4 +107,5 @@ void ledger_loop_fini(struct gateway *gateway)
     ev_wake_fini(&gateway->capability_wake);
     ev_timer_fini(&gateway->ledger_pace);
     ev_timer_fini(&gateway->ledger_retry);
+    ev_timer_fini(&gateway->day_timer);
 }

@@ -14,7 +14,7 @@
 #include "daemon/threads.h"
 #include "ev/real.h"
 #include "front/listener.h"
-#include "seal/master.h"
+#include "seal/keys.h"
 #include "store/control.h"
 #include "store/lmdb.h"
 #include <errno.h>
@@ -78,14 +78,12 @@ static enum result keys_open(struct process *process)
 {
     const struct configuration_gateway *conf = &process->configuration->gateway;
     struct seal_problem problem = {.text = ""};
-    struct seal_master *master = NULL;
-    enum result result = conf->master_key_file != NULL
-                             ? seal_master_load_file(conf->master_key_file, &master, &problem)
-                             : seal_master_load_credential(conf->master_key_credential, &master, &problem);
-    uint32_t day = (uint32_t)(ev_wall_now(process->threads.main_loop) / NSEC_PER_SEC / 86400);
-    if (result == OK)
-        result = seal_keyring_open(process->fs, conf->keyring, master, day, &process->keyring, &problem);
-    seal_master_free(master);
+    struct seal_source source = {.master_file = conf->master_key_file,
+                                 .master_credential = conf->master_key_credential,
+                                 .fs = process->fs,
+                                 .keyring = conf->keyring};
+    enum result result = seal_keys_open(&source, gateway_day(ev_wall_now(process->threads.main_loop)),
+                                        &process->keyring, &problem);
     if (result == ERR_MISSING && problem.text[0] == 0)
         text_format(problem.text, sizeof problem.text, "not found; make one with 'dicomgate key init'");
     if (result != OK)

@@ -474,9 +474,17 @@ static void configuration_make(struct history *history)
     ensure(result == OK || history->failed);
 }
 
+// In some histories the day changes while the gateway runs, and with it the intermediate key.
+static void midnight_draw(struct history *history)
+{
+    const uint64_t day = 24 * 3600 * NSEC_PER_SEC;
+    if (history_chance(history, 1, 3))
+        sim_world_set_wall(history->world, 20500 * day - history_below(history, history->plan.active));
+}
+
 static void setup(struct history *history)
 {
-    static const uint8_t master[SEAL_KEY_SIZE] = {1, 2, 3};
+    static const uint8_t masters[2][SEAL_KEY_SIZE] = {{1, 2, 3}, {4, 5, 6}};
     history->world = sim_world_new(history->seed);
     history->clock = sim_loop_new(history->world, "clock");
     history->network = memory_network_new(history->world);
@@ -485,7 +493,9 @@ static void setup(struct history *history)
     struct fs_sim_options options = {.seed = history_random(history), .capacity = history->plan.capacity};
     ensure(fs_sim_new(&options, &history->disk) == OK);
     ensure(kv_sim_disk_new(&history->ledger_disk) == OK && kv_sim_disk_new(&history->control_disk) == OK);
-    ensure(seal_master_from_bytes(master, &history->master) == OK);
+    for (unsigned i = 0; i < 2; i++)
+        ensure(seal_master_from_bytes(masters[i], &history->masters[i]) == OK);
+    midnight_draw(history);
     configuration_make(history);
     history->machine = machine_new(history);
     for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
@@ -505,7 +515,8 @@ static void teardown(struct history *history)
     memory_network_free(&history->network);
     ev_loop_free(&history->clock);
     configuration_free(history->configuration);
-    seal_master_free(history->master);
+    seal_master_free(history->masters[0]);
+    seal_master_free(history->masters[1]);
     kv_sim_disk_free(&history->ledger_disk);
     kv_sim_disk_free(&history->control_disk);
     fs_sim_free(history->disk);

@@ -175,7 +175,9 @@ struct history {
     struct fs_sim *disk;
     struct kv_sim_disk *ledger_disk;
     struct kv_sim_disk *control_disk;
-    struct seal_master *master;
+    struct seal_master *masters[2];
+    unsigned master; // which of them the key file is under, as far as is known
+    unsigned rotations;
     struct configuration *configuration;
     struct machine *machine;
     struct oracle *oracle;

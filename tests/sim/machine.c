@@ -76,22 +76,65 @@ static void loops_make(struct machine *machine)
 
 static uint32_t today(const struct machine *machine)
 {
-    return (uint32_t)(ev_wall_now(machine->main_loop) / NSEC_PER_SEC / 86400);
+    return gateway_day(ev_wall_now(machine->main_loop));
+}
+
+// One of the two masters opens it: which, a rotation that was cut leaves open.
+static enum result keyring_open_any(struct machine *machine, struct seal_keyring **out)
+{
+    struct history *history = machine->history;
+    enum result result = ERR_CRYPTO;
+    for (unsigned i = 0; i < 2 && result == ERR_CRYPTO; i++) {
+        unsigned master = (history->master + i) % 2;
+        result =
+            seal_keyring_open(machine->fs, "keyring", history->masters[master], today(machine), out, NULL);
+        if (result == OK)
+            history->master = master;
+    }
+    return result;
+}
+
+// `dicomgate key rotate` between two lives, sometimes with a power cut in the midst of it.
+static void master_rotate(struct machine *machine)
+{
+    enum { CHANGES_MOST = 200 }; // two files of 65 pages, and what belongs to them
+    struct history *history = machine->history;
+    struct seal_keyring *ring;
+    if (machine->life == 1 || history->is_armed || !history_chance(history, 1, 5))
+        return;
+    if (!history->is_healed && history_chance(history, 1, 2))
+        fs_sim_power_cut_after(history->disk, history_below(history, CHANGES_MOST));
+    enum result result = keyring_open_any(machine, &ring);
+    if (result == OK) {
+        seal_keyring_free(ring);
+        result = seal_keyring_rotate(machine->fs, "keyring", history->masters[history->master],
+                                     history->masters[1 - history->master], NULL);
+    }
+    bool is_cut = fs_sim_is_cut(history->disk);
+    history_say(history, "the master key is rotated: %s%s", result_text(result), is_cut ? ", cut" : "");
+    history->rotations++;
+    if (is_cut) { // it takes what the last life had not synced, too
+        if (history->end_count > 0) {
+            history->ends[history->end_count - 1].is_power_cut = true;
+            history->ends[history->end_count - 1].has_lost_sent = true;
+        }
+        fs_sim_crash(history->disk);
+        fs_free(machine->fs);
+        ensure(fs_sim_mount(history->disk, &machine->fs) == OK);
+    } else {
+        fs_sim_power_cut_after(history->disk, UINT64_MAX);
+    }
 }
 
 static enum result keyring_open(struct machine *machine)
 {
     struct history *history = machine->history;
-    enum result result =
-        seal_keyring_open(machine->fs, "keyring", history->master, today(machine), &machine->keyring, NULL);
+    enum result result = keyring_open_any(machine, &machine->keyring);
     if (result != ERR_MISSING || machine->life > 1)
         return result;
     // The first start: `dicomgate key init`.
-    result = seal_keyring_create(machine->fs, "keyring", history->master, NULL);
-    if (result == OK)
-        result = seal_keyring_open(machine->fs, "keyring", history->master, today(machine), &machine->keyring,
-                                   NULL);
-    return result;
+    result = seal_keyring_create(machine->fs, "keyring", history->masters[0], NULL);
+    return result == OK ? keyring_open_any(machine, &machine->keyring) : result;
 }
 
 static enum result stores_open(struct machine *machine)
@@ -180,6 +223,7 @@ bool machine_start(struct machine *machine)
                            : 2 + (unsigned)history_below(history, HISTORY_WORKERS_MAX - 1);
     loops_make(machine);
     ensure(fs_sim_mount(history->disk, &machine->fs) == OK);
+    master_rotate(machine);
     enum result result = stores_open(machine);
     if (result == OK)
         result = keyring_open(machine);

@@ -23,31 +23,28 @@
 #define BOUND_SIZE     (SEAL_KEY_SIZE + 40u)
 #define CHECK_LABEL    "dicomgate key file check"
 
-static enum result check_value(const struct seal_master *master, const uint8_t *page, uint8_t value[32])
+static enum result check_value(const uint8_t *master, const uint8_t *page, uint8_t value[32])
 {
     uint8_t key[SEAL_KEY_SIZE];
-    enum result result = crypto_derive(seal_master_key(master), CHECK_LABEL, key);
+    enum result result = crypto_derive(master, CHECK_LABEL, key);
     if (result == OK)
         result = crypto_hmac(key, slice_of(page, HEADER_CHECKED), value);
     wipe(key, sizeof key);
     return result;
 }
 
-enum result keyfile_header_make(const struct seal_master *master, uint8_t page[KEYFILE_PAGE])
+enum result keyfile_header_make(const uint8_t master[SEAL_KEY_SIZE], const uint8_t file_id[KEYFILE_ID],
+                                uint8_t page[KEYFILE_PAGE])
 {
-    uint8_t file_id[KEYFILE_ID];
-    enum result result = seal_random(file_id, sizeof file_id);
-    if (result != OK)
-        return result;
     struct writer writer = writer_of(page, KEYFILE_PAGE);
     writer_put(&writer, HEADER_MAGIC, 8);
     writer_u32le(&writer, HEADER_VERSION);
     writer_u32le(&writer, KEYFILE_SLOT);
     writer_u32le(&writer, KEYFILE_BLOCK_SLOTS);
     writer_u32le(&writer, 0);
-    writer_put(&writer, file_id, sizeof file_id);
+    writer_put(&writer, file_id, KEYFILE_ID);
     uint8_t value[32];
-    result = check_value(master, page, value);
+    enum result result = check_value(master, page, value);
     if (result != OK)
         return result;
     writer_put(&writer, value, sizeof value);
@@ -74,7 +71,7 @@ enum result keyfile_header_read(const struct seal_master *master, const uint8_t 
     if (version != HEADER_VERSION || slot != KEYFILE_SLOT || block != KEYFILE_BLOCK_SLOTS)
         return ERR_FORMAT;
     uint8_t value[32];
-    enum result result = check_value(master, page, value);
+    enum result result = check_value(seal_master_key(master), page, value);
     if (result != OK)
         return result;
     if (CRYPTO_memcmp(value, stored.data, sizeof value) != 0)

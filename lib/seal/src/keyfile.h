@@ -32,8 +32,9 @@ struct slot {
     uint8_t wrapped[KEYFILE_WRAPPED];
 };
 
-// Fills a whole header page with a new file id.
-MUST_USE enum result keyfile_header_make(const struct seal_master *master, uint8_t page[KEYFILE_PAGE]);
+// Fills a whole header page.
+MUST_USE enum result keyfile_header_make(const uint8_t master[SEAL_KEY_SIZE],
+                                         const uint8_t file_id[KEYFILE_ID], uint8_t page[KEYFILE_PAGE]);
 
 // ERR_FORMAT: no header, or damaged, or of another version. ERR_CRYPTO: another master key.
 MUST_USE enum result keyfile_header_read(const struct seal_master *master, const uint8_t page[KEYFILE_PAGE],

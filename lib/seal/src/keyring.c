@@ -212,6 +212,17 @@ void keyring_intermediate_retire(struct seal_keyring *ring, struct intermediate 
     (void)slot_destroy(ring, slot);
 }
 
+void seal_keyring_day_set(struct seal_keyring *ring, uint32_t day)
+{
+    MAGIC_CHECK(ring, KEYRING_MAGIC);
+    pthread_mutex_lock(&ring->mutex);
+    bool is_new = ring->day != day && !ring->is_readonly;
+    ring->day = day;
+    for (size_t i = ring->intermediate_count; is_new && i > 0; i--)
+        keyring_intermediate_retire(ring, &ring->intermediates[i - 1]);
+    pthread_mutex_unlock(&ring->mutex);
+}
+
 // ---- segment keys ----
 
 size_t keyring_entry_find(const struct seal_keyring *ring, uint16_t stream, uint32_t segment, bool *is_there)

@@ -38,8 +38,8 @@ struct entry {
 struct seal_keyring {
     uint32_t magic;
     bool is_readonly;
-    uint32_t day;
     pthread_mutex_t mutex; // guards all below
+    uint32_t day;
     struct fs_file *file;
     uint8_t file_id[KEYFILE_ID];
     uint8_t master[SEAL_KEY_SIZE];
@@ -70,3 +70,14 @@ void keyring_entry_insert(struct seal_keyring *ring, size_t at, const struct slo
 
 // Makes every slot that was marked STATE_SUSPECT free, durably.
 MUST_USE enum result keyring_suspects_erase(struct seal_keyring *ring);
+
+// ---- keyring_copy.c: names beside the key file while its master key changes
+
+#define KEYRING_FRESH ".new" // not used yet: not complete, or not put in place
+#define KEYRING_OLD   ".old" // under the former master key
+
+MUST_USE enum result keyring_folder_sync(struct fs *fs, const char *path);
+// Before opening: a rotation that was cut between its two renamings is undone.
+MUST_USE enum result keyring_rotation_undo(struct fs *fs, const char *path);
+// Once the key file opens: destroys what lies beside it.
+MUST_USE enum result keyring_rotation_clear(struct fs *fs, const char *path);

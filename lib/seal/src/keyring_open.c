@@ -23,7 +23,10 @@ static enum result fail(enum result result, struct seal_problem *problem, const 
 static enum result file_fill(struct fs_file *file, const struct seal_master *master)
 {
     uint8_t page[KEYFILE_PAGE];
-    enum result result = keyfile_header_make(master, page);
+    uint8_t file_id[KEYFILE_ID];
+    enum result result = seal_random(file_id, sizeof file_id);
+    if (result == OK)
+        result = keyfile_header_make(seal_master_key(master), file_id, page);
     if (result == OK)
         result = fs_file_allocate(file, 0, KEYFILE_PAGE + (uint64_t)KEYFILE_BLOCK_SLOTS * KEYFILE_SLOT);
     if (result == OK)
@@ -33,23 +36,12 @@ static enum result file_fill(struct fs_file *file, const struct seal_master *mas
     return result;
 }
 
-static enum result folder_sync(struct fs *fs, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return fs_dir_sync(fs, ".");
-    char folder[FS_PATH_MAX + 1];
-    if (!text_copy(folder, sizeof folder, slice_of(path, (size_t)(slash - path))))
-        return ERR_ARGUMENT;
-    return fs_dir_sync(fs, folder);
-}
-
 // Under a name of its own until all of it is durable, so that a crash leaves a whole key file or none.
 enum result seal_keyring_create(struct fs *fs, const char *path, const struct seal_master *master,
                                 struct seal_problem *problem)
 {
     char fresh[FS_PATH_MAX + 1];
-    if (!text_format(fresh, sizeof fresh, "%s.new", path))
+    if (!text_format(fresh, sizeof fresh, "%s" KEYRING_FRESH, path))
         return fail(ERR_ARGUMENT, problem, path, "the name is too long");
     enum result result = fs_path_exists(fs, path);
     if (result == OK)
@@ -68,7 +60,7 @@ enum result seal_keyring_create(struct fs *fs, const char *path, const struct se
         result = fs_path_rename(fs, fresh, path);
     if (result != OK)
         return fail(result, problem, path, "can not be written");
-    result = folder_sync(fs, path);
+    result = keyring_folder_sync(fs, path);
     return result == OK ? OK : fail(result, problem, path, "its folder can not be synced");
 }
 
@@ -213,7 +205,9 @@ static enum result header_load(struct seal_keyring *ring, const struct seal_mast
 static enum result ring_load(struct seal_keyring *ring, struct fs *fs, const char *path,
                              const struct seal_master *master, struct seal_problem *problem)
 {
-    enum result result = fs_file_open(fs, path, ring->is_readonly ? FS_READ : FS_WRITE, &ring->file);
+    enum result result = ring->is_readonly ? OK : keyring_rotation_undo(fs, path);
+    if (result == OK)
+        result = fs_file_open(fs, path, ring->is_readonly ? FS_READ : FS_WRITE, &ring->file);
     if (result != OK)
         return fail(result, problem, path,
                     result == ERR_MISSING ? "does not exist; make one with `dicomgate key init`"
@@ -225,6 +219,8 @@ static enum result ring_load(struct seal_keyring *ring, struct fs *fs, const cha
     result = slots_load(ring);
     if (result == OK)
         result = intermediates_settle(ring);
+    if (result == OK && !ring->is_readonly)
+        result = keyring_rotation_clear(fs, path);
     if (result == ERR_FORMAT)
         return fail(result, problem, path,
                     "is cut short or has grown without end; bring it back from a backup");

@@ -14,6 +14,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -146,6 +147,53 @@ enum result seal_master_file_create(const char *path, struct seal_problem *probl
     (void)close(fd);
     if (!is_written)
         (void)unlink(path);
+    return result;
+}
+
+// The bytes of a key that nobody is to use any more.
+static bool bytes_destroy(int fd)
+{
+    uint8_t random[SEAL_KEY_SIZE];
+    return seal_random(random, sizeof random) == OK &&
+           pwrite(fd, random, sizeof random, 0) == (ssize_t)sizeof random && fsync(fd) == 0;
+}
+
+static int open_to_destroy(const char *path)
+{
+    return open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+}
+
+enum result seal_master_file_replaceable(const char *path, struct seal_problem *problem)
+{
+    int fd = open_to_destroy(path);
+    if (fd < 0)
+        return fail_errno(problem, path);
+    (void)close(fd);
+    return OK;
+}
+
+enum result seal_master_file_replace(const char *path, const char *fresh, struct seal_problem *problem)
+{
+    int old = open_to_destroy(path);
+    if (old < 0)
+        return fail_errno(problem, path);
+    enum result result = rename(fresh, path) == 0 ? OK : fail_errno(problem, fresh);
+    if (result == OK && !folder_sync(path))
+        result = fail_errno(problem, path);
+    if (result == OK && !bytes_destroy(old)) // it has no name any more, and opens nothing
+        result = fail_errno(problem, path);
+    (void)close(old);
+    return result;
+}
+
+enum result seal_master_file_remove(const char *path, struct seal_problem *problem)
+{
+    int fd = open_to_destroy(path);
+    if (fd < 0)
+        return errno == ENOENT ? OK : fail_errno(problem, path);
+    bool is_gone = bytes_destroy(fd) && unlink(path) == 0 && folder_sync(path);
+    enum result result = is_gone ? OK : fail_errno(problem, path);
+    (void)close(fd);
     return result;
 }
 

@@ -37,9 +37,9 @@ MUST_USE enum result seal_keyring_create(struct fs *fs, const char *path, const 
 
 // Opens. `day` is today, in days since 1970-01-01 UTC, and becomes the creation day of an intermediate key
 // that has to be made; none is made before the first segment key needs it. Intermediate keys of other days
-// without a live segment key are destroyed. `fs` is borrowed until seal_keyring_free(); the master key only
-// during the call. ERR_MISSING; ERR_FORMAT: not a key file, or its header is damaged; ERR_CRYPTO: another
-// master key; ERR_IO.
+// without a live segment key are destroyed; what a rotation that did not end has left is cleared away. `fs`
+// is borrowed until seal_keyring_free(); the master key only during the call. ERR_MISSING; ERR_FORMAT: not a
+// key file, or its header is damaged; ERR_CRYPTO: another master key; ERR_IO.
 MUST_USE enum result seal_keyring_open(struct fs *fs, const char *path, const struct seal_master *master,
                                        uint32_t day, struct seal_keyring **out, struct seal_problem *problem);
 
@@ -47,6 +47,28 @@ MUST_USE enum result seal_keyring_open(struct fs *fs, const char *path, const st
 MUST_USE enum result seal_keyring_open_readonly(struct fs *fs, const char *path,
                                                 const struct seal_master *master, struct seal_keyring **out,
                                                 struct seal_problem *problem);
+
+// It is another day now (days since 1970-01-01 UTC): the next segment key gets an intermediate key of that
+// day, and those of other days without a live segment key are destroyed. The same day again does nothing.
+void seal_keyring_day_set(struct seal_keyring *ring, uint32_t day);
+
+// Writes all live keys to a new key file, wrapped under `master` (NULL: the ring's own); durable with its
+// name on OK. The backup of a key file is such a copy: it opens with the master key alone and can be put in
+// the place of the original. Keys that are destroyed later live on in it. `to` may be another file system.
+// Damaged slots are left out: seal_keyring_is_sound(). ERR_EXISTS: the name is taken; ERR_IO, ERR_SPACE:
+// nothing is left of it.
+MUST_USE enum result seal_keyring_copy(struct seal_keyring *ring, struct fs *to, const char *path,
+                                       const struct seal_master *master, struct seal_problem *problem);
+
+// No slot is damaged and every segment key opens. A ring that was opened beside a writer may look unsound
+// once, where a slot was being written: open it again.
+bool seal_keyring_is_sound(struct seal_keyring *ring);
+
+// Changes the master key of a key file that nobody has open (`dicomgate key rotate`): on OK it opens with
+// `fresh` alone, and no trace of the wrapping under `master` is left in the folder. After a failure or crash
+// at any step it opens with one of the two, and has all its keys; opening it clears the rest away.
+MUST_USE enum result seal_keyring_rotate(struct fs *fs, const char *path, const struct seal_master *master,
+                                         const struct seal_master *fresh, struct seal_problem *problem);
 
 // Keys that were given out stay valid. NULL is fine.
 void seal_keyring_free(struct seal_keyring *ring);

@@ -39,5 +39,17 @@ MUST_USE enum result seal_master_from_bytes(const uint8_t bytes[SEAL_KEY_SIZE], 
 // the name is taken.
 MUST_USE enum result seal_master_file_create(const char *path, struct seal_problem *problem);
 
+// Whether seal_master_file_replace() may be tried: the file itself, not a link to it, and to be written by
+// this user. ERR_IO, ERR_MISSING.
+MUST_USE enum result seal_master_file_replaceable(const char *path, struct seal_problem *problem);
+
+// Puts the key file `fresh` in the place of `path`, in one step, and overwrites what was there. Durable on
+// OK. ERR_MISSING, ERR_IO: `path` is as it was, or has been replaced.
+MUST_USE enum result seal_master_file_replace(const char *path, const char *fresh,
+                                              struct seal_problem *problem);
+
+// Overwrites a key file and removes it. OK also if there is none.
+MUST_USE enum result seal_master_file_remove(const char *path, struct seal_problem *problem);
+
 // Wipes it. NULL is fine.
 void seal_master_free(struct seal_master *master);
