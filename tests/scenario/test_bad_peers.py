@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import bad_peer_services  # noqa: F401  (its cases join the table)
 from bad_peer_cases import CASES, ECHO_CONTEXT, STORAGE, STORE_CONTEXT, Case, Peer
 from dgtest import part10, pdu, sender
 from dgtest.association import connect, open_association, propose

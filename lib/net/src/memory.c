@@ -180,11 +180,20 @@ static enum result memory_read(struct transport *transport, void *buffer, size_t
         size_t most = in->path.read_max < bytes.length ? in->path.read_max : bytes.length;
         bytes.length = 1 + sim_random_below(end->world, most);
     }
+    if (in->path.cut_after > 0)
+        bytes = slice_first(bytes, in->path.cut_after - in->read_total);
     memcpy(buffer, bytes.data, bytes.length);
     *got = bytes.length;
     bool was_full = room_towards(end) == 0;
     byte_queue_consume(&in->arrived, bytes.length);
     in->held -= bytes.length;
+    in->read_total += bytes.length;
+    if (in->read_total == in->path.cut_after) {
+        if (end->cuts != NULL)
+            ++*end->cuts;
+        memory_transport_cut(transport);
+        return OK;
+    }
     if (was_full && end->other != NULL && !ev_timer_is_armed(&end->other->room))
         ev_timer_start(&end->other->room, end->other->incoming.path.latency);
     return OK;

@@ -11,6 +11,7 @@ struct memory_stream {
     struct memory_path path;
     struct list segments; // in flight, in order of arrival
     struct byte_queue arrived;
+    uint64_t read_total;   // bytes that the owner has read
     size_t held;           // in flight and arrived: the sender's room is path.buffer - held
     uint64_t last_arrival; // nothing overtakes
     uint64_t line_free_at; // with a rate: when the line has sent what it has
@@ -27,6 +28,7 @@ struct memory_end {
     struct sim_world *world;
     struct memory_end *other;     // NULL: not accepted yet, or gone
     struct memory_end **known_as; // nulled when this end is closed; NULL: nobody asks
+    uint64_t *cuts;               // counts those by path.cut_after; NULL: nobody asks
     struct memory_stream incoming;
     struct ev_timer arrival; // of the next segment
     struct ev_timer room;    // when the news of room at the far end arrives

@@ -52,6 +52,8 @@ struct memory_network {
     uint32_t magic;
     struct sim_world *world;
     struct memory_path path;
+    uint64_t cut_acceptor, cut_dialer; // of the next connection
+    uint64_t cuts;                     // made so
     struct list listening, holes, sources;
     struct network_dialer dialer;
     uint16_t next_port;
@@ -111,6 +113,7 @@ static void accept_caller(struct listening *listening, struct caller *caller)
     if (ev_loop_is_dead(far->transport.loop))
         return;
     struct memory_end *near = memory_end_new(listening->loop, &caller->path, &caller->source, NULL, NULL);
+    near->cuts = &listening->network->cuts;
     memory_ends_join(near, far);
     memory_end_open(near, 0);
     memory_end_open(far, caller->path.latency);
@@ -190,6 +193,12 @@ static enum result dial(const struct net_dialer *dialer, struct ev_loop *loop,
                               .path = network->path,
                               .source = source_of(network, loop),
                               .arrives_at = sim_world_now(network->world) + network->path.latency};
+    if (network->cut_acceptor + network->cut_dialer > 0) {
+        caller->path.cut_after = network->cut_acceptor;
+        end->incoming.path.cut_after = network->cut_dialer;
+        network->cut_acceptor = network->cut_dialer = 0;
+    }
+    end->cuts = &network->cuts;
     end->known_as = &caller->end;
     list_append(&listening->callers, &caller->node);
     wait_for_first(listening);
@@ -230,6 +239,17 @@ void memory_network_free(struct memory_network **out)
 void memory_network_set_path(struct memory_network *network, const struct memory_path *path)
 {
     network->path = *path;
+}
+
+void memory_network_cut_next(struct memory_network *network, uint64_t to_acceptor, uint64_t to_dialer)
+{
+    network->cut_acceptor = to_acceptor;
+    network->cut_dialer = to_dialer;
+}
+
+uint64_t memory_network_cuts(const struct memory_network *network)
+{
+    return network->cuts;
 }
 
 const struct net_dialer *memory_network_dialer(struct memory_network *network)

@@ -17,6 +17,7 @@ struct memory_path {
     size_t buffer;           // bytes in flight and unread together, 0: 64 KiB; then writes answer AGAIN
     size_t segment_max;      // segments of 1..segment_max bytes, drawn; 0: as written
     size_t read_max;         // a read gives 1..read_max bytes, drawn (1: single bytes); 0: all there is
+    uint64_t cut_after;      // the connection is cut when so many bytes have been read at its end; 0: never
 };
 
 // Two ends, each on its loop, both OPEN in their next turn. forward: a to b. paths may be NULL.
@@ -52,5 +53,10 @@ void memory_network_unlisten(struct memory_network *network, const struct net_ad
 // time). Ask again for a loop that takes the place of a freed one.
 void memory_network_set_source(struct memory_network *network, struct ev_loop *loop,
                                const struct net_address *source);
+// The next connection that is dialled, and no other, is cut when its acceptor has read `to_acceptor` bytes or
+// its dialler `to_dialer` (0: never).
+void memory_network_cut_next(struct memory_network *network, uint64_t to_acceptor, uint64_t to_dialer);
+// How many connections were cut by that so far.
+uint64_t memory_network_cuts(const struct memory_network *network);
 // Accepting is lost for a while: dialling gets no answer (true), as with a host that is off.
 void memory_network_blackhole(struct memory_network *network, const struct net_address *address, bool on);
