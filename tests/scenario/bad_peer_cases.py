@@ -394,8 +394,8 @@ def user_identity_without_a_wish_for_an_answer(peer: Peer) -> str:
 @case(39, "accept")
 def asynchronous_window(peer: Peer) -> str:
     met = peer.request(user_items=[(pdu.ITEM_ASYNC, struct.pack(">HH", 5, 5))])
-    windows = [raw for kind, raw in peer.association.answer.user_items if kind == pdu.ITEM_ASYNC]
-    assert windows in ([], [struct.pack(">HH", 1, 1)]), windows
+    windows = [struct.unpack(">HH", raw) for kind, raw in peer.association.answer.user_items if kind == pdu.ITEM_ASYNC]
+    assert all(1 <= invoked <= 5 and performed == 1 for invoked, performed in windows), windows
     return met
 
 
