@@ -13,7 +13,9 @@ from pathlib import Path
 from dgtest.daemon import ROOT
 
 from .goals import GOALS, Goal
+from .memory import PageCache
 from .rows import GROUPS, Bench, median
+from .stage import Stage
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -65,6 +67,19 @@ def groups_of(names: list[str]) -> list[str]:
     return chosen
 
 
+def measure(bench: Bench, group: str) -> bool:
+    begin = time.monotonic()
+    problem = None
+    try:
+        GROUPS[group][1](bench)
+    except (RuntimeError, AssertionError, OSError) as why:
+        problem = why
+    print(f"bench: {group}: {problem or 'measured'}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    for path in bench.folder.iterdir():
+        shutil.rmtree(path, ignore_errors=True)
+    return problem is None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes: a look, not a figure")
@@ -75,18 +90,11 @@ def main() -> int:
     Path(arguments.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=arguments.folder))
     bench = Bench(folder, arguments.quick)
-    chosen, failed = groups_of(arguments.only), False
+    chosen = groups_of(arguments.only)
     try:
-        for group in chosen:
-            begin = time.monotonic()
-            try:
-                GROUPS[group][1](bench)
-            except (RuntimeError, AssertionError, OSError) as problem:
-                print(f"bench: {group}: {problem}", file=sys.stderr)
-                failed = True
-            print(f"bench: {group}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-            for path in folder.iterdir():
-                shutil.rmtree(path, ignore_errors=True)
+        with PageCache(Path(arguments.folder)) as cache:
+            Stage.before_run = staticmethod(cache.top_up)
+            failed = [group for group in chosen if not measure(bench, group)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     filled = {goal for group in chosen for goal in GROUPS[group][0]}

@@ -8,7 +8,7 @@ import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from dgtest.certs import Authority
 from dgtest.daemon import Daemon, Node
@@ -128,7 +128,10 @@ class Stage:
     def through_tee(self, **options: Any) -> Run:
         return self._run(self.tee.process.pid, self.tee.port, False, options)
 
+    before_run: Callable[[], None] = staticmethod(lambda: None)  # of all stages; memory.PageCache.top_up
+
     def _run(self, pid: int, port: int, is_gateway: bool, options: dict[str, Any]) -> Run:
+        self.before_run()
         before = [archive.figures() for archive in self.archives]
         cpu = cpu_seconds(pid)
         report = self.load(port, **options).result()
