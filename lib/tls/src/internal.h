@@ -42,6 +42,10 @@ void tls_session_offer(const struct tls_link *link, SSL *ssl);
 // new ticket.
 void tls_session_keep(const struct tls_link *link, SSL *ssl);
 
+// Joins `ssl` to the socket (gather.c). *more, read at each write: another one follows at once. It must live
+// as long as `ssl`. ERR_NOMEM.
+MUST_USE enum result tls_gather_attach(SSL *ssl, int fd, bool *more);
+
 // A name as bounded text of RFC 2253, or empty.
 void tls_name_copy(const X509_NAME *name, char *to, size_t capacity);
 // Fills the TLS part of `peer` after the handshake.

@@ -39,10 +39,11 @@ struct tls {
     int fd;
     int connect_error;
     enum phase phase;
-    bool heard;      // the peer's first byte has been looked at
-    bool has_more;   // a read stopped because the owner's buffer was full
-    bool shut_waits; // close_notify goes after the kept record
-    bool has_fault;  // found after a read had given bytes: told by the next one
+    bool heard;        // the peer's first byte has been looked at
+    bool has_more;     // a read stopped because the owner's buffer was full
+    bool shut_waits;   // close_notify goes after the kept record
+    bool more_follows; // another record goes out right behind the one that is being written
+    bool has_fault;    // found after a read had given bytes: told by the next one
     enum transport_reason fault;
     SSL *ssl;
     struct tls_context *context;
@@ -310,6 +311,16 @@ struct gather {
     size_t offset; // into slices[0]
 };
 
+static bool gather_is_empty(const struct gather *gather)
+{
+    size_t offset = gather->offset;
+    for (size_t i = 0; i < gather->count; i++, offset = 0) {
+        if (gather->slices[i].length > offset)
+            return false;
+    }
+    return true;
+}
+
 static struct slice next_record(struct gather *gather, uint8_t scratch[RECORD_MAX])
 {
     size_t filled = 0;
@@ -345,10 +356,12 @@ static enum result tls_writev(struct transport *transport, const struct slice *s
         if (record.length == 0)
             break;
         copied = copied || record.data == scratch;
+        tls->more_follows = total + record.length < WRITE_AT_ONCE && !gather_is_empty(&gather);
         result = send_record(tls, record);
         if (result == OK)
             total += record.length;
     }
+    tls->more_follows = false;
     if (copied)
         wipe(scratch, sizeof scratch);
     if (result == ERR_IO)
@@ -525,7 +538,8 @@ static enum result attach(struct tls *tls, int fd)
 {
     tls->fd = fd;
     tls->ssl = SSL_new(tls->context->ssl);
-    if (tls->ssl == NULL || SSL_set_app_data(tls->ssl, &tls->link) != 1 || SSL_set_fd(tls->ssl, fd) != 1) {
+    if (tls->ssl == NULL || SSL_set_app_data(tls->ssl, &tls->link) != 1 ||
+        tls_gather_attach(tls->ssl, fd, &tls->more_follows) != OK) {
         ERR_clear_error();
         return ERR_CRYPTO;
     }
