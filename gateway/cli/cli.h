@@ -65,6 +65,7 @@ enum cli_exit cli_queue_retry(struct cli *cli);
 enum cli_exit cli_queue_park(struct cli *cli);
 enum cli_exit cli_queue_drop(struct cli *cli);
 enum cli_exit cli_archive_list(struct cli *cli);
+enum cli_exit cli_archive_show(struct cli *cli);
 enum cli_exit cli_archive_echo(struct cli *cli);
 enum cli_exit cli_archive_pause(struct cli *cli);
 enum cli_exit cli_archive_resume(struct cli *cli);

@@ -65,6 +65,11 @@ static const struct verb VERBS[] = {
      "ticket 12'\n"},
     {"archive", "list", 0, 0, 0, cli_archive_list, "", "archives, their state, and what they are owed",
      "Example:  dicomgate archive list\n"},
+    {"archive", "show", 0, 1, 1, cli_archive_show, "NAME",
+     "what an archive's answers mean, and where the configuration says so",
+     "One row for each status or range, in the order in which they are tried: the archive's own rows of the\n"
+     "configuration file, then the default table. Needs no daemon.\n\n"
+     "Example:  dicomgate archive show legacy\n"},
     {"archive", "echo", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_echo, "NAME",
      "C-ECHO to an archive, as the gateway would reach it", "Example:  dicomgate archive echo legacy\n"},
     {"archive", "pause", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_pause,

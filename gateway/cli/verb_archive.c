@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate archive list|echo|pause|resume`.
+// `dicomgate archive list|show|echo|pause|resume`.
 #include "verb_tables.h"
 
 #include <string.h>
@@ -18,6 +18,84 @@ enum cli_exit cli_archive_list(struct cli *cli)
     else
         cli_print_archives(json_object_get(answer, "archives"));
     json_decref(answer);
+    return status;
+}
+
+static void status_text(const struct configuration_status *row, char *to, size_t capacity)
+{
+    if (row->first == 0 && row->last == 0xFFFF)
+        (void)text_format(to, capacity, "any other");
+    else if (row->first == row->last)
+        (void)text_format(to, capacity, "%04X", row->first);
+    else
+        (void)text_format(to, capacity, "%04X-%04X", row->first, row->last);
+}
+
+static json_t *status_rows(const struct configuration_status *rows, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        char status[16];
+        status_text(&rows[i], status, sizeof status);
+        json_t *row = json_pack("{s:s, s:s*, s:s, s:s}", "status", status, "comment", rows[i].comment,
+                                "means", configuration_meaning_name(rows[i].means), "source",
+                                rows[i].line > 0 ? "file" : "default");
+        if (rows[i].line > 0)
+            (void)json_object_set_new(row, "line", json_integer((json_int_t)rows[i].line));
+        (void)json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static void print_statuses(const char *file, const json_t *statuses)
+{
+    static const char *const TITLES[] = {"STATUS", "ERROR COMMENT CONTAINS", "MEANS", "SOURCE"};
+    struct cli_table table;
+    size_t index;
+    json_t *row;
+    cli_table_init(&table, sizeof TITLES / sizeof *TITLES, TITLES);
+    json_array_foreach(statuses, index, row)
+    {
+        char source[512];
+        char line[CLI_TEXT];
+        if (json_object_get(row, "line") != NULL)
+            (void)text_format(source, sizeof source, "%s:%s", file, cli_count(row, "line", line));
+        else
+            (void)text_format(source, sizeof source, "default");
+        cli_table_add(&table, cli_text(row, "status"));
+        cli_table_add(&table, json_object_get(row, "comment") != NULL ? cli_text(row, "comment") : "-");
+        cli_table_add(&table, cli_text(row, "means"));
+        cli_table_add(&table, source);
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+enum cli_exit cli_archive_show(struct cli *cli)
+{
+    struct configuration *configuration;
+    enum cli_exit status = cli_configuration(cli, &configuration);
+    if (status != CLI_FINE)
+        return status;
+    const struct configuration_node *node = configuration_node_by_name(configuration, cli->arguments[0]);
+    if (node == NULL) {
+        configuration_free(configuration);
+        return cli_complain(cli, CLI_USAGE, "\"%.60s\" is not the name of an archive", cli->arguments[0]);
+    }
+    size_t count;
+    const struct configuration_status *defaults = configuration_status_defaults(&count);
+    json_t *rows = status_rows(node->status, node->status_count);
+    json_t *behind = status_rows(defaults, count);
+    (void)json_array_extend(rows, behind);
+    json_decref(behind);
+    json_t *answer = json_pack("{s:i, s:s, s:s, s:o}", "version", 1, "archive", node->name, "file",
+                               configuration->file, "statuses", rows);
+    if (cli->is_json)
+        status = cli_print_json(answer);
+    else
+        print_statuses(configuration->file, rows);
+    json_decref(answer);
+    configuration_free(configuration);
     return status;
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/result.h"
+#include "base/slice.h"
 #include "conf/errors.h"
 #include "conf/values.h"
 
@@ -155,6 +156,25 @@ enum configuration_called {
     CONFIGURATION_CALLED_PRESERVE // what the client called
 };
 enum configuration_settle { CONFIGURATION_SETTLE_AFTER, CONFIGURATION_SETTLE_ON_ANSWER };
+// What an answer to C-STORE means for what the archive is owed (FIELD 7).
+enum configuration_meaning {
+    CONFIGURATION_MEANS_SUCCESS,
+    CONFIGURATION_MEANS_WARNING,   // it has it all the same
+    CONFIGURATION_MEANS_DUPLICATE, // it has this UID; whether with these bytes must be compared
+    CONFIGURATION_MEANS_TRANSIENT, // tried again without limit
+    CONFIGURATION_MEANS_HICCUP,    // may be no judgement of the object: tried again a few times, then parked
+    CONFIGURATION_MEANS_PERMANENT  // parked
+};
+
+// One entry of `statuses:` of a node, or of the default table.
+struct configuration_status {
+    uint16_t first; // statuses `first` to `last`
+    uint16_t last;
+    char *comment; // what the Error Comment must contain, without regard to case (ASCII); NULL = anything
+    enum configuration_meaning means;
+    size_t line; // of the file; 0 = the default table
+};
+
 enum configuration_node_kind { CONFIGURATION_NODE_ARCHIVE };
 
 // One entry of `nodes:`
@@ -175,6 +195,8 @@ struct configuration_node {
     uint32_t window;       // operations outstanding on one association, asked of the archive (PS3.7 D.3.3.3)
     uint32_t max_pdu;      // longest P-DATA-TF sent to it even if it allows more; 0 = what it allows
     enum configuration_settle settle_on;
+    struct configuration_status *status; // in the order of the file; the first that fits counts
+    size_t status_count;
     uint64_t settle_after_ns; // `answered` becomes settled `by answer only` after this (FIELD 7)
     uint64_t connect_ns;
     uint64_t tls_ns;      // TLS handshake, and ARTIM towards the archive
@@ -307,6 +329,13 @@ const struct configuration_node *configuration_node_by_id(const struct configura
                                                           uint16_t id);
 const struct configuration_phase *configuration_phase_by_name(const struct configuration *configuration,
                                                               const char *name);
+
+// The row for an answer of this archive, its own rows first; there always is one. Borrowed.
+const struct configuration_status *configuration_status_find(const struct configuration_node *node,
+                                                             uint16_t status, struct slice comment);
+// The rows behind those of the archives, for people.
+const struct configuration_status *configuration_status_defaults(size_t *count);
+const char *configuration_meaning_name(enum configuration_meaning means); // as the file writes it
 
 // The row of a phase that a store association falls under; NULL = no row matches.
 const struct configuration_route *configuration_phase_route(const struct configuration_phase *phase,

@@ -58,11 +58,19 @@ struct raw_domain {
     struct configuration_domain value;
 };
 
+struct raw_status {
+    struct conf_entry entry;
+    struct configuration_status value;
+    char *status;
+};
+
 struct raw_node {
     struct conf_entry entry;
     struct configuration_node value;
     char *tls;
     char *domain;
+    struct raw_status *status;
+    size_t status_count;
     struct conf_texts packs; // refused: nothing may be sent unedited that asks for edits
     bool plain;
 };
@@ -126,6 +134,8 @@ struct raw {
 
 // The whole file (options_peers.c), and its sections about the gateway itself (options_core.c).
 extern const struct conf_table options_root;
+// An entry of `nodes:` (options_nodes.c).
+extern const struct conf_table options_node;
 extern const struct conf_table options_gateway;
 extern const struct conf_table options_journal;
 extern const struct conf_table options_memory;
@@ -140,6 +150,9 @@ void raw_resolve(const struct conf_document *document, const struct raw *raw, st
 // be read.
 void raw_check(const struct conf_document *document, const struct raw *raw, const struct configuration *made,
                bool check_files);
+
+// "A700", "A770-A779" or "A7xx"; false if it is none of these.
+bool status_range_read(const char *text, uint16_t *first, uint16_t *last);
 
 // The UID of a transfer syntax by its keyword (PS3.6 table A-1) or as it stands; NULL if it is neither.
 const char *transfer_syntax_uid(const char *text);

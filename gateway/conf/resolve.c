@@ -164,6 +164,22 @@ static void domains_resolve(struct resolver *resolver)
     }
 }
 
+static void statuses_resolve(struct resolver *resolver, const struct raw_node *raw,
+                             struct configuration_node *made)
+{
+    made->status = array_new(resolver, raw->status_count, sizeof *made->status);
+    for (size_t i = 0; made->status != NULL && i < raw->status_count; i++, made->status_count++) {
+        const struct raw_status *from = &raw->status[i];
+        struct configuration_status *status = &made->status[i];
+        *status = from->value;
+        status->line = from->entry.at != NULL ? from->entry.at->mark.line : 0;
+        if (from->status != NULL && !status_range_read(from->status, &status->first, &status->last))
+            conf_error_at(resolver->document, conf_node_member(from->entry.at, "status"),
+                          "a status such as A700, a range A770-A779, or A7xx", "\"%.20s\" is no status",
+                          from->status);
+    }
+}
+
 static void nodes_resolve(struct resolver *resolver)
 {
     struct configuration_node *made = array_new(resolver, resolver->raw->node_count, sizeof *made);
@@ -174,6 +190,7 @@ static void nodes_resolve(struct resolver *resolver)
         made[i].name = raw->entry.name;
         made[i].tls = tls_find(resolver, &raw->entry, raw->tls);
         made[i].domain = domain_find(resolver, &raw->entry, raw->domain);
+        statuses_resolve(resolver, raw, &made[i]);
         if (made[i].calling == CONFIGURATION_CALLING_REPLACE && made[i].calling_title == NULL)
             made[i].calling_title = resolver->out->gateway.ae_title;
         resolver->out->node_count = i + 1;

@@ -5,10 +5,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "dimse/status.h"
-#include "forward/classify.h"
 #include "forward/lane_private.h"
 
-enum { KILLS_AFTER = 3 };
+enum { KILLS_AFTER = 3, HICCUP_ATTEMPTS = 5 };
 
 bool delivery_goes_alone(const struct delivery *delivery)
 {
@@ -48,32 +47,45 @@ void flight_unreadable(struct flight *flight, enum result result)
 
 // ---- responses ----
 
-static void retry_or_park(struct lane *lane, struct delivery *delivery, enum verdict verdict, uint16_t status)
+static void retry_or_park(struct lane *lane, struct delivery *delivery, enum configuration_meaning means,
+                          uint16_t status)
 {
     char reason[64];
     const char *name = dimse_status_name(DIMSE_C_STORE_RSP, status);
     text_format(reason, sizeof reason, "%04X %s", status, name);
-    if (verdict == VERDICT_HICCUP)
+    if (means == CONFIGURATION_MEANS_HICCUP)
         delivery->hiccups++;
-    bool gives_up = verdict == VERDICT_PERMANENT || verdict == VERDICT_DUPLICATE ||
-                    (verdict == VERDICT_HICCUP && delivery->hiccups >= VERDICT_HICCUP_ATTEMPTS);
+    bool gives_up = means == CONFIGURATION_MEANS_PERMANENT || means == CONFIGURATION_MEANS_DUPLICATE ||
+                    (means == CONFIGURATION_MEANS_HICCUP && delivery->hiccups >= HICCUP_ATTEMPTS);
     if (gives_up)
         delivery_park(delivery,
-                      verdict == VERDICT_DUPLICATE ? "0111 duplicate: compare before deciding" : reason,
+                      means == CONFIGURATION_MEANS_DUPLICATE ? "0111 duplicate: compare before deciding"
+                                                             : reason,
                       status, slice_of(NULL, 0));
     else
         delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts), reason);
 }
 
+static enum configuration_meaning meaning_of(const struct lane *lane, const struct dimse_command *response)
+{
+    return configuration_status_find(lane->archive->node->conf, response->status, response->error_comment)
+        ->means;
+}
+
+static bool is_answered(enum configuration_meaning means)
+{
+    return means == CONFIGURATION_MEANS_SUCCESS || means == CONFIGURATION_MEANS_WARNING;
+}
+
 static void conclude(struct lane *lane, struct flight *flight, const struct dimse_command *response)
 {
     struct archive *archive = lane->archive;
-    enum verdict verdict = classify_store_status(response->status);
+    enum configuration_meaning means = meaning_of(lane, response);
     uint64_t sent_at = flight->sent_at;
     uint64_t length = flight->content->length;
     struct delivery *delivery = flight_land(&flight);
     lane->turns++;
-    if (verdict == VERDICT_ANSWERED) {
+    if (is_answered(means)) {
         archive->counters.answered++;
         archive->counters.bytes += length;
         archive->last_success = ev_wall_now(archive->worker->loop);
@@ -84,7 +96,7 @@ static void conclude(struct lane *lane, struct flight *flight, const struct dims
                   log_number(delivery->receipt->number), log_number(response->status),
                   log_number(delivery->attempts));
         delivery_failed(delivery, response->status, response->error_comment, sent_at);
-        retry_or_park(lane, delivery, verdict, response->status);
+        retry_or_park(lane, delivery, means, response->status);
     }
     archive_succeeded(archive); // it answers: what it answered is another thing
     lane_step_later(lane);
@@ -124,7 +136,7 @@ void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_
     // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
     // the chunks that it lies in must stay.
     bool is_early = !flight->is_last_queued || !leg_is_past(lane->leg, flight->last_mark);
-    if (is_early && classify_store_status(response->status) == VERDICT_ANSWERED) {
+    if (is_early && is_answered(meaning_of(lane, response))) {
         unexpected(lane, "early success"); // for what it has not got: never believed
         return;
     }

@@ -1,44 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What statuses mean (FIELD 7), and the hot window: its caps, who is evicted, and what becomes of references.
+// The hot window: its caps, who is evicted, and what becomes of references.
 #include "unit.h"
 
 #include "base/units.h"
-#include "forward/classify.h"
 #include "forward/content.h"
-
-static void test_classify(void **state)
-{
-    (void)state;
-    static const struct {
-        uint16_t first;
-        uint16_t last;
-        enum verdict verdict;
-    } rows[] = {
-        {0x0000, 0x0000, VERDICT_ANSWERED},  {0xB000, 0xB000, VERDICT_ANSWERED},
-        {0xB006, 0xB007, VERDICT_ANSWERED},  {0x0001, 0x0001, VERDICT_ANSWERED},
-        {0x0107, 0x0107, VERDICT_ANSWERED},  {0x0116, 0x0116, VERDICT_ANSWERED},
-        {0x0111, 0x0111, VERDICT_DUPLICATE}, {0xA700, 0xA7FF, VERDICT_TRANSIENT},
-        {0x0213, 0x0213, VERDICT_TRANSIENT}, {0x0110, 0x0110, VERDICT_HICCUP},
-        {0xC000, 0xC000, VERDICT_HICCUP},    {0xA900, 0xA9FF, VERDICT_PERMANENT},
-        {0x0122, 0x0122, VERDICT_PERMANENT}, {0x0124, 0x0124, VERDICT_PERMANENT},
-        {0x0117, 0x0117, VERDICT_PERMANENT}, {0x0211, 0x0212, VERDICT_PERMANENT},
-        {0xFF00, 0xFF01, VERDICT_HICCUP},    {0xFE00, 0xFE00, VERDICT_HICCUP},
-        {0x7777, 0x7777, VERDICT_HICCUP},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        for (uint32_t status = rows[i].first; status <= rows[i].last; status++)
-            assert_int_equal(classify_store_status((uint16_t)status), rows[i].verdict);
-}
-
-// Whatever an archive answers, only success and warning end the delivery as answered.
-static void test_nothing_else_is_success(void **state)
-{
-    (void)state;
-    for (uint32_t status = 1; status <= 0xFFFF; status++)
-        if (classify_store_status((uint16_t)status) == VERDICT_ANSWERED)
-            assert_true(status == 0x0001 || status == 0x0107 || status == 0x0116 || status >> 12 == 0xB);
-}
 
 // ---- the window ----
 
@@ -240,7 +206,6 @@ static void test_cold_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classify),          cmocka_unit_test(test_nothing_else_is_success),
         cmocka_unit_test(test_oldest_goes_first), cmocka_unit_test(test_all_in_use),
         cmocka_unit_test(test_receipt_limit),     cmocka_unit_test(test_receiving_is_not_evicted),
         cmocka_unit_test(test_references),        cmocka_unit_test(test_chunks_are_wiped),
