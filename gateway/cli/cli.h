@@ -37,7 +37,8 @@ enum cli_option {
     CLI_OPTION_ALL = 1 << 9,
     CLI_OPTION_UID = 1 << 10,
     CLI_OPTION_PERSON = 1 << 11,
-    CLI_OPTION_REASON = 1 << 12
+    CLI_OPTION_REASON = 1 << 12,
+    CLI_OPTION_BACKUP = 1 << 13
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -51,6 +52,7 @@ struct cli {
     const char *uid;
     const char *person;
     const char *reason;
+    const char *backup;
     bool is_json;
     bool is_all;
     unsigned given;   // bits of cli_option
@@ -70,6 +72,10 @@ enum cli_exit cli_archive_echo(struct cli *cli);
 enum cli_exit cli_archive_pause(struct cli *cli);
 enum cli_exit cli_archive_resume(struct cli *cli);
 enum cli_exit cli_key_init(struct cli *cli);
+enum cli_exit cli_key_rotate(struct cli *cli);
+enum cli_exit cli_key_backup(struct cli *cli);
+enum cli_exit cli_key_restore(struct cli *cli);
+enum cli_exit cli_key_verify(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 

@@ -82,6 +82,31 @@ static const struct verb VERBS[] = {
     {"key", "init", 0, 0, 0, cli_key_init, "", "make the key file, and the master key if there is none",
      "Once, before the first start, as the user that the gateway runs as. Replaces nothing that is there.\n\n"
      "Example:  dicomgate --config /etc/dicomgate/dicomgate.yaml key init\n"},
+    {"key", "rotate", 0, 0, 1, cli_key_rotate, "[FILE]", "a new master key, and every key wrapped anew",
+     "While the gateway is stopped. Makes a new master key and destroys the present one; a cut at any moment "
+     "leaves\n"
+     "a pair that opens everything. With FILE the new master key is read from there (or made there) and is "
+     "yours to\n"
+     "install: so must a credential of systemd be changed.\n\n"
+     "Example:  systemctl stop dicomgated && dicomgate key rotate && systemctl start dicomgated\n"},
+    {"key", "backup", 0, 1, 1, cli_key_backup, "FILE", "a copy of the key file, locked by the master key",
+     "Also while the gateway runs. Overwrites nothing. The copy opens with the master key only, which is not "
+     "in "
+     "it: keep\n"
+     "them apart. Keys that are destroyed later live on in it, so throw old copies away.\n\n"
+     "Example:  dicomgate key backup /mnt/safe/dicomgate-keys-$(date +%F)\n"},
+    {"key", "restore", 0, 1, 1, cli_key_restore, "FILE",
+     "put a backup in the place of a lost or damaged key file",
+     "While the gateway is stopped. Takes the keys of segments that are still there. A damaged key file is "
+     "kept "
+     "aside; a\n"
+     "sound one is not replaced.\n\n"
+     "Example:  dicomgate key restore /mnt/safe/dicomgate-keys-2026-11-21\n"},
+    {"key", "verify", CLI_OPTION_BACKUP, 0, 0, cli_key_verify, "[--backup FILE]",
+     "do the keys, and a backup of them, open every segment?",
+     "Also while the gateway runs. Exit status 1 if a segment of the journal does not open; says which, and "
+     "why.\n\n"
+     "Example:  dicomgate key verify --backup /mnt/safe/dicomgate-keys-2026-11-21\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",
      "Also looks whether certificates and keys can be read. Needs no daemon.\n\n"
@@ -106,6 +131,7 @@ static const struct option OPTIONS[] = {
     {"uid", required_argument, NULL, CLI_OPTION_UID},
     {"person", required_argument, NULL, CLI_OPTION_PERSON},
     {"reason", required_argument, NULL, CLI_OPTION_REASON},
+    {"backup", required_argument, NULL, CLI_OPTION_BACKUP},
     {NULL, 0, NULL, 0},
 };
 
@@ -171,6 +197,8 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->person;
     case CLI_OPTION_REASON:
         return &cli->reason;
+    case CLI_OPTION_BACKUP:
+        return &cli->backup;
     default:
         return NULL;
     }

@@ -34,8 +34,10 @@ enum result keyring_folder_sync(struct fs *fs, const char *path)
 struct copy {
     struct seal_keyring *ring;
     struct fs_file *file;
-    const uint8_t *master; // that the copy is wrapped under
-    uint32_t count;        // slots written
+    const uint8_t *master;                                         // that the copy is wrapped under
+    bool (*is_kept)(void *arg, uint16_t stream, uint32_t segment); // NULL: all are
+    void *is_kept_arg;
+    uint32_t count; // slots written
 };
 
 static enum result slot_append(struct copy *copy, const struct slot *slot)
@@ -56,6 +58,12 @@ static enum result intermediate_append(struct copy *copy, const struct intermedi
     return result == OK ? slot_append(copy, &slot) : result;
 }
 
+static bool entry_is_kept(const struct copy *copy, const struct entry *entry)
+{
+    return !entry->is_doomed && (copy->is_kept == NULL ||
+                                 copy->is_kept(copy->is_kept_arg, entry->slot.stream, entry->slot.segment));
+}
+
 // Segment keys go over as they are: the intermediate keys that wrap them, and the file id that they are bound
 // to, are the same in the copy.
 static enum result slots_append(struct copy *copy)
@@ -65,7 +73,7 @@ static enum result slots_append(struct copy *copy)
     for (size_t i = 0; result == OK && i < ring->intermediate_count; i++)
         result = intermediate_append(copy, &ring->intermediates[i]);
     for (size_t i = 0; result == OK && i < ring->entry_count; i++)
-        if (!ring->entries[i].is_doomed)
+        if (entry_is_kept(copy, &ring->entries[i]))
             result = slot_append(copy, &ring->entries[i].slot);
     return result;
 }
@@ -123,15 +131,30 @@ static enum result copy_make(struct copy *copy, struct fs *to, const char *path,
     return fail(result, problem, path, "can not be written");
 }
 
+static enum result copy_locked(struct copy *copy, struct fs *to, const char *path,
+                               struct seal_problem *problem)
+{
+    pthread_mutex_lock(&copy->ring->mutex);
+    enum result result = copy_make(copy, to, path, problem);
+    pthread_mutex_unlock(&copy->ring->mutex);
+    return result;
+}
+
 enum result seal_keyring_copy(struct seal_keyring *ring, struct fs *to, const char *path,
                               const struct seal_master *master, struct seal_problem *problem)
 {
     MAGIC_CHECK(ring, KEYRING_MAGIC);
     struct copy copy = {.ring = ring, .master = master != NULL ? seal_master_key(master) : ring->master};
-    pthread_mutex_lock(&ring->mutex);
-    enum result result = copy_make(&copy, to, path, problem);
-    pthread_mutex_unlock(&ring->mutex);
-    return result;
+    return copy_locked(&copy, to, path, problem);
+}
+
+enum result seal_keyring_copy_some(struct seal_keyring *ring, struct fs *to, const char *path,
+                                   bool (*is_kept)(void *arg, uint16_t stream, uint32_t segment), void *arg,
+                                   struct seal_problem *problem)
+{
+    MAGIC_CHECK(ring, KEYRING_MAGIC);
+    struct copy copy = {.ring = ring, .master = ring->master, .is_kept = is_kept, .is_kept_arg = arg};
+    return copy_locked(&copy, to, path, problem);
 }
 
 // ---- destroying a whole file ----

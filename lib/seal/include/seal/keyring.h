@@ -60,6 +60,12 @@ void seal_keyring_day_set(struct seal_keyring *ring, uint32_t day);
 MUST_USE enum result seal_keyring_copy(struct seal_keyring *ring, struct fs *to, const char *path,
                                        const struct seal_master *master, struct seal_problem *problem);
 
+// The same, of the keys of those segments that `is_kept` names: a backup that is put back must not bring keys
+// of segments that have gone since.
+MUST_USE enum result seal_keyring_copy_some(struct seal_keyring *ring, struct fs *to, const char *path,
+                                            bool (*is_kept)(void *arg, uint16_t stream, uint32_t segment),
+                                            void *arg, struct seal_problem *problem);
+
 // No slot is damaged and every segment key opens. A ring that was opened beside a writer may look unsound
 // once, where a slot was being written: open it again.
 bool seal_keyring_is_sound(struct seal_keyring *ring);
