@@ -84,6 +84,9 @@ struct admin_actions {
     //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free": N or null, "accepting": bool},
     //  "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
     //  "events": {EVENT NAME: N}                   every log event that has happened since the start
+    //  "certificates": [{"section": NAME, "kind": "certificate"|"authority"|"revocation list", "file": PATH,
+    //                    "subject": TEXT, "expires": seconds, "days": N}]   what TLS stands on
+    //  "peers": [{"subject": TEXT, "expires": seconds, "days": N, "seen": seconds}]   seen, and ending soon
     //  "alarms": [TEXT...]}                        an alarm makes `dicomgate status` a finding
     void (*status)(void *arg, struct admin_reply *reply);
     // {"items": [{"receipt": N, "archive": NAME, "state": TEXT, "sop_class": UID, "uid": UID,
@@ -106,6 +109,9 @@ struct admin_actions {
     // NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
     void (*archive_change)(void *arg, enum admin_archive_change change, const char *name, const char *person,
                            const char *reason, struct admin_reply *reply);
+    // {"ok": bool, "errors": [TEXT], "changed": [PATH], "restart": [PATH], "tls": [{"name": NAME, "problem":
+    //  TEXT or null}]}. With errors nothing has changed, and `changed` and `restart` are left out.
+    void (*config_reload)(void *arg, const char *person, struct admin_reply *reply);
 };
 
 // HTTP statuses that an action answers with.

@@ -192,6 +192,19 @@ static void on_drop(struct admin_server *server, struct admin_reply *reply)
     queue_change(server, reply, ADMIN_DROP);
 }
 
+static void on_reload(struct admin_server *server, struct admin_reply *reply)
+{
+    struct admin_change_request request;
+    struct admin_problem problem;
+    struct slice body = body_of(reply);
+    if (admin_change_parse((const char *)body.data, body.length, false, &request, &problem) != OK) {
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+        return;
+    }
+    server->actions->config_reload(server->arg, request.selection.person, reply);
+    admin_change_fini(&request);
+}
+
 struct route {
     const char *path;
     enum evhttp_cmd_type method;
@@ -199,9 +212,10 @@ struct route {
 };
 
 static const struct route ROUTES[] = {
-    {"/v1/status", EVHTTP_REQ_GET, on_status},      {"/v1/queue", EVHTTP_REQ_GET, on_queue},
-    {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry}, {"/v1/queue/park", EVHTTP_REQ_POST, on_park},
-    {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},   {"/v1/archives", EVHTTP_REQ_GET, on_archives},
+    {"/v1/status", EVHTTP_REQ_GET, on_status},         {"/v1/queue", EVHTTP_REQ_GET, on_queue},
+    {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry},    {"/v1/queue/park", EVHTTP_REQ_POST, on_park},
+    {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},      {"/v1/archives", EVHTTP_REQ_GET, on_archives},
+    {"/v1/config/reload", EVHTTP_REQ_POST, on_reload},
 };
 
 static const char *const ARCHIVE_VERBS[] = {

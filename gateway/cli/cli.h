@@ -78,6 +78,7 @@ enum cli_exit cli_key_restore(struct cli *cli);
 enum cli_exit cli_key_verify(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
+enum cli_exit cli_config_reload(struct cli *cli);
 
 // ---- complaints and configuration (values.c) ----
 

@@ -109,8 +109,15 @@ static const struct verb VERBS[] = {
      "Example:  dicomgate key verify --backup /mnt/safe/dicomgate-keys-2026-11-21\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",
-     "Also looks whether certificates and keys can be read. Needs no daemon.\n\n"
+     "Also opens certificates, keys, authorities and revocation lists as the daemon would, and says which is "
+     "no "
+     "good.\nNeeds no daemon. Exit status 1: right, but something ends within 60 days.\n\n"
      "Example:  dicomgate config check /etc/dicomgate/dicomgate.yaml\n"},
+    {"config", "reload", CLI_OPTION_PERSON, 0, 0, cli_config_reload, "[--person WHO]",
+     "read the configuration and the certificates again, now",
+     "For connections that begin from now on; open associations go on as they are. A file that is not right "
+     "changes\nnothing. Says which changed options need a restart. SIGHUP to the daemon does the same.\n\n"
+     "Example:  dicomgate config reload\n"},
     {"config", "reference", 0, 0, 0, cli_config_reference, "",
      "every option with range, default and meaning, as Markdown",
      "Example:  dicomgate config reference > REFERENCE.md\n"},

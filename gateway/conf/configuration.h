@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/slice.h"
+#include "conf/compare.h"
 #include "conf/errors.h"
 #include "conf/values.h"
 
@@ -43,6 +44,7 @@ struct configuration_gateway {
     char *control_socket;      // absolute path of the admin socket (default: control.sock in the data folder)
     uint32_t workers;          // 0 = auto: one for each usable core, at most 16
     uint32_t max_associations; // front associations of the whole process
+    uint64_t watch_certificates_ns; // how often changed certificate files are looked for; 0 = never
     enum configuration_digest digest;
     uint32_t max_pdu; // P-DATA-TF maximum length that the gateway offers on both sides, bytes
     enum configuration_log_target log_target;
@@ -340,6 +342,10 @@ const char *configuration_meaning_name(enum configuration_meaning means); // as 
 // The row of a phase that a store association falls under; NULL = no row matches.
 const struct configuration_route *configuration_phase_route(const struct configuration_phase *phase,
                                                             const char *called, const char *calling);
+
+// What differs between two loaded files (conf/compare.h). Any thread.
+void configuration_compare(const struct configuration *one, const struct configuration *other,
+                           conf_differs_fn *differs, void *arg);
 
 // The option reference as Markdown, from the same tables that the loader uses (conf/REFERENCE.md). The caller
 // frees it; NULL when there is no memory.

@@ -32,6 +32,8 @@ static const struct conf_choice DIGESTS[] = {
     {.name = NULL},
 };
 
+static const struct conf_choice NEVER[] = {{.name = "never", .value = 0}, {.name = NULL}};
+
 static const struct conf_choice AUTO[] = {{.name = "auto", .value = 0}, {.name = NULL}};
 
 static const struct conf_option GATEWAY[] = {
@@ -100,7 +102,6 @@ static const struct conf_option GATEWAY[] = {
      .least = 4 * KIB,
      .most = MIB,
      .standard = "128KiB",
-     .reload = CONF_RELOAD_NEW,
      .help = "Longest P-DATA-TF that the gateway offers to receive, on both sides."},
     {.key = "digest",
      .type = CONF_ENUM,
@@ -108,6 +109,16 @@ static const struct conf_option GATEWAY[] = {
      .standard = "sha256",
      .choices = DIGESTS,
      .help = "Algorithm of the instance digests (docs/digests.md)."},
+    {.key = "watch_certificates",
+     .type = CONF_DURATION,
+     CONF_MEMBER(struct raw_gateway, value.watch_certificates_ns),
+     .least = SECONDS(1),
+     .most = HOURS(24),
+     .choices = NEVER,
+     .standard = "1min",
+     .help = "How often the files named under `tls` are looked at; if one has changed, all are read again "
+             "for new "
+             "connections. `never`: only by `dicomgate config reload` or SIGHUP."},
     {.key = "log_target",
      .type = CONF_ENUM,
      CONF_MEMBER(struct raw_gateway, value.log_target),

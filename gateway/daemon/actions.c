@@ -22,6 +22,7 @@ const struct admin_actions actions_table = {
     .queue_change = actions_queue_change,
     .archive_list = actions_archive_list,
     .archive_change = actions_archive_change,
+    .config_reload = actions_config_reload,
 };
 
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index)
@@ -295,6 +296,13 @@ enum result actions_new(struct gateway *gateway, struct actions **out)
     ev_timer_init(&actions->retry, gateway->platform.main_loop, on_retry, actions);
     *out = actions;
     return OK;
+}
+
+void actions_attach(struct actions *actions, struct reload *reload, struct expiry *expiry)
+{
+    MAGIC_CHECK(actions, ACTIONS_MAGIC);
+    actions->reload = reload;
+    actions->expiry = expiry;
 }
 
 static void mailbox_end(struct ev_mailbox *mailbox)

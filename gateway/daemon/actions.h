@@ -10,9 +10,13 @@
 #include "daemon/gateway.h"
 
 struct actions;
+struct expiry;
+struct reload;
 
 extern const struct admin_actions actions_table; // its `arg` is a struct actions
 
 MUST_USE enum result actions_new(struct gateway *gateway, struct actions **out); // ERR_NOMEM
+// What only the daemon has, not the simulator; borrowed. Without it `config reload` is refused.
+void actions_attach(struct actions *actions, struct reload *reload, struct expiry *expiry);
 // After the workers' threads have ended; requests still under way are answered as unavailable.
 void actions_free(struct actions *actions);

@@ -28,6 +28,8 @@ struct actions {
     struct ev_mailbox inbox;        // main loop: what comes back
     struct ev_mailbox ledger_inbox; // ledger loop: what is to be written to the control store
     struct list rounds;
+    struct reload *reload; // NULL: there are no files
+    struct expiry *expiry; // the same
     struct ev_timer retry; // for parts that have not found room in their worker's inbox
 };
 
@@ -102,6 +104,10 @@ void actions_queue_change(void *arg, enum admin_queue_change change, const struc
                           struct admin_reply *reply);
 void actions_archive_change(void *arg, enum admin_archive_change change, const char *name, const char *person,
                             const char *reason, struct admin_reply *reply);
+
+void actions_config_reload(void *arg, const char *person, struct admin_reply *reply);
+// `certificates`, `peers` and their alarms of `status` (actions_config.c).
+void actions_certificates_add(const struct actions *actions, json_t *body, json_t *alarms);
 
 // ---- from the mailboxes ----
 

@@ -392,8 +392,9 @@ static const char *life_text(enum gateway_phase_of_life life)
     return life == GATEWAY_STARTING ? "starting" : life == GATEWAY_RUNNING ? "running" : "stopping";
 }
 
-static json_t *status_json(struct gateway *gateway, const struct worker_figures *sum)
+static json_t *status_json(const struct actions *actions, const struct worker_figures *sum)
 {
+    struct gateway *gateway = actions->gateway;
     const struct configuration *conf = gateway->configuration;
     struct journal_health health;
     journal_health_get(gateway->journal, &health);
@@ -415,7 +416,9 @@ static json_t *status_json(struct gateway *gateway, const struct worker_figures 
     (void)json_object_set_new(body, "journal", journal_json(&health, &conf->journal));
     (void)json_object_set_new(body, "recovery", recovery_json(&gateway->recovery));
     (void)json_object_set_new(body, "events", events_json());
-    (void)json_object_set_new(body, "alarms", alarms_json(gateway, sum, &health));
+    json_t *alarms = alarms_json(gateway, sum, &health);
+    actions_certificates_add(actions, body, alarms);
+    (void)json_object_set_new(body, "alarms", alarms);
     return body;
 }
 
@@ -426,7 +429,7 @@ static void figures_finish(struct round *round)
     struct worker_figures *sum = figures_sum(round);
     json_t *body = NULL;
     if (sum != NULL && is_status) {
-        body = status_json(gateway, sum);
+        body = status_json(round->actions, sum);
     } else if (sum != NULL) {
         body = json_object();
         (void)json_object_set_new(body, "archives", archives_json(gateway, sum));

@@ -11,6 +11,7 @@
 #include "daemon/worker.h"
 #include "front/access.h"
 #include "front/census.h"
+#include "front/peers.h"
 #include "store/control.h"
 #include <stdlib.h>
 
@@ -74,6 +75,35 @@ static enum result pauses_load(struct gateway *gateway)
     return OK;
 }
 
+// ---- limits ----
+
+const struct configuration_limits *gateway_limits(const struct gateway *gateway)
+{
+    return &atomic_load(&gateway->limits)->values;
+}
+
+enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits)
+{
+    struct gateway_limits *made = malloc(sizeof *made);
+    if (made == NULL)
+        return ERR_NOMEM;
+    made->values = *limits;
+    made->former = atomic_load(&gateway->limits);
+    atomic_store(&gateway->limits, made);
+    if (gateway->census != NULL)
+        census_limits_set(gateway->census, limits);
+    return OK;
+}
+
+static void limits_free(struct gateway *gateway)
+{
+    for (const struct gateway_limits *limits = atomic_load(&gateway->limits); limits != NULL;) {
+        const struct gateway_limits *former = limits->former;
+        free((void *)(uintptr_t)limits);
+        limits = former;
+    }
+}
+
 // ---- making ----
 
 static enum result journal_make(struct gateway *gateway)
@@ -120,7 +150,11 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     gateway->epoch = 1; // one phase for ever, until there are cutovers
     gateway->started_at = ev_wall_now(platform->main_loop);
     ledger_loop_init(gateway);
-    enum result result = nodes_make(gateway);
+    enum result result = gateway_limits_set(gateway, &configuration->limits);
+    if (result == OK)
+        result = nodes_make(gateway);
+    if (result == OK)
+        result = peers_new(&gateway->peers);
     if (result == OK)
         result = access_new(configuration, &gateway->access);
     if (result == OK)
@@ -261,6 +295,8 @@ void gateway_free(struct gateway *gateway)
     capability_cache_free(gateway->capabilities);
     access_free(gateway->access);
     census_free(gateway->census);
+    peers_free(gateway->peers);
+    limits_free(gateway);
     for (size_t i = 0; i < gateway->node_count; i++)
         pthread_mutex_destroy(&gateway->nodes[i].lock);
     free(gateway->nodes);

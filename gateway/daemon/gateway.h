@@ -22,6 +22,7 @@
 
 struct access;
 struct census;
+struct peers;
 struct worker;
 
 // What the gateway stands on. All of it is borrowed until gateway_free().
@@ -58,6 +59,13 @@ void node_address_set(struct node *node, const struct net_address *address);
 
 enum { REMOVED_NODES_MAX = 8 };
 
+// Limits as last loaded. A person changes them by a reload, now and then: what somebody may still read is
+// kept.
+struct gateway_limits {
+    struct configuration_limits values;
+    const struct gateway_limits *former;
+};
+
 enum gateway_phase_of_life { GATEWAY_STARTING, GATEWAY_RUNNING, GATEWAY_STOPPING, GATEWAY_STOPPED };
 
 struct gateway {
@@ -69,6 +77,8 @@ struct gateway {
     struct capability_cache *capabilities;
     struct access *access;
     struct census *census;
+    struct peers *peers;                           // whose certificates end soon
+    _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
@@ -115,6 +125,10 @@ void gateway_free(struct gateway *gateway);
 
 // Days since 1970-01-01 UTC, for the keyring, of a wall clock in nanoseconds.
 uint32_t gateway_day(uint64_t wall);
+// `limits` as they are now; good until gateway_free(). Any thread.
+const struct configuration_limits *gateway_limits(const struct gateway *gateway);
+// Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
+MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits);
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);

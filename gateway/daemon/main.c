@@ -4,12 +4,15 @@
 // threads, and runs until SIGTERM or SIGINT. Exit status as for dicomgate: 0 stopped in order, 2 usage, 3
 // configuration, 6 internal.
 #include "admin/admin.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "daemon/actions.h"
+#include "daemon/expiry.h"
 #include "daemon/gateway.h"
 #include "daemon/names.h"
+#include "daemon/reload.h"
 #include "daemon/secure.h"
 #include "daemon/threads.h"
 #include "ev/real.h"
@@ -45,7 +48,9 @@ struct process {
     struct listeners *listeners;
     struct actions *actions;
     struct admin_server *admin;
-    struct ev_signal *signals[2];
+    struct expiry *expiry;
+    struct reload *reload;
+    struct ev_signal *signals[3];
     struct ev_timer tickets_timer;
 };
 
@@ -185,6 +190,23 @@ static void plain_nodes_tell(const struct configuration *configuration)
     }
 }
 
+static void on_certificates_changed(void *arg)
+{
+    struct process *process = arg;
+    expiry_look(process->expiry);
+}
+
+static enum result files_watch(struct process *process)
+{
+    enum result result = expiry_new(process->gateway, process->secure, &process->expiry);
+    if (result == OK)
+        result = reload_new(process->gateway, process->secure, process->threads.resolver.loop,
+                            on_certificates_changed, process, &process->reload);
+    if (result == OK)
+        actions_attach(process->actions, process->reload, process->expiry);
+    return result;
+}
+
 static enum result doors_open(struct process *process)
 {
     char error[512] = "";
@@ -198,6 +220,11 @@ static enum result doors_open(struct process *process)
         return result;
     }
     plain_nodes_tell(process->configuration);
+    result = files_watch(process);
+    if (result != OK) {
+        complain("reload", result_text(result));
+        return result;
+    }
     result = listeners_new(process->gateway, process->secure, error, sizeof error, &process->listeners);
     if (result != OK)
         complain("cannot listen", error);
@@ -227,15 +254,11 @@ static void on_signal(void *arg)
     gateway_stop(process->gateway, on_gateway_stopped, process);
 }
 
-static void log_open(const struct configuration_gateway *conf)
+static void on_hangup(void *arg)
 {
-    static const enum log_level levels[] = {
-        [CONFIGURATION_LOG_DEBUG] = LOG_LEVEL_DEBUG,   [CONFIGURATION_LOG_INFO] = LOG_LEVEL_INFO,
-        [CONFIGURATION_LOG_NOTICE] = LOG_LEVEL_NOTICE, [CONFIGURATION_LOG_WARNING] = LOG_LEVEL_WARNING,
-        [CONFIGURATION_LOG_ERROR] = LOG_LEVEL_ERROR,
-    };
-    log_configure(conf->log_target == CONFIGURATION_LOG_JOURNALD ? LOG_OUTPUT_JOURNALD : LOG_OUTPUT_STDERR,
-                  levels[conf->log_level]);
+    struct process *process = arg;
+    enum result result = reload_ask(process->reload, NULL, NULL);
+    ensure(result == OK); // nobody waits for the answer
 }
 
 static enum result run(struct process *process)
@@ -254,6 +277,8 @@ static enum result run(struct process *process)
         result = threads_start(&process->threads);
     if (result == OK)
         result = doors_open(process);
+    if (result == OK)
+        result = ev_real_signal(process->threads.main_loop, SIGHUP, on_hangup, process, &process->signals[2]);
     if (result != OK)
         return result;
     ev_timer_init(&process->tickets_timer, process->threads.main_loop, on_tickets_timer, process);
@@ -272,9 +297,11 @@ static void process_close(struct process *process)
     if (process->has_threads)
         threads_join(&process->threads);
     actions_free(process->actions);
+    reload_free(process->reload);
+    expiry_free(process->expiry);
     names_free(process->names);
     gateway_free(process->gateway);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         ev_signal_free(&process->signals[i]);
     if (process->has_threads)
         threads_fini(&process->threads);
@@ -304,7 +331,8 @@ static const char *usage =
     "       dicomgated --version\n"
     "\n"
     "The gateway between modalities, the legacy and the new archive. Stops in order on\n"
-    "SIGTERM. Operators use 'dicomgate'; the options of FILE are in conf/REFERENCE.md.\n";
+    "SIGTERM, reads its files again on SIGHUP. Operators use 'dicomgate'; the options of FILE are in "
+    "conf/REFERENCE.md.\n";
 
 // The configuration's path, or NULL after *status has been set.
 static const char *arguments_read(int argc, char **argv, int *status)
@@ -349,6 +377,7 @@ int main(int argc, char **argv)
         return status;
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); // until there is something to be read again
     limits_raise();
     struct process process = {.lock = -1};
     struct conf_errors errors;
@@ -360,7 +389,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     }
     conf_errors_fini(&errors);
-    log_open(&process.configuration->gateway);
+    reload_log_configure(&process.configuration->gateway);
     enum result result = run(&process);
     process_close(&process);
     return result == OK ? EXIT_SUCCESS : result == ERR_NOMEM ? EXIT_INTERNAL : EXIT_CONFIGURATION;

@@ -183,7 +183,7 @@ void worker_stop_begin(struct worker *worker)
     if (worker->is_stopping)
         return;
     worker->is_stopping = true;
-    worker->stop_deadline = ev_now(worker->loop) + worker->gateway->configuration->limits.stop_ns;
+    worker->stop_deadline = ev_now(worker->loop) + gateway_limits(worker->gateway)->stop_ns;
     on_stop_timer(worker);
 }
 

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "base/wipe.h"
 #include "forward/lane_private.h"
+#include "front/peers.h"
 #include <stdlib.h>
 
 enum { TURNS = 50 };
@@ -65,6 +66,8 @@ static void on_open(void *arg)
     lane->has_opened = true;
     lane->state = LANE_OPEN;
     lane_contexts_learn(lane);
+    peers_note(lane->worker->gateway->peers, leg_peer(lane->leg),
+               ev_wall_now(lane->worker->loop) / NSEC_PER_SEC);
     archive_lane_opened(lane->archive);
     lane_step_later(lane);
 }

@@ -19,6 +19,7 @@ struct address_count {
 struct census {
     pthread_mutex_t lock;
     const struct configuration *configuration;
+    struct configuration_limits limits;
     unsigned total;
     unsigned *clients; // by index of the configuration
     struct address_count *addresses;
@@ -36,6 +37,7 @@ enum result census_new(const struct configuration *configuration, struct census 
     }
     pthread_mutex_init(&census->lock, NULL);
     census->configuration = configuration;
+    census->limits = configuration->limits;
     *out = census;
     return OK;
 }
@@ -54,6 +56,13 @@ void census_free(struct census *census)
     pthread_mutex_destroy(&census->lock);
     free(census->clients);
     free(census);
+}
+
+void census_limits_set(struct census *census, const struct configuration_limits *limits)
+{
+    pthread_mutex_lock(&census->lock);
+    census->limits = *limits;
+    pthread_mutex_unlock(&census->lock);
 }
 
 static struct address_count *entry_of(struct census *census, const struct net_address *address, bool makes)
@@ -96,7 +105,7 @@ enum result census_enter(struct census *census, const struct net_address *addres
     unsigned *of_client = client_count(census, client);
     if (entry != NULL) {
         bool is_full = census->total >= conf->gateway.max_associations ||
-                       entry->associations >= conf->limits.client_associations ||
+                       entry->associations >= census->limits.client_associations ||
                        (client != NULL && client->associations > 0 && *of_client >= client->associations);
         result = is_full ? ERR_LIMIT : OK;
         if (!is_full) {

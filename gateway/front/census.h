@@ -14,6 +14,8 @@ struct census;
 
 MUST_USE enum result census_new(const struct configuration *configuration, struct census **out); // ERR_NOMEM
 void census_free(struct census *census);
+// Other limits, for what comes from now on.
+void census_limits_set(struct census *census, const struct configuration_limits *limits);
 
 // Counts one more; ERR_LIMIT, ERR_NOMEM: it was not counted. `client`: entry of the configuration, or NULL.
 MUST_USE enum result census_enter(struct census *census, const struct net_address *address,

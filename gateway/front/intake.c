@@ -337,7 +337,7 @@ static enum result scanner_begin(struct intake *intake)
     const struct configuration *conf = intake->worker->gateway->configuration;
     struct dcm_scan_options options = {
         .transfer_syntax = transfer,
-        .inflated_limit = conf->limits.inflated_bytes,
+        .inflated_limit = gateway_limits(intake->worker->gateway)->inflated_bytes,
         .algorithm =
             conf->gateway.digest == CONFIGURATION_DIGEST_SHA256 ? DCM_DIGEST_SHA256 : DCM_DIGEST_SHA512_256,
         .named = intake_named_tags,

@@ -13,12 +13,13 @@
 struct one_listener {
     struct listeners *owner;
     const struct configuration_listener *conf;
-    struct tls_context *context; // NULL: plain
+    size_t index;
     struct net_listener *socket;
 };
 
 struct listeners {
     struct gateway *gateway;
+    const struct secure *secure;
     size_t count;
     struct one_listener each[];
 };
@@ -81,7 +82,7 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
         arrival->fd = fd;
         arrival->peer = *peer;
         arrival->conf = listener->conf;
-        arrival->context = listener->context != NULL ? tls_context_ref(listener->context) : NULL;
+        arrival->context = secure_listener_context(listener->owner->secure, listener->index);
         result = worker_post(gateway_worker_pick(listener->owner->gateway), &arrival->call);
     }
     if (result == OK)
@@ -92,12 +93,12 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
         arrival_free(arrival);
 }
 
-static enum result open_one(struct listeners *listeners, size_t index, const struct secure *secure)
+static enum result open_one(struct listeners *listeners, size_t index)
 {
     struct one_listener *listener = &listeners->each[index];
     listener->owner = listeners;
     listener->conf = &listeners->gateway->configuration->listener[index];
-    listener->context = secure_listener_context(secure, index);
+    listener->index = index;
     struct net_address address;
     enum result result =
         net_address_parse_host(listener->conf->address.host, listener->conf->address.port, &address);
@@ -115,9 +116,10 @@ enum result listeners_new(struct gateway *gateway, const struct secure *secure, 
     if (listeners == NULL)
         return ERR_NOMEM;
     listeners->gateway = gateway;
+    listeners->secure = secure;
     listeners->count = count;
     for (size_t i = 0; i < count; i++) {
-        enum result result = open_one(listeners, i, secure);
+        enum result result = open_one(listeners, i);
         const struct configuration_listener *conf = &gateway->configuration->listener[i];
         char address[NET_HOST_MAX + 8];
         text_format(address, sizeof address, "%s:%u", conf->address.host, conf->address.port);

@@ -12,7 +12,8 @@
 
 struct listeners;
 
-// Binds all of the configuration. `error` (capacity bytes) names the one that can not be had.
+// Binds all of the configuration; `secure` is borrowed, and asked for the context that is in force at each
+// connection. `error` (capacity bytes) names the one that can not be had.
 MUST_USE enum result listeners_new(struct gateway *gateway, const struct secure *secure, char *error,
                                    size_t capacity, struct listeners **out);
 // No further connections.

@@ -11,6 +11,7 @@
 #include "forward/archive.h"
 #include "front/census.h"
 #include "front/intake.h"
+#include "front/peers.h"
 #include "front/session_log.h"
 #include <stdlib.h>
 
@@ -309,6 +310,7 @@ static void on_request(void *arg, const struct ul_parameters *request)
     struct worker *worker = session->worker;
     struct gateway *gateway = worker->gateway;
     facts_fill(session, request);
+    peers_note(gateway->peers, leg_peer(session->leg), ev_wall_now(worker->loop) / NSEC_PER_SEC);
     struct ul_reject busy = {UL_REJECT_TRANSIENT, UL_REJECT_BY_PRESENTATION,
                              UL_REJECT_PRESENTATION_LOCAL_LIMIT};
     session->access =
@@ -338,7 +340,7 @@ static void on_request(void *arg, const struct ul_parameters *request)
                                                 .services = session->access.services,
                                                 .capabilities = gateway->capabilities,
                                                 .max_pdu = gateway->configuration->gateway.max_pdu,
-                                                .window = gateway->configuration->limits.window,
+                                                .window = gateway_limits(gateway)->window,
                                                 .now = ev_wall_now(worker->loop)};
     if (!ask_primary(session))
         answer(session);
@@ -516,7 +518,8 @@ enum result session_new(struct worker *worker, const struct configuration_listen
     session->facts.listener = listener;
     list_init(&session->unfinished);
     list_init(&session->finished);
-    const struct configuration_limits *limits = &worker->gateway->configuration->limits;
+    const struct configuration_limits *limits = gateway_limits(worker->gateway);
+    worker->legs.limits.association_pdu = limits->max_associate_bytes;
     struct leg_timeouts timeouts = {limits->artim_ns, limits->artim_ns, limits->release_ns, limits->idle_ns,
                                     limits->stall_ns};
     enum result result =

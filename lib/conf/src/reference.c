@@ -49,7 +49,8 @@ static void write_default(FILE *stream, const struct conf_option *option)
         (void)fprintf(stream, "none");
 }
 
-static void write_row(FILE *stream, const struct conf_option *option)
+// `most`: what the list or mapping around it allows at most.
+static void write_row(FILE *stream, const struct conf_option *option, enum conf_reload most)
 {
     char allowed[CONF_ALLOWED_BYTES];
     conf_option_allowed(option, allowed, sizeof allowed);
@@ -57,18 +58,21 @@ static void write_row(FILE *stream, const struct conf_option *option)
     cell(stream, allowed);
     (void)fprintf(stream, " | ");
     write_default(stream, option);
-    (void)fprintf(stream, " | %s | ", reload_text(option->reload));
+    (void)fprintf(stream, " | %s | ",
+                  option->type == CONF_TABLE ? "see there"
+                                             : reload_text(option->reload < most ? option->reload : most));
     cell(stream, option->help);
     (void)fprintf(stream, " |\n");
 }
 
-static void write_table(FILE *stream, const struct conf_table *table, const char *heading)
+static void write_table(FILE *stream, const struct conf_table *table, const char *heading,
+                        enum conf_reload most)
 {
     (void)fprintf(stream, "\n## %s\n\n%s\n\n", heading[0] != 0 ? heading : "The whole file", table->help);
     (void)fprintf(stream, "| option | allowed | default | change | meaning |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < table->count; i++)
         if (table->options[i].refused == NULL)
-            write_row(stream, &table->options[i]);
+            write_row(stream, &table->options[i], most);
     for (size_t i = 0; i < table->count; i++) {
         const struct conf_option *option = &table->options[i];
         const char *entry = option->type == CONF_MAP ? ".NAME" : option->type == CONF_LIST ? "[]" : "";
@@ -77,11 +81,12 @@ static void write_table(FILE *stream, const struct conf_table *table, const char
             continue;
         (void)text_format(below, sizeof below, "%s%s%s%s", heading, heading[0] != 0 ? "." : "", option->key,
                           entry);
-        write_table(stream, option->table, below);
+        bool is_capped = option->type != CONF_TABLE && option->reload < most;
+        write_table(stream, option->table, below, is_capped ? option->reload : most);
     }
 }
 
 void conf_reference_write(FILE *stream, const struct conf_table *table)
 {
-    write_table(stream, table, "");
+    write_table(stream, table, "", CONF_RELOAD_LIVE);
 }

@@ -4,6 +4,7 @@
 // does not fit is left out: a name that was cut could match another one. Any thread.
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "internal.h"
@@ -83,6 +84,9 @@ void tls_peer_fill(SSL *ssl, struct transport_peer *peer)
         length != TRANSPORT_FINGERPRINT_LENGTH)
         return;
     peer->has_certificate = true;
+    struct tm parts;
+    time_t expires = ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1 ? timegm(&parts) : 0;
+    peer->expires = expires > 0 ? (uint64_t)expires : 0;
     copy_common_name(X509_get_subject_name(certificate), peer->subject_cn, sizeof peer->subject_cn);
     tls_name_copy(X509_get_subject_name(certificate), peer->subject_dn, sizeof peer->subject_dn);
     tls_name_copy(X509_get_issuer_name(certificate), peer->issuer_dn, sizeof peer->issuer_dn);

@@ -45,7 +45,7 @@ class Authority:
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *, algorithm: str = "ecdsa", expired: bool = False, server: bool = True,
-              client: bool = True, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), days: int = 400,
+              client: bool = True, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), days: float = 400,
               passphrase: str = "") -> Pair:
         """A certificate with subject CN=`name`, good for `days`; `passphrase` locks its key."""
         key = (rsa.generate_private_key(65537, 2048) if algorithm == "rsa"

@@ -44,14 +44,13 @@ static const struct conf_option ROOT[] = {
 };
 static const struct conf_table ROOT_TABLE = CONF_ROWS(ROOT, struct root, "All.");
 
-static const char EXPECTED[] =
-    "\n## The whole file\n\nAll.\n\n"
-    "| option | allowed | default | change | meaning |\n|---|---|---|---|---|\n"
-    "| `rows` | a mapping of names to mappings | nothing at all | new | Rows. |\n"
-    "\n## rows.NAME\n\nA row.\n\n"
-    "| option | allowed | default | change | meaning |\n|---|---|---|---|---|\n"
-    "| `size` | 512B to 3MiB (B, KiB, MiB, GiB, TiB) | `1MiB` | live | A \\| B. |\n"
-    "| `flag` | yes, no | **required** | restart | Flag. |\n";
+static const char EXPECTED[] = "\n## The whole file\n\nAll.\n\n"
+                               "| option | allowed | default | change | meaning |\n|---|---|---|---|---|\n"
+                               "| `rows` | a mapping of names to mappings | nothing at all | new | Rows. |\n"
+                               "\n## rows.NAME\n\nA row.\n\n"
+                               "| option | allowed | default | change | meaning |\n|---|---|---|---|---|\n"
+                               "| `size` | 512B to 3MiB (B, KiB, MiB, GiB, TiB) | `1MiB` | new | A \\| B. |\n"
+                               "| `flag` | yes, no | **required** | restart | Flag. |\n";
 
 static void test_reference(void **state)
 {

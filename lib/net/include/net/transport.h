@@ -52,6 +52,7 @@ struct transport_peer {
     bool has_tls;
     bool has_certificate; // verified against the context's authorities if the context says so
     bool is_resumed;      // TLS session resumption
+    uint64_t expires;     // end of the certificate's validity, seconds since 1970; 0: unknown
     uint8_t fingerprint[TRANSPORT_FINGERPRINT_LENGTH]; // SHA-256 of the DER certificate
     char subject_cn[TRANSPORT_CN_MAX];
     char subject_dn[TRANSPORT_DN_MAX]; // RFC 2253

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/reload.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "ev/mailbox.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOG_PIECE = 96 };
+
+// One reading of the files. The loop that works on it owns it.
+struct job {
+    struct mail mail;
+    bool is_whole;                       // the configuration file too, not the certificates alone
+    const struct configuration *current; // of the sections, when the file is not read
+    uint64_t now;                        // seconds since 1970
+    uint64_t mark;                       // of the certificate files before they were read
+    uint64_t former_mark;
+    enum result result;
+    struct configuration *fresh; // NULL: not read, or not right
+    struct conf_errors errors;
+    struct secure_news *news; // NULL: not read
+    reload_done_fn *done;     // main's; NULL: nobody waits
+    void *done_arg;
+};
+
+struct reload {
+    struct gateway *gateway;
+    struct secure *secure;
+    struct configuration *current; // as last loaded; NULL: as at the start
+    struct ev_mailbox to_files;
+    struct ev_mailbox from_files;
+    struct ev_timer watch;
+    bool is_busy;
+    bool is_wanted_again; // a signal came meanwhile
+    uint64_t mark;
+    struct job job;
+    reload_changed_fn *changed;
+    void *changed_arg;
+    reload_done_fn *done; // of the next job; NULL: nobody waits
+    void *done_arg;
+    json_t *sections; // while the news are taken
+};
+
+static const struct configuration *current_of(const struct reload *reload)
+{
+    return reload->current != NULL ? reload->current : reload->gateway->configuration;
+}
+
+// ---- on the thread that may block ----
+
+static void on_files_mail(void *arg, struct mail *mail)
+{
+    struct reload *reload = arg;
+    struct job *job = CONTAINER_OF(mail, struct job, mail);
+    const struct configuration *conf = job->current;
+    job->result = OK;
+    if (job->is_whole) {
+        job->result = configuration_load(conf->file, &job->fresh, &job->errors);
+        conf = job->fresh;
+    }
+    if (job->result == OK) {
+        job->mark = secure_files_mark(conf); // before they are read: what changes meanwhile is seen next time
+        if (job->is_whole || job->mark != job->former_mark)
+            job->result = secure_news_read(reload->secure, conf, job->now, &job->news);
+    }
+    enum result result = ev_mailbox_post(&reload->from_files, mail);
+    ensure(result == OK); // there is one job
+}
+
+// ---- on main: putting it into force ----
+
+// A log field holds 96 bytes; paths are long.
+static void outcome_log(enum log_id event, const char *section, const char *problem)
+{
+    size_t length = strlen(problem);
+    log_event(event, log_text(section), log_text(problem),
+              log_text(length > LOG_PIECE ? problem + LOG_PIECE : ""),
+              log_text(length > 2 * LOG_PIECE ? problem + 2 * LOG_PIECE : ""));
+}
+
+static void on_outcome(void *arg, const char *section, const char *problem)
+{
+    struct reload *reload = arg;
+    if (problem != NULL)
+        outcome_log(LOG_TLS_KEPT, section, problem);
+    else
+        log_event(LOG_TLS_RELOADED, log_text(section));
+    json_t *row = json_object();
+    (void)json_object_set_new(row, "name", json_string(section));
+    (void)json_object_set_new(row, "problem", problem != NULL ? json_string(problem) : json_null());
+    (void)json_array_append_new(reload->sections, row);
+}
+
+void reload_log_configure(const struct configuration_gateway *conf)
+{
+    static const enum log_level levels[] = {
+        [CONFIGURATION_LOG_DEBUG] = LOG_LEVEL_DEBUG,   [CONFIGURATION_LOG_INFO] = LOG_LEVEL_INFO,
+        [CONFIGURATION_LOG_NOTICE] = LOG_LEVEL_NOTICE, [CONFIGURATION_LOG_WARNING] = LOG_LEVEL_WARNING,
+        [CONFIGURATION_LOG_ERROR] = LOG_LEVEL_ERROR,
+    };
+    log_configure(conf->log_target == CONFIGURATION_LOG_JOURNALD ? LOG_OUTPUT_JOURNALD : LOG_OUTPUT_STDERR,
+                  levels[conf->log_level]);
+}
+
+struct difference {
+    json_t *paths;
+    bool wants_restart; // those that need one, or the others
+};
+
+static void on_difference(void *arg, const char *path, enum conf_reload reload)
+{
+    struct difference *difference = arg;
+    if ((reload == CONF_RELOAD_RESTART) == difference->wants_restart)
+        (void)json_array_append_new(difference->paths, json_string(path));
+}
+
+// What is in force already is measured against the last reload, what is not against the start.
+static json_t *differences(const struct configuration *from, const struct configuration *to,
+                           bool wants_restart)
+{
+    struct difference difference = {json_array(), wants_restart};
+    configuration_compare(from, to, on_difference, &difference);
+    return difference.paths;
+}
+
+static void fresh_take(struct reload *reload, struct job *job, json_t *body)
+{
+    struct gateway *gateway = reload->gateway;
+    json_t *changed = differences(current_of(reload), job->fresh, false);
+    json_t *restart = differences(gateway->configuration, job->fresh, true);
+    bool has_changed = json_array_size(changed) > 0;
+    if (has_changed && gateway_limits_set(gateway, &job->fresh->limits) != OK)
+        log_event(LOG_CONFIG_REFUSED, log_text("out of memory"), log_text(""), log_text(""), log_text(""));
+    struct configuration_gateway as_started = gateway->configuration->gateway;
+    as_started.log_level = job->fresh->gateway.log_level; // the target needs a restart
+    reload_log_configure(&as_started);
+    log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
+              log_number(json_array_size(restart)));
+    (void)json_object_set_new(body, "changed", changed);
+    (void)json_object_set_new(body, "restart", restart);
+    configuration_free(reload->current);
+    reload->current = job->fresh;
+    job->fresh = NULL;
+}
+
+static bool news_take(struct reload *reload, struct job *job, json_t *body)
+{
+    bool is_fine = true;
+    size_t index;
+    json_t *row;
+    reload->sections = json_array();
+    reload->mark = job->mark;
+    secure_take(reload->secure, &job->news, on_outcome, reload);
+    json_array_foreach(reload->sections, index, row) is_fine &= json_is_null(json_object_get(row, "problem"));
+    (void)json_object_set_new(body, "tls", reload->sections);
+    reload->sections = NULL;
+    reload->changed(reload->changed_arg);
+    return is_fine;
+}
+
+static void errors_take(struct job *job, json_t *body)
+{
+    json_t *errors = json_array();
+    for (size_t i = 0; i < job->errors.count; i++)
+        (void)json_array_append_new(errors, json_string(job->errors.item[i].text));
+    if (job->errors.count > 0)
+        outcome_log(LOG_CONFIG_REFUSED, "configuration", job->errors.item[0].text);
+    else if (job->result != OK)
+        outcome_log(LOG_CONFIG_REFUSED, "configuration", result_text(job->result));
+    (void)json_object_set_new(body, "errors", errors);
+}
+
+static void job_begin(struct reload *reload, bool is_whole)
+{
+    struct job *job = &reload->job;
+    reload->is_busy = true;
+    *job = (struct job){
+        .is_whole = is_whole,
+        .current = current_of(reload),
+        .now = ev_wall_now(reload->gateway->platform.main_loop) / NSEC_PER_SEC,
+        .former_mark = reload->mark,
+    };
+    conf_errors_init(&job->errors);
+    if (is_whole) {
+        job->done = reload->done;
+        job->done_arg = reload->done_arg;
+        reload->done = NULL;
+    }
+    enum result result = ev_mailbox_post(&reload->to_files, &job->mail);
+    ensure(result == OK); // there is one job
+}
+
+static void on_main_mail(void *arg, struct mail *mail)
+{
+    struct reload *reload = arg;
+    struct job *job = CONTAINER_OF(mail, struct job, mail);
+    bool is_fine = job->result == OK;
+    json_t *body = json_object();
+    errors_take(job, body);
+    if (is_fine && job->fresh != NULL)
+        fresh_take(reload, job, body);
+    if (job->news != NULL)
+        is_fine &= news_take(reload, job, body);
+    (void)json_object_set_new(body, "ok", json_boolean(is_fine));
+    conf_errors_fini(&job->errors);
+    reload->is_busy = false;
+    if (job->done != NULL)
+        job->done(job->done_arg, body);
+    else
+        json_decref(body);
+    if (reload->is_wanted_again) {
+        reload->is_wanted_again = false;
+        job_begin(reload, true);
+    }
+}
+
+// ---- on main: asking ----
+
+enum result reload_ask(struct reload *reload, reload_done_fn *done, void *arg)
+{
+    if (done != NULL && reload->done != NULL)
+        return ERR_LIMIT;
+    if (done != NULL) {
+        reload->done = done;
+        reload->done_arg = arg;
+    }
+    if (reload->is_busy)
+        reload->is_wanted_again = true; // what is being read may be older than the wish
+    else
+        job_begin(reload, true);
+    return OK;
+}
+
+static void watch_start(struct reload *reload)
+{
+    uint64_t period = reload->gateway->configuration->gateway.watch_certificates_ns;
+    if (period > 0)
+        ev_timer_start(&reload->watch, period);
+}
+
+static void on_watch(void *arg)
+{
+    struct reload *reload = arg;
+    if (!reload->is_busy)
+        job_begin(reload, false);
+    watch_start(reload);
+}
+
+// ---- life ----
+
+enum result reload_new(struct gateway *gateway, struct secure *secure, struct ev_loop *files_loop,
+                       reload_changed_fn *changed, void *arg, struct reload **out)
+{
+    struct reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL)
+        return ERR_NOMEM;
+    reload->gateway = gateway;
+    reload->secure = secure;
+    reload->changed = changed;
+    reload->changed_arg = arg;
+    reload->mark = secure_files_mark(gateway->configuration);
+    enum result result = ev_mailbox_init(&reload->to_files, files_loop, 1, 0, on_files_mail, reload);
+    if (result != OK) {
+        free(reload);
+        return result;
+    }
+    result = ev_mailbox_init(&reload->from_files, gateway->platform.main_loop, 1, 0, on_main_mail, reload);
+    if (result != OK) {
+        ev_mailbox_fini(&reload->to_files);
+        free(reload);
+        return result;
+    }
+    ev_timer_init(&reload->watch, gateway->platform.main_loop, on_watch, reload);
+    watch_start(reload);
+    *out = reload;
+    return OK;
+}
+
+void reload_free(struct reload *reload)
+{
+    if (reload == NULL)
+        return;
+    ev_timer_fini(&reload->watch);
+    (void)ev_mailbox_take(&reload->to_files);
+    (void)ev_mailbox_take(&reload->from_files);
+    ev_mailbox_fini(&reload->to_files);
+    ev_mailbox_fini(&reload->from_files);
+    if (reload->is_busy) {
+        secure_news_free(reload->job.news);
+        configuration_free(reload->job.fresh);
+        conf_errors_fini(&reload->job.errors);
+        if (reload->job.done != NULL)
+            reload->job.done(reload->job.done_arg, NULL);
+    }
+    if (reload->done != NULL)
+        reload->done(reload->done_arg, NULL);
+    configuration_free(reload->current);
+    free(reload);
+}
