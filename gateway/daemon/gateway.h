@@ -90,6 +90,13 @@ struct gateway {
     struct ev_wake capability_wake; // ledger loop: answers to persist
     struct ev_timer ledger_pace;
     struct ev_timer ledger_retry;
+    struct ev_timer forward_timer; // ledger loop: the next step of copying forward
+    struct places {                // questions to the ledger (places.h)
+        pthread_mutex_t lock;
+        struct list asked;
+        struct ev_wake wake;
+        struct ev_timer retry;
+    } places;
     struct ev_timer day_timer;   // ledger loop: has the day changed?
     atomic_bool ledger_is_stuck; // its last try failed
     bool has_stop;

@@ -2,6 +2,7 @@
 #include "daemon/ledger_loop.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "daemon/places.h"
 
 enum { CATCH_UP_BUDGET = 2048, RECLAIM_MOST = 16 };
 
@@ -36,6 +37,35 @@ static void on_pace(void *arg)
         log_event(LOG_LEDGER_FAILED, log_text(result_text(result)));
         ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
     }
+}
+
+// ---- copy-forward ----
+
+// In one step: what a disk writes in a few milliseconds, so that a group commit hardly notices.
+#define FORWARD_BUDGET  MIB
+#define FORWARD_LOOK_NS NSEC_PER_SEC
+// Segments of copies live long; closed after this many ages of a normal one, so that their keys can go.
+#define COPIES_AGES 24u
+
+// Paced: `copy_rate`, and as fast as it goes when room is short.
+static void on_forward(void *arg)
+{
+    struct gateway *gateway = arg;
+    const struct configuration_journal *conf = &gateway->configuration->journal;
+    struct journal_health health;
+    size_t bytes = 0;
+    journal_health_get(gateway->journal, &health);
+    struct ledger_forward_order order = {.now = ev_now(gateway->platform.ledger_loop),
+                                         .wall = ev_wall_now(gateway->platform.ledger_loop),
+                                         .after = conf->copy_after_ns,
+                                         .copies_age = COPIES_AGES * conf->segment_age_ns,
+                                         .budget = FORWARD_BUDGET,
+                                         .is_urgent = health.streams_unwelcoming > health.streams_failed};
+    enum result result = ledger_copy_forward(gateway->ledger, &order, &bytes);
+    uint64_t pause = order.is_urgent ? 0 : bytes * NSEC_PER_SEC / conf->copy_rate_bytes;
+    if (result != AGAIN && pause < FORWARD_LOOK_NS)
+        pause = FORWARD_LOOK_NS;
+    ev_timer_start(&gateway->forward_timer, pause);
 }
 
 static void on_wake(void *arg)
@@ -73,6 +103,7 @@ static void on_day(void *arg)
     struct gateway *gateway = arg;
     seal_keyring_day_set(gateway->platform.keyring, gateway_day(ev_wall_now(gateway->platform.ledger_loop)));
     ev_timer_start(&gateway->day_timer, DAY_LOOK_NS);
+    ev_timer_start(&gateway->forward_timer, FORWARD_LOOK_NS);
 }
 
 void ledger_loop_persist_later(void *arg)
@@ -88,6 +119,8 @@ void ledger_loop_init(struct gateway *gateway)
     ev_wake_init(&gateway->capability_wake, loop, on_persist, gateway);
     ev_timer_init(&gateway->ledger_pace, loop, on_pace, gateway);
     ev_timer_init(&gateway->ledger_retry, loop, on_retry, gateway);
+    ev_timer_init(&gateway->forward_timer, loop, on_forward, gateway);
+    places_init(gateway);
     ev_timer_init(&gateway->day_timer, loop, on_day, gateway);
 }
 
@@ -107,5 +140,7 @@ void ledger_loop_fini(struct gateway *gateway)
     ev_wake_fini(&gateway->capability_wake);
     ev_timer_fini(&gateway->ledger_pace);
     ev_timer_fini(&gateway->ledger_retry);
+    ev_timer_fini(&gateway->forward_timer);
+    places_fini(gateway);
     ev_timer_fini(&gateway->day_timer);
 }

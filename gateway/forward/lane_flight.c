@@ -4,10 +4,13 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "dimse/status.h"
 #include "forward/lane_private.h"
 
 enum { KILLS_AFTER = 3, HICCUP_ATTEMPTS = 5 };
+// The ledger says within this where a receipt lies now.
+#define RELOCATE_NS (500 * NSEC_PER_MS)
 
 bool delivery_goes_alone(const struct delivery *delivery)
 {
@@ -23,6 +26,10 @@ bool delivery_is_tried_alone(const struct delivery *delivery)
 
 static void unreadable(struct lane *lane, struct delivery *delivery, enum result result)
 {
+    if (result == ERR_MISSING && receipt_relocate(delivery->receipt)) {
+        delivery_rest(delivery, RELOCATE_NS, "its journal segment is gone: looking for its copy");
+        return;
+    }
     log_event(LOG_DELIVERY_UNREADABLE, log_text(lane->archive->node->conf->name),
               log_number(delivery->receipt->number), log_text(result_text(result)));
     if (result == ERR_NOMEM || result == ERR_IO)

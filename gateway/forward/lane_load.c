@@ -75,13 +75,13 @@ static void on_close_read(struct journal_read *read, enum result result)
     if (result == OK)
         result = record_close_decode(body, close);
     if (result == OK)
-        result = content_index_set(lane->content, close->index, journal_receipt_stream(receipt->number),
-                                   close->length);
+        result = content_index_set(lane->content, close->index, header.stream, close->length);
     free(close);
     if (result != OK) {
         load_fail(lane, result);
         return;
     }
+    lane->delivery->receipt->misses = 0;
     load_end(lane);
     lane_step_later(lane);
 }

@@ -4,6 +4,7 @@
 #include "base/magic.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "daemon/places.h"
 #include "forward/archive.h"
 #include "forward/receipt_private.h"
 #include "store/open_index.h"
@@ -271,9 +272,53 @@ struct delivery *delivery_add(struct receipt *receipt, struct archive *archive)
     return delivery;
 }
 
+// ---- where it lies ----
+
+// So often in a row nothing may be where the ledger says. More than once, as each lane that has begun before
+// the receipt was copied finds that out by itself.
+#define MISSES_MOST 8
+
+static bool is_same(struct journal_position a, struct journal_position b)
+{
+    return a.stream == b.stream && journal_position_compare(a, b) == 0;
+}
+
+static void on_place(void *arg, const struct place_question *answer)
+{
+    struct receipt *receipt = arg;
+    MAGIC_CHECK(receipt, RECEIPT_MAGIC);
+    receipt->question = NULL;
+    receipt->pins--;
+    content_release(receipt); // its cold pieces may name an old place
+    if (answer->result != OK && answer->result != ERR_MISSING)
+        return; // asked again
+    bool is_news = answer->result == OK &&
+                   !(is_same(receipt->open, answer->open) && is_same(receipt->close, answer->close));
+    receipt->misses = is_news ? 0 : (uint8_t)(receipt->misses + 1);
+#if !DG_FAULT_COPY_NOT_FOLLOWED
+    if (is_news) {
+        receipt->open = answer->open;
+        receipt->close = answer->close;
+    }
+#endif
+}
+
+bool receipt_relocate(struct receipt *receipt)
+{
+    if (receipt->misses >= MISSES_MOST)
+        return false;
+    if (receipt->question != NULL)
+        return true;
+    receipt->question = place_ask(receipt->worker, receipt->number, on_place, receipt);
+    receipt->pins += receipt->question != NULL;
+    return true;
+}
+
 void receipt_free(struct receipt *receipt)
 {
     MAGIC_CHECK(receipt, RECEIPT_MAGIC);
+    if (receipt->question != NULL)
+        place_forget(receipt->question);
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         struct delivery *delivery = &receipt->deliveries[i];
         if (list_node_is_linked(&delivery->node))

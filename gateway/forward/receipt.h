@@ -37,8 +37,10 @@ struct receipt {
     uint64_t closed_at; // wall clock
     struct journal_position open;
     struct journal_position close;
-    struct content *content; // NULL: everything is in the journal only
-    unsigned pins;           // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
+    struct content *content;         // NULL: everything is in the journal only
+    struct place_question *question; // where it lies now; NULL: none is under way
+    uint8_t misses;                  // times in a row that nothing was where the ledger says
+    unsigned pins; // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
     unsigned unsettled;
     unsigned delivery_count;
     struct delivery deliveries[];
@@ -64,6 +66,9 @@ MUST_USE enum result receipt_restore(struct worker *worker, const struct open_en
 // What the ledger says of one archive goes on where it stood: fills the delivery in and says in which stage.
 enum delivery_stage delivery_restored(struct worker *worker, const struct open_delivery *from,
                                       struct delivery *delivery);
+// A record of it is not where it was: the ledger, which may have copied it forward, is asked. Its deliveries
+// should rest meanwhile. False: nothing is where the ledger says, so it is gone for good.
+MUST_USE bool receipt_relocate(struct receipt *receipt);
 // Gives the memory back; its deliveries leave their lists. What is owed is as it was.
 void receipt_free(struct receipt *receipt);
 

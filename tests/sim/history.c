@@ -428,7 +428,7 @@ static void restart(struct course *course)
 static const char configuration_format[] =
     "gateway: { ae_title: DICOMGATE, data: /data, keyring: keyring, workers: 2, max_pdu: %s }\n"
     "journal: { segment_size: 1MiB, association_watermark: %s, watermark: 16MiB, reserve: 8MiB,\n"
-    "    unsynced: 1MiB, segment_age: %s%s }\n"
+    "    unsynced: 1MiB, segment_age: %s, copy_after: %s%s }\n"
     "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
     "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s }\n"
@@ -454,17 +454,17 @@ static void configuration_make(struct history *history)
     char text[4096];
     struct conf_errors errors;
     bool is_small = history_chance(history, 1, 2);
-    (void)text_format(text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
-                      history_chance(history, 1, 2) ? "24MiB" : "17MiB",
-                      history_chance(history, 1, 2) ? "3s" : "15s",
-                      history_chance(history, 1, 4) ? ", quota: 40MiB" : "",
-                      history_chance(history, 1, 2) ? "1MiB" : "32MiB",
-                      history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
-                      history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
-                      history->plan.asked[0], 1 + (unsigned)history_below(history, 6), history->plan.asked[1],
-                      history->plan.is_learned
-                          ? "learned"
-                          : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");
+    (void)text_format(
+        text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
+        history_chance(history, 1, 2) ? "24MiB" : "17MiB", history_chance(history, 1, 2) ? "3s" : "15s",
+        history_chance(history, 2, 3) ? "1s" : "10s", history_chance(history, 1, 4) ? ", quota: 40MiB" : "",
+        history_chance(history, 1, 2) ? "1MiB" : "32MiB",
+        history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
+        history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
+        history->plan.asked[0], 1 + (unsigned)history_below(history, 6), history->plan.asked[1],
+        history->plan.is_learned
+            ? "learned"
+            : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");
     conf_errors_init(&errors);
     enum result result =
         configuration_parse("/sim/gateway.yaml", text, strlen(text), false, &history->configuration, &errors);
@@ -539,7 +539,8 @@ static void figures_take(struct history *history, struct history_figures *figure
                                         .acknowledged = (unsigned)history->acks,
                                         .copies = (unsigned)history->copy_count,
                                         .lives = machine_life(history->machine),
-                                        .reclaimed = (unsigned)log_event_count(JOURNAL_SEGMENT_RECLAIMED)};
+                                        .reclaimed = (unsigned)log_event_count(JOURNAL_SEGMENT_RECLAIMED),
+                                        .copied = (unsigned)log_event_count(STORE_SEGMENT_COPIED)};
 }
 
 bool history_run(uint64_t seed, bool is_verbose, char *reason, size_t capacity,

@@ -214,7 +214,7 @@ struct history_figures {
     uint64_t trace;
     uint64_t steps;
     uint64_t virtual_time;
-    unsigned instances, attempts, acknowledged, copies, extra, lives, reclaimed;
+    unsigned instances, attempts, acknowledged, copies, extra, lives, reclaimed, copied;
 };
 
 // Runs one history. False: `reason` (capacity bytes) says what the checker found.

@@ -92,6 +92,7 @@ static void add(struct totals *totals, const struct history_figures *figures)
     totals->sum.extra += figures->extra;
     totals->sum.lives += figures->lives;
     totals->sum.reclaimed += figures->reclaimed;
+    totals->sum.copied += figures->copied;
 }
 
 static bool seed_run(uint64_t seed, const struct request *request, struct totals *totals)
@@ -178,10 +179,10 @@ static int one(uint64_t seed)
     printf("seed %" PRIu64 ": %s\n", seed, outcome.is_fine ? "fine" : outcome.reason);
     printf("trace %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64
            " s virtual, %u lives, %u instances, %u requests, %u "
-           "acknowledged, %u copies, %u of them extra, %u segments reclaimed\n",
+           "acknowledged, %u copies, %u of them extra, %u segments reclaimed, %u copied\n",
            figures->trace, figures->steps, figures->virtual_time / 1000000000, figures->lives,
            figures->instances, figures->attempts, figures->acknowledged, figures->copies, figures->extra,
-           figures->reclaimed);
+           figures->reclaimed, figures->copied);
     return outcome.is_fine ? 0 : 1;
 }
 
@@ -220,9 +221,9 @@ int main(int count, char **arguments)
     double took = seconds() - begun;
     printf("%u histories, %u failed; %.1f s, %.0f ms each; %u lives, %u instances, %u requests, %u "
            "acknowledged, %u "
-           "copies, %u of them extra, %u segments reclaimed, %" PRIu64 " steps\n",
+           "copies, %u of them extra, %u segments reclaimed, %u copied forward, %" PRIu64 " steps\n",
            totals.run, totals.failed, took, totals.run > 0 ? 1000 * took / totals.run : 0, totals.sum.lives,
            totals.sum.instances, totals.sum.attempts, totals.sum.acknowledged, totals.sum.copies,
-           totals.sum.extra, totals.sum.reclaimed, totals.sum.steps);
+           totals.sum.extra, totals.sum.reclaimed, totals.sum.copied, totals.sum.steps);
     return is_fine ? 0 : 1;
 }

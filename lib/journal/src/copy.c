@@ -243,6 +243,28 @@ enum result journal_copy_sync(struct journal_copier *copier)
     return OK;
 }
 
+uint32_t journal_copy_segment(const struct journal_copier *copier)
+{
+    return copier->segment == NULL ? 0 : copier->segment->number;
+}
+
+static enum result segment_close(struct journal_copier *copier)
+{
+    enum result result = journal_copy_sync(copier);
+    if (result == OK && copier->segment != NULL) {
+        segment_state_set(copier->journal, copier->segment, JOURNAL_SEGMENT_CLOSED, copier->synced);
+        segment_leave(copier);
+    }
+    return result;
+}
+
+enum result journal_copy_close(struct journal_copier *copier)
+{
+    MAGIC_CHECK(copier, COPIER_MAGIC);
+    ensure(copier->receipt == 0);
+    return segment_close(copier);
+}
+
 static uint64_t segment_size(const struct journal *journal)
 {
     uint64_t size = journal->options.segment_size / COPY_PARTS / JOURNAL_PAGE_SIZE * JOURNAL_PAGE_SIZE;
@@ -254,14 +276,9 @@ static enum result segment_begin(struct journal_copier *copier, uint64_t wall)
     struct journal *journal = copier->journal;
     uint64_t size = segment_size(journal);
     uint64_t room;
-    enum result result = journal_copy_sync(copier);
-    if (result != OK)
-        return result;
-    if (copier->segment != NULL) {
-        segment_state_set(journal, copier->segment, JOURNAL_SEGMENT_CLOSED, copier->synced);
-        segment_leave(copier);
-    }
-    result = dead_cut(copier);
+    enum result result = segment_close(copier);
+    if (result == OK)
+        result = dead_cut(copier);
     if (result == OK)
         result = segment_room_get(journal, &room);
     if (result == OK && room < size + SPACE_MARGIN)

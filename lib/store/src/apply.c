@@ -21,12 +21,19 @@ static enum result digest_text_set(char **field, struct slice digest)
     return fact_text_set(field, slice_of_text(text));
 }
 
+static bool is_copy(const struct journal_entry *entry)
+{
+    return entry->position.stream == JOURNAL_STREAM_COPY;
+}
+
 static enum result open_apply(struct ledger_fact *fact, const struct journal_entry *entry)
 {
     struct record_open open;
     enum result result = record_open_decode(entry->body, &open);
     if (result != OK)
         return result;
+    if (is_copy(entry) && fact->state != 0 && fact->state != FACT_ORPHAN)
+        return ERR_EXISTS; // what it copies is known, and stays in force until the copy has its CLOSE
     const struct {
         char **field;
         struct slice text;
@@ -95,14 +102,38 @@ static enum result close_texts_set(struct ledger_fact *fact, const struct record
     return result;
 }
 
+// ENGINE 4: a copy takes the place of what it was made from. Nothing else changes: what has become of the
+// receipt meanwhile is not in the copy.
+static enum result copy_apply(struct ledger_fact *fact, const struct journal_entry *entry,
+                              const struct record_close *close)
+{
+    if (fact->state != FACT_DURABLE)
+        return ERR_EXISTS;
+    fact->close = entry->position;
+#if DG_FAULT_COPY_POSITION_KEPT
+    (void)close;
+#else
+    fact->open = close->opened;
+    fact->open.stream = entry->position.stream;
+#endif
+    return OK;
+}
+
 static enum result close_apply(struct ledger_fact *fact, const struct journal_entry *entry)
 {
     struct record_close close;
     enum result result = record_close_decode(entry->body, &close);
     if (result != OK)
         return result;
-    if (fact->state == FACT_DURABLE || fact->state == FACT_SETTLED)
+    bool is_known = fact->state == FACT_DURABLE || fact->state == FACT_SETTLED;
+    if (is_copy(entry) && (is_known || fact->state == FACT_DROPPED))
+        return copy_apply(fact, entry, &close);
+    if (is_known)
         return ERR_EXISTS; // a copy of what is known
+    if (is_copy(entry)) {  // the ledger is being made anew
+        fact->open = close.opened;
+        fact->open.stream = entry->position.stream;
+    }
     result = close_texts_set(fact, &close);
     if (result != OK)
         return result;

@@ -96,13 +96,17 @@ static void put_text(struct cbor_writer *writer, int64_t key, const char *text)
         cbor_put_bytes(writer, key, bytes);
 }
 
-static void put_position(struct cbor_writer *writer, int64_t key, struct journal_position position)
+// The stream is that of the receipt number, unless the receipt was copied forward.
+static void put_position(struct cbor_writer *writer, int64_t key, uint64_t receipt,
+                         struct journal_position position)
 {
     if (position.segment == 0)
         return;
     cbor_put_array(writer, key);
     cbor_add_uint(writer, position.segment);
     cbor_add_uint(writer, position.offset);
+    if (position.stream != journal_receipt_stream(receipt))
+        cbor_add_uint(writer, position.stream);
     cbor_end(writer);
 }
 
@@ -173,10 +177,11 @@ static void head_write(struct cbor_writer *writer, const struct ledger_fact *fac
     put_number(writer, KEY_EPOCH, fact->epoch);
     put_number(writer, KEY_CLOSED_AT, fact->closed_at);
     if (fact->state != FACT_SETTLED && fact->state != FACT_DROPPED) {
-        put_position(writer, KEY_OPEN, fact->open);
-        put_position(writer, KEY_CLOSE, fact->close);
+        put_position(writer, KEY_OPEN, fact->receipt, fact->open);
+        put_position(writer, KEY_CLOSE, fact->receipt, fact->close);
         if (fact->sop_instance != NULL)
             cbor_put_bytes(writer, KEY_SOP_HASH, slice_of(fact->sop_hash, FACT_SOP_HASH_SIZE));
+        put_number(writer, KEY_LENGTH, fact->length);
     }
     if (fact->delivery_count == 0)
         return;
@@ -190,7 +195,8 @@ static void tail_write(struct cbor_writer *writer, const struct ledger_fact *fac
 {
     put_number(writer, KEY_OPENED_AT, fact->opened_at);
     put_number(writer, KEY_SETTLED_AT, fact->settled_at);
-    put_number(writer, KEY_LENGTH, fact->length);
+    if (fact->state == FACT_SETTLED || fact->state == FACT_DROPPED)
+        put_number(writer, KEY_LENGTH, fact->length); // else it stands in the head
     put_text(writer, KEY_CALLING, fact->calling);
     put_text(writer, KEY_CALLED, fact->called);
     put_text(writer, KEY_ADDRESS, fact->address);
@@ -246,6 +252,8 @@ static struct journal_position take_position(struct cbor_reader *reader, uint64_
             position.segment = (uint32_t)cbor_take_uint(reader, UINT32_MAX);
         else if (i == 1)
             position.offset = cbor_take_uint(reader, UINT64_MAX);
+        else if (i == 2)
+            position.stream = (uint16_t)cbor_take_uint(reader, UINT16_MAX);
     }
     return position;
 }
@@ -507,7 +515,7 @@ enum result fact_decode(uint64_t receipt, struct slice encoded, enum fact_depth 
     while (result == OK && cbor_next_key(&reader, &key)) {
         if (key <= KEY_DELIVERIES)
             result = head_field_take(&reader, key, fact);
-        else if (depth == FACT_WHOLE)
+        else if (depth == FACT_WHOLE || key == KEY_LENGTH)
             result = tail_field_take(&reader, key, fact);
         else
             break;

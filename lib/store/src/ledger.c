@@ -248,6 +248,7 @@ void ledger_writer_free(struct ledger_writer **writer)
     for (size_t i = 0; i < gone->stream_count; i++)
         if (gone->streams[i].reader != NULL)
             journal_reader_free(gone->streams[i].reader);
+    ledger_forward_free(gone->forward);
     ledger_live_fini(&gone->live);
     free(gone->streams);
     free(gone->slots);
@@ -415,6 +416,27 @@ bool ledger_position_get(const struct ledger_writer *writer, uint16_t stream,
 size_t ledger_live_count(const struct ledger_writer *writer, uint16_t stream, uint32_t segment)
 {
     return ledger_live_get(&writer->live, stream, segment);
+}
+
+enum result ledger_place_get(struct ledger_writer *writer, uint64_t receipt, struct journal_position *open,
+                             struct journal_position *close)
+{
+    struct kv_transaction transaction;
+    struct ledger_fact fact;
+    enum result result = kv_begin(writer->env, KV_READ, &transaction);
+    if (result != OK)
+        return result;
+    fact_init(&fact);
+    result = ledger_fact_load(&transaction, receipt, &fact);
+    kv_abort(&transaction);
+    if (result == OK && fact.state != FACT_DURABLE)
+        result = ERR_MISSING;
+    if (result == OK) {
+        *open = fact.open;
+        *close = fact.close;
+    }
+    fact_fini(&fact);
+    return result;
 }
 
 const struct ledger_writer_counters *ledger_writer_counters_get(const struct ledger_writer *writer)

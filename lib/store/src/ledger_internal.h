@@ -26,6 +26,7 @@ struct ledger_span {
     uint16_t stream;
     uint32_t first; // 0: none
     uint32_t last;  // 0: to the end of the stream, as long as there is no CLOSE
+    uint64_t bytes; // in each of them, about
 };
 
 struct ledger_span ledger_span_of(const struct ledger_fact *fact);
@@ -36,6 +37,7 @@ struct live_row {
     uint16_t stream;
     uint32_t segment;
     size_t count;
+    uint64_t bytes; // of them, about
 };
 
 struct live_rows {
@@ -52,6 +54,8 @@ struct ledger_live {
 void ledger_live_add(struct ledger_live *live, struct ledger_span span);
 void ledger_live_remove(struct ledger_live *live, struct ledger_span span);
 size_t ledger_live_get(const struct ledger_live *live, uint16_t stream, uint32_t segment);
+// What the receipts that have a CLOSE need of the segment, about. False: others need it too, or none does.
+bool ledger_live_bytes(const struct ledger_live *live, uint16_t stream, uint32_t segment, uint64_t *bytes);
 void ledger_live_fini(struct ledger_live *live);
 
 // ---- counters.c: sums, kept by differences
@@ -114,6 +118,8 @@ struct ledger_touched {
 
 #define LEDGER_WRITER_MAGIC 0x4c454447u
 
+struct ledger_forward;
+
 struct ledger_writer {
     uint32_t magic;
     struct kv_env *env;
@@ -128,11 +134,12 @@ struct ledger_writer {
     bool is_reading;
     struct ledger_stream *streams; // by number
     size_t stream_count;
-    bool marks_moved;           // something but facts must be committed
-    struct ledger_marks marks;  // as of the batch
-    struct ledger_marks stored; // as of the last commit
-    struct ledger_live live;    // as of the last commit
-    uint8_t *scratch;           // FACT_ENCODED_MAX
+    bool marks_moved;               // something but facts must be committed
+    struct ledger_marks marks;      // as of the batch
+    struct ledger_marks stored;     // as of the last commit
+    struct ledger_live live;        // as of the last commit
+    struct ledger_forward *forward; // NULL until the first look
+    uint8_t *scratch;               // FACT_ENCODED_MAX
     struct ledger_writer_counters counters;
 };
 
@@ -155,5 +162,10 @@ MUST_USE enum result ledger_streams_encode(const struct ledger_writer *writer, u
 // The stored fact, from the open index or the fact database, into an initialised one. ERR_MISSING.
 MUST_USE enum result ledger_fact_load(struct kv_transaction *transaction, uint64_t receipt,
                                       struct ledger_fact *fact);
+// ---- forward.c
+void ledger_forward_free(struct ledger_forward *forward);
+// Before reclaim: copies that are committed need not be held any more.
+void ledger_forward_committed(struct ledger_writer *writer);
+
 // Whether facts of this state stand in the open index (else in the fact database).
 bool ledger_state_is_open(enum fact_state state);

@@ -7,6 +7,9 @@
 #include "ledger_internal.h"
 #include <stdlib.h>
 
+// What OPEN and CLOSE of a receipt take, about.
+#define RECORDS_BYTES 2048u
+
 // Index of the first row at or above (stream, segment).
 static size_t row_find(const struct live_rows *rows, uint16_t stream, uint32_t segment)
 {
@@ -28,11 +31,12 @@ static bool row_is(const struct live_rows *rows, size_t index, uint16_t stream, 
     return index < rows->count && rows->rows[index].stream == stream && rows->rows[index].segment == segment;
 }
 
-static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment)
+static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment, uint64_t bytes)
 {
     size_t index = row_find(rows, stream, segment);
     if (row_is(rows, index, stream, segment)) {
         rows->rows[index].count++;
+        rows->rows[index].bytes += bytes;
         return;
     }
     if (rows->count == rows->capacity) {
@@ -42,14 +46,15 @@ static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment)
         ensure(rows->rows != NULL);
     }
     memmove(rows->rows + index + 1, rows->rows + index, (rows->count - index) * sizeof *rows->rows);
-    rows->rows[index] = (struct live_row){stream, segment, 1};
+    rows->rows[index] = (struct live_row){stream, segment, 1, bytes};
     rows->count++;
 }
 
-static void row_remove(struct live_rows *rows, uint16_t stream, uint32_t segment)
+static void row_remove(struct live_rows *rows, uint16_t stream, uint32_t segment, uint64_t bytes)
 {
     size_t index = row_find(rows, stream, segment);
-    ensure(row_is(rows, index, stream, segment));
+    ensure(row_is(rows, index, stream, segment) && rows->rows[index].bytes >= bytes);
+    rows->rows[index].bytes -= bytes;
     if (--rows->rows[index].count > 0)
         return;
     rows->count--;
@@ -66,12 +71,14 @@ struct ledger_span ledger_span_of(const struct ledger_fact *fact)
 {
     struct ledger_span none = {0};
     if (fact->state == FACT_RECEIVED && fact->open.segment != 0)
-        return (struct ledger_span){fact->open.stream, fact->open.segment, 0};
+        return (struct ledger_span){fact->open.stream, fact->open.segment, 0, 0};
     if (fact->state == FACT_DURABLE && fact->close.segment != 0) {
-        bool known = fact->open.segment != 0 && fact->open.segment <= fact->close.segment &&
+        bool known = fact->open.segment != 0 && fact->open.stream == fact->close.stream &&
+                     fact->open.segment <= fact->close.segment &&
                      fact->close.segment - fact->open.segment <= JOURNAL_CHUNKS_MAX;
         uint32_t first = known ? fact->open.segment : fact->close.segment;
-        return (struct ledger_span){fact->close.stream, first, fact->close.segment};
+        uint64_t bytes = (fact->length + RECORDS_BYTES) / (fact->close.segment - first + 1);
+        return (struct ledger_span){fact->close.stream, first, fact->close.segment, bytes};
     }
     return none;
 }
@@ -81,9 +88,9 @@ void ledger_live_add(struct ledger_live *live, struct ledger_span span)
     if (span.first == 0)
         return;
     if (span.last == 0)
-        row_add(&live->unfinished, span.stream, span.first);
+        row_add(&live->unfinished, span.stream, span.first, 0);
     for (uint32_t segment = span.first; segment <= span.last; segment++)
-        row_add(&live->closed, span.stream, segment);
+        row_add(&live->closed, span.stream, segment, span.bytes);
 }
 
 void ledger_live_remove(struct ledger_live *live, struct ledger_span span)
@@ -91,9 +98,9 @@ void ledger_live_remove(struct ledger_live *live, struct ledger_span span)
     if (span.first == 0)
         return;
     if (span.last == 0)
-        row_remove(&live->unfinished, span.stream, span.first);
+        row_remove(&live->unfinished, span.stream, span.first, 0);
     for (uint32_t segment = span.first; segment <= span.last; segment++)
-        row_remove(&live->closed, span.stream, segment);
+        row_remove(&live->closed, span.stream, segment, span.bytes);
 }
 
 size_t ledger_live_get(const struct ledger_live *live, uint16_t stream, uint32_t segment)
@@ -105,6 +112,16 @@ size_t ledger_live_get(const struct ledger_live *live, uint16_t stream, uint32_t
             count += row->count;
     }
     return count;
+}
+
+bool ledger_live_bytes(const struct ledger_live *live, uint16_t stream, uint32_t segment, uint64_t *bytes)
+{
+    size_t index = row_find(&live->closed, stream, segment);
+    if (!row_is(&live->closed, index, stream, segment) ||
+        ledger_live_get(live, stream, segment) != live->closed.rows[index].count)
+        return false;
+    *bytes = live->closed.rows[index].bytes;
+    return true;
 }
 
 void ledger_live_fini(struct ledger_live *live)

@@ -245,6 +245,7 @@ enum result ledger_reclaim(struct ledger_writer *writer, size_t max, size_t *cou
     size_t gone = 0;
     if (segments == NULL)
         return ERR_NOMEM;
+    ledger_forward_committed(writer);
     for (size_t i = 0; result == OK && i < writer->stream_count && gone < max; i++)
         if (writer->streams[i].committed.segment != 0)
             result = stream_reclaim(writer, &writer->streams[i], segments, max, &gone);

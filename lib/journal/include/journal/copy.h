@@ -42,5 +42,9 @@ void journal_copy_cancel(struct journal_copier *copier);
 // Makes the copies durable: only now does the ledger see them. ERR_IO, ERR_SPACE: those since the last sync
 // are lost.
 enum result journal_copy_sync(struct journal_copier *copier) MUST_USE;
+// Number of the segment that copies go to; 0: there is none.
+uint32_t journal_copy_segment(const struct journal_copier *copier);
+// Syncs and closes it, so that it can go; the next copy begins another. None may be under way. ERR_IO.
+enum result journal_copy_close(struct journal_copier *copier) MUST_USE;
 // The ledger has committed all up to there: segments of copies that it knows need not be kept for their sake.
 void journal_copy_committed(struct journal_copier *copier, struct journal_position committed);

@@ -21,7 +21,7 @@
 #include "store/kv.h"
 
 #define LEDGER_SCHEMA_VERSION 1
-#define LEDGER_STREAMS_MAX    (JOURNAL_STREAM_MAX + 2u) // the workers' and the control stream
+#define LEDGER_STREAMS_MAX    (JOURNAL_STREAM_MAX + 3u) // the workers', the copy and the control stream
 
 extern const struct kv_schema ledger_schema;
 
@@ -70,6 +70,29 @@ MUST_USE enum result ledger_forget_unfinished(struct ledger_writer *writer, size
 // later.
 MUST_USE enum result ledger_reclaim(struct ledger_writer *writer, size_t max, size_t *count);
 
+// Copy-forward (ENGINE 2, 4): what is still owed in a segment of which little else is needed is copied into
+// the copy stream, so that the segment can be reclaimed. Only receipts that are not settled are copied: what
+// is kept for other reasons (a rollback window) goes at its date with its segment.
+struct ledger_forward_order {
+    uint64_t now;        // ev_now(), ns
+    uint64_t wall;       // ns since 1970 UTC
+    uint64_t after;      // ns for which a complete segment is left alone
+    uint64_t copies_age; // ns after which a segment of copies is closed, so that its key can go
+    size_t budget;       // bytes to copy in this call, about
+    bool is_urgent;      // room is short: at once, and also where more is owed
+};
+// One step. OK: nothing to do now. AGAIN: there is more, call again when the pace allows; *bytes were
+// written. ERR_SPACE, ERR_IO, ERR_NOMEM: tried again later. Copies take effect by ledger_catch_up() and are
+// then followed by ledger_reclaim(). A segment with a damaged record is left as it is, and said so in the
+// log.
+MUST_USE enum result ledger_copy_forward(struct ledger_writer *writer,
+                                         const struct ledger_forward_order *order, size_t *bytes);
+
+// Where an unsettled receipt lies now, as of the last commit; its segments exist until a later commit.
+// ERR_MISSING: it is settled or not known. ERR_IO, ERR_NOMEM, ERR_FORMAT.
+MUST_USE enum result ledger_place_get(struct ledger_writer *writer, uint64_t receipt,
+                                      struct journal_position *open, struct journal_position *close);
+
 // ---- what catch-up is made of
 
 // Takes one durable entry of a stream, in the order of the stream. An entry before the stream's vector is
@@ -99,5 +122,6 @@ struct ledger_writer_counters {
     uint64_t torn;      // entries that were never durable
     uint64_t corrupt;   // entries that were durable and are bad
     uint64_t reclaimed; // segments
+    uint64_t copied;    // receipts copied forward
 };
 const struct ledger_writer_counters *ledger_writer_counters_get(const struct ledger_writer *writer);
