@@ -199,12 +199,8 @@ static void refuse_by_context(struct lane *lane, uint8_t context_id)
 static void begin(struct lane *lane, uint8_t context_id)
 {
     enum result result = lane_send_begin(lane, context_id);
-    if (result == OK || result == AGAIN)
-        return; // AGAIN: on_sent comes
-    if (result == ERR_NOMEM)
+    if (result != OK)
         lane_unreadable(lane, result);
-    else
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
 }
 
 // The delivery in hand is loaded and the association is open: does it fit?

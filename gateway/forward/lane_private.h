@@ -40,6 +40,7 @@ struct flight {
     bool is_sender; // counted in content->senders
     uint8_t context_id;
     uint16_t message_id;
+    bool is_command_queued;
     uint64_t sent;        // bytes of the data set queued
     size_t piece;         // being sent
     size_t piece_sent;    // bytes of it queued
@@ -132,7 +133,7 @@ MUST_USE bool lane_load_begin(struct lane *lane);
 void lane_load_buffer_free(struct lane *lane);
 
 // ---- lane_send.c ----
-// Begins to send what is in hand. AGAIN: no room now, on_sent comes. ERR_NOMEM, or as leg_send_command().
+// Begins to send what is in hand. ERR_NOMEM.
 MUST_USE enum result lane_send_begin(struct lane *lane, uint8_t context_id);
 void lane_send_more(struct lane *lane);
 // The transport has taken what was queued before: chunks that it lay in are free.

@@ -224,6 +224,19 @@ static void fragment_queued(struct flight *flight, size_t length, size_t piece_l
     }
 }
 
+// It goes out in one write with what follows it (GOALS): queued when the first fragment can be.
+static enum result command_send(struct flight *flight)
+{
+    const struct record_open *open = &flight->content->open;
+    struct dimse_move_originator originator = {open->move_originator, open->move_originator_id};
+    struct dimse_command command;
+    dimse_store_request(&command, flight->message_id, open->sop_class, open->sop_instance, open->priority,
+                        open->has_move_originator ? &originator : NULL);
+    enum result result = leg_send_command(flight->lane->leg, flight->context_id, &command);
+    flight->is_command_queued = result == OK;
+    return result;
+}
+
 // One fragment from the current piece. False: nothing can be queued now.
 static bool fragment_send(struct flight *flight)
 {
@@ -240,7 +253,9 @@ static bool fragment_send(struct flight *flight)
     bool is_last = flight->sent + payload.length == flight->content->length;
     if (is_last && !is_sent_recorded(flight))
         return false;
-    enum result result = leg_send(lane->leg, flight->context_id, false, is_last, payload);
+    enum result result = flight->is_command_queued ? OK : command_send(flight);
+    if (result == OK)
+        result = leg_send(lane->leg, flight->context_id, false, is_last, payload);
     if (result != OK) {
         if (result != AGAIN)
             leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
@@ -282,30 +297,15 @@ static uint16_t message_id_next(struct lane *lane)
     return lane->message_id;
 }
 
-static enum result command_send(struct lane *lane, uint8_t context_id)
-{
-    const struct record_open *open = &lane->content->open;
-    struct dimse_move_originator originator = {open->move_originator, open->move_originator_id};
-    struct dimse_command command;
-    dimse_store_request(&command, message_id_next(lane), open->sop_class, open->sop_instance, open->priority,
-                        open->has_move_originator ? &originator : NULL);
-    return leg_send_command(lane->leg, context_id, &command);
-}
-
 enum result lane_send_begin(struct lane *lane, uint8_t context_id)
 {
     struct flight *flight = calloc(1, sizeof *flight);
     if (flight == NULL)
         return ERR_NOMEM;
-    enum result result = command_send(lane, context_id);
-    if (result != OK) {
-        free(flight);
-        return result;
-    }
     MAGIC_INIT(flight, FLIGHT_MAGIC);
     flight->lane = lane;
     flight->context_id = context_id;
-    flight->message_id = lane->message_id;
+    flight->message_id = message_id_next(lane);
     flight->content = lane->content;
     lane->content = NULL;
     flight->delivery = lane_put_down(lane);
