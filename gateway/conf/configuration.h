@@ -241,7 +241,11 @@ struct configuration_client {
     uint32_t associations;                     // at the same time; 0 = only the limits for all
 };
 
-enum configuration_acknowledge { CONFIGURATION_ACKNOWLEDGE_DURABLE };
+enum configuration_acknowledge {
+    CONFIGURATION_ACKNOWLEDGE_DURABLE, // the CLOSE is on disk
+    CONFIGURATION_ACKNOWLEDGE_PRIMARY, // and the status of the first archive of `to`
+    CONFIGURATION_ACKNOWLEDGE_ALL      // and the status of every archive that is owed
+};
 enum configuration_negotiate { CONFIGURATION_NEGOTIATE_LEARNED, CONFIGURATION_NEGOTIATE_FIXED };
 
 // One row of `phases: NAME: store:`. The rows are tried in order; the first that matches counts.
@@ -251,6 +255,7 @@ struct configuration_route {
     const struct configuration_node **to;
     size_t to_count; // at least one; the first is the primary that `learned` asks first
     enum configuration_acknowledge acknowledge;
+    uint64_t acknowledge_within_ns; // primary and all: then the client gets A700
     enum configuration_negotiate negotiate;
     struct conf_texts classes;           // fixed: SOP Class UIDs; empty = every storage class
     struct conf_texts transfer_syntaxes; // fixed: UIDs in order of preference, at least one

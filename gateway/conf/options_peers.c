@@ -290,8 +290,8 @@ static const struct conf_table MATCH_TABLE =
 
 static const struct conf_choice ACKNOWLEDGE[] = {
     {.name = "durable", .value = CONFIGURATION_ACKNOWLEDGE_DURABLE},
-    {.name = "primary", .refused = LATER},
-    {.name = "all", .refused = LATER},
+    {.name = "primary", .value = CONFIGURATION_ACKNOWLEDGE_PRIMARY},
+    {.name = "all", .value = CONFIGURATION_ACKNOWLEDGE_ALL},
     {.name = NULL},
 };
 
@@ -326,7 +326,20 @@ static const struct conf_option STORE[] = {
      .standard = "durable",
      .choices = ACKNOWLEDGE,
      .reload = CONF_RELOAD_NEW,
-     .help = "When the client gets Success: `durable`, once the instance is safe on the gateway's disk."},
+     .help =
+         "What the client's C-STORE response says: `durable`, the instance is safe on the gateway's disk; "
+         "`primary`, that and what the first archive of `to` answered; `all`, that and the worst that the "
+         "archives of `to` answered. Success never means less."},
+    {.key = "acknowledge_within",
+     .type = CONF_DURATION,
+     CONF_MEMBER(struct raw_route, value.acknowledge_within_ns),
+     .least = SECONDS(1),
+     .most = HOURS(1),
+     .standard = "60s",
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "With `acknowledge: primary` and `all`: how long a client waits for the archives after its instance "
+         "is durable. Then it gets A700, and archives that have not begun get nothing."},
     {.key = "negotiate",
      .type = CONF_ENUM,
      CONF_MEMBER(struct raw_route, value.negotiate),

@@ -124,6 +124,8 @@ static void row_reason_fill(struct row *row, const char *reason)
 {
     if (row->stage == STAGE_RESTING || row->stage == STAGE_PARKED)
         text_copy(row->reason, sizeof row->reason, slice_of_text(reason));
+    if (row->stage == STAGE_HELD)
+        text_copy(row->reason, sizeof row->reason, slice_of_text("begins when the primary has said yes"));
 }
 
 static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
@@ -197,6 +199,7 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
     switch (stage) {
     case STAGE_WAITING:
     case STAGE_RESTING:
+    case STAGE_HELD:
         return state == ADMIN_ANY || state == ADMIN_WAITING;
     case STAGE_SENDING:
         return state == ADMIN_ANY || state == ADMIN_SENDING;
@@ -294,7 +297,8 @@ static enum result row_look_up(struct gateway *gateway, struct row *row)
 
 static const char *stage_text(enum delivery_stage stage)
 {
-    return stage == STAGE_RESTING ? admin_state_text(ADMIN_WAITING) : delivery_stage_name(stage);
+    return stage == STAGE_RESTING || stage == STAGE_HELD ? admin_state_text(ADMIN_WAITING)
+                                                         : delivery_stage_name(stage);
 }
 
 static json_t *row_json(const struct gateway *gateway, const struct row *row)

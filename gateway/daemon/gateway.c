@@ -36,6 +36,21 @@ void node_address_set(struct node *node, const struct net_address *address)
     pthread_mutex_unlock(&node->lock);
 }
 
+// A route makes clients wait for it, in any phase: the lease is kept before the first client comes.
+static bool node_is_awaited(const struct configuration *conf, const struct configuration_node *node)
+{
+    for (size_t p = 0; p < conf->phase_count; p++)
+        for (size_t r = 0; r < conf->phase[p].store_count; r++) {
+            const struct configuration_route *route = &conf->phase[p].store[r];
+            bool is_all = route->acknowledge == CONFIGURATION_ACKNOWLEDGE_ALL;
+            bool is_primary = route->acknowledge == CONFIGURATION_ACKNOWLEDGE_PRIMARY;
+            for (size_t i = 0; i < (is_all ? route->to_count : is_primary ? 1 : 0); i++)
+                if (route->to[i] == node)
+                    return true;
+        }
+    return false;
+}
+
 static enum result nodes_make(struct gateway *gateway)
 {
     const struct configuration *conf = gateway->configuration;
@@ -47,6 +62,7 @@ static enum result nodes_make(struct gateway *gateway)
         struct node *node = &gateway->nodes[i];
         node->conf = &conf->node[i];
         node->dialer = gateway->platform.dialers[i];
+        node->kept_leases = node->conf->associations > 1 && node_is_awaited(conf, node->conf);
         pthread_mutex_init(&node->lock, NULL);
         struct net_address address;
         if (net_address_parse_host(conf->node[i].address.host, conf->node[i].address.port, &address) == OK)

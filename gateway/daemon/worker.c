@@ -5,6 +5,7 @@
 #include "base/magic.h"
 #include "base/units.h"
 #include "forward/archive.h"
+#include "forward/awaited.h"
 #include "forward/lane.h"
 #include "front/intake.h"
 #include "front/session.h"
@@ -184,6 +185,7 @@ void worker_stop_begin(struct worker *worker)
         return;
     worker->is_stopping = true;
     worker->stop_deadline = ev_now(worker->loop) + gateway_limits(worker->gateway)->stop_ns;
+    awaited_stop(worker);
     on_stop_timer(worker);
 }
 
@@ -221,8 +223,8 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
     worker->gateway = gateway;
     worker->loop = gateway->platform.worker_loops[index];
     *out = worker;
-    struct list *lists[] = {&worker->sessions, &worker->intakes, &worker->receipts, &worker->dead_lanes,
-                            &worker->orphans};
+    struct list *lists[] = {&worker->sessions,   &worker->intakes, &worker->receipts,
+                            &worker->dead_lanes, &worker->orphans, &worker->awaited};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     const struct configuration *conf = gateway->configuration;

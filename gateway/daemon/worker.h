@@ -26,6 +26,7 @@ struct worker_counters {
     _Atomic uint64_t instances_acknowledged;
     _Atomic uint64_t instances_refused;
     _Atomic uint64_t bytes_received;
+    _Atomic uint64_t acknowledge_findings; // archives that have what the client was told to have failed
 };
 
 struct worker {
@@ -43,6 +44,7 @@ struct worker {
     struct list intakes;      // whose journal record waits for room
     struct list orphans;      // intakes whose association has ended before their CLOSE was durable
     struct list dead_lanes;   // whose reads are still under way
+    struct list awaited;      // clients that wait for an archive's word
     struct list receipts;     // not settled yet and awake, in no order
     struct backlog backlog;   // not settled yet and asleep
     struct archive *archives; // one for each node, in the order of gateway->nodes

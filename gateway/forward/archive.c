@@ -55,6 +55,8 @@ struct list *archive_list(struct archive *archive, enum delivery_stage stage)
         return &archive->answered;
     case STAGE_PARKED:
         return &archive->parked;
+    case STAGE_HELD:
+        return &archive->held;
     case STAGE_SETTLED:
         return NULL;
     }
@@ -215,27 +217,49 @@ bool archive_lease_is_wanted(const struct archive *archive)
     return atomic_load(&archive->node->lease_waiters) > (archive->waits_for_lease ? 1u : 0u);
 }
 
-static void pump(void *arg)
+// A client that waits does not wait for the breaker, only for a short pause after each failure.
+static bool may_be_urgent(struct archive *archive)
 {
-    struct archive *archive = arg;
-    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
-    bool is_opening = false;
-    bool is_kept = false;
-    size_t idle = 0;
-    struct list_node *first = list_first(&archive->waiting);
-    bool is_urgent = first != NULL && delivery_of(first)->is_urgent;
+    bool is_early = archive->is_broken && ev_now(archive->worker->loop) < archive->urgent_after;
+    if (is_early &&
+        (!ev_timer_is_armed(&archive->lease_timer) || archive->lease_timer.deadline > archive->urgent_after))
+        ev_timer_start_at(&archive->lease_timer, archive->urgent_after);
+    return !is_early;
+}
+
+// Wakes idle lanes on the way. *is_urgent: for a client that waits.
+static bool lane_is_wanted(struct archive *archive, bool *is_urgent)
+{
+    bool is_opening = false, is_opening_urgent = false;
+    size_t idle = 0, idle_kept = 0;
     LIST_EACH(&archive->lanes, node)
     {
         struct lane *lane = lane_of(node);
         if (lane_is_idle(lane)) {
             idle += !lane_is_kept(lane);
+            idle_kept += lane_is_kept(lane);
             lane_wake(lane);
         }
         is_opening |= lane_is_opening(lane);
+        is_opening_urgent |= lane_is_opening(lane) && lane_has_urgent(lane);
     }
-    bool wants_lane = may_send(archive) && !archive->is_broken && !is_opening &&
-                      archive_count(archive, STAGE_WAITING) > idle &&
-                      (is_urgent || archive->lanes.count < archive->lane_limit);
+    if (!may_send(archive))
+        return false;
+    struct list_node *first = list_first(&archive->waiting);
+    *is_urgent = first != NULL && delivery_of(first)->is_urgent && idle + idle_kept == 0 &&
+                 !is_opening_urgent && archive->lanes.count <= archive->lane_limit && may_be_urgent(archive);
+    return *is_urgent ||
+           (!archive->is_broken && !is_opening && archive_count(archive, STAGE_WAITING) > idle &&
+            archive->lanes.count < archive->lane_limit);
+}
+
+static void pump(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    bool is_urgent = false;
+    bool is_kept = false;
+    bool wants_lane = lane_is_wanted(archive, &is_urgent);
     if (!wants_lane)
         lease_wait_set(archive, false);
     if (!wants_lane || !lease_take(archive, is_urgent, &is_kept))
@@ -288,6 +312,7 @@ void archive_succeeded(struct archive *archive)
 void archive_lane_failed(struct archive *archive, const char *why)
 {
     text_copy(archive->last_failure, sizeof archive->last_failure, slice_of_text(why));
+    archive->urgent_after = ev_now(archive->worker->loop) + archive->node->conf->retry_min_ns;
     if (archive->is_broken)
         return; // lanes that were open when it broke: the same failure
     archive->failures++;
@@ -323,8 +348,8 @@ void archive_init(struct archive *archive, struct worker *worker, struct node *n
 {
     *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
-    struct list *lists[] = {&archive->waiting, &archive->resting, &archive->answered,
-                            &archive->parked,  &archive->sending, &archive->lanes};
+    struct list *lists[] = {&archive->waiting, &archive->resting, &archive->answered, &archive->parked,
+                            &archive->sending, &archive->lanes,   &archive->held};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     unsigned workers = worker->gateway->platform.workers;

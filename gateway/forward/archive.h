@@ -37,12 +37,14 @@ struct archive {
     struct list resting;  // by time of the next try
     struct list answered; // by time of settlement
     struct list parked;
+    struct list held; // until the primary has said yes
     struct list sending;
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)
     uint64_t asleep_from;         // none that is waiting sleeps with an order below
     uint64_t front_order;         // those behind it in the queue may go to sleep
     bool is_broken;               // breaker open
+    uint64_t urgent_after;        // ev_now(): no lane for a waiting client before, when it is broken
     unsigned failures;            // in a row
     char last_failure[96];
     uint64_t last_success; // wall clock of the last success or warning; 0: none in this life

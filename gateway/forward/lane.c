@@ -33,6 +33,11 @@ bool lane_is_idle(const struct lane *lane)
            !lane->is_draining && has_room(lane);
 }
 
+bool lane_has_urgent(const struct lane *lane)
+{
+    return lane->delivery != NULL && lane->delivery->is_urgent;
+}
+
 bool lane_is_kept(const struct lane *lane)
 {
     return lane->is_kept;

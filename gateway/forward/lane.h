@@ -22,6 +22,8 @@ struct list_node *lane_node(struct lane *lane);
 // Nothing in hand: lane_wake() makes it look for work.
 bool lane_is_idle(const struct lane *lane);
 bool lane_is_kept(const struct lane *lane);
+// It has in hand what a client waits for.
+bool lane_has_urgent(const struct lane *lane);
 // No association yet.
 bool lane_is_opening(const struct lane *lane);
 void lane_wake(struct lane *lane);

@@ -88,7 +88,8 @@ static void conclude(struct lane *lane, struct flight *flight, const struct dims
 {
     struct archive *archive = lane->archive;
     enum configuration_meaning means = meaning_of(lane, response);
-    uint64_t sent_at = flight->sent_at;
+    struct delivery_answer answer = {response->status, response->error_comment, response->offending_element,
+                                     flight->sent_at};
     uint64_t length = flight->content->length;
     struct delivery *delivery = flight_land(&flight);
     lane->turns++;
@@ -96,13 +97,13 @@ static void conclude(struct lane *lane, struct flight *flight, const struct dims
         archive->counters.answered++;
         archive->counters.bytes += length;
         archive->last_success = ev_wall_now(archive->worker->loop);
-        delivery_answered(delivery, response->status, response->error_comment, sent_at);
+        delivery_answered(delivery, &answer);
     } else {
         archive->counters.failed++;
         log_event(LOG_DELIVERY_REFUSED, log_text(archive->node->conf->name),
                   log_number(delivery->receipt->number), log_number(response->status),
                   log_number(delivery->attempts));
-        delivery_failed(delivery, response->status, response->error_comment, sent_at);
+        delivery_failed(delivery, &answer);
         retry_or_park(lane, delivery, means, response->status);
     }
     archive_succeeded(archive); // it answers: what it answered is another thing

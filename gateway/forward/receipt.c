@@ -5,7 +5,9 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "daemon/places.h"
+#include "dimse/status.h"
 #include "forward/archive.h"
+#include "forward/awaited.h"
 #include "forward/receipt_private.h"
 #include "store/open_index.h"
 #include <stdlib.h>
@@ -25,6 +27,8 @@ const char *delivery_stage_name(enum delivery_stage stage)
         return "answered";
     case STAGE_PARKED:
         return "parked";
+    case STAGE_HELD:
+        return "held";
     case STAGE_SETTLED:
         return "settled";
     }
@@ -109,7 +113,7 @@ static void content_let_go(struct receipt *receipt)
 {
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         enum delivery_stage stage = receipt->deliveries[i].stage;
-        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_SENDING)
+        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_SENDING || stage == STAGE_HELD)
             return;
     }
     content_release(receipt);
@@ -136,9 +140,65 @@ static void note(const struct delivery *delivery, const struct record_outcome *o
 #endif
 }
 
+// Owed no more, because the client was told that it failed. What the archive has of it is said by others.
+static void refused_settle(struct delivery *delivery)
+{
+    struct record_outcome outcome = outcome_of(delivery, RECORD_DROPPED_PERSON);
+    outcome.comment = slice_of_text(delivery->is_resent ? "refused to the client; the archive may have it"
+                                                        : "refused to the client");
+    if (!delivery->receipt->is_dropped)
+        note(delivery, &outcome);
+    if (delivery->is_resent)
+        awaited_finding(delivery, false);
+    settled(delivery);
+}
+
+void receipt_refuse(struct receipt *receipt, uint64_t taken)
+{
+    receipt->unsettled++; // it must not go while it is walked
+    for (unsigned i = 0; i < receipt->delivery_count; i++) {
+        struct delivery *delivery = &receipt->deliveries[i];
+        delivery->is_urgent = false;
+        if ((taken >> i & 1) != 0)
+            awaited_finding(delivery, true);
+        else if (delivery->stage == STAGE_SENDING)
+            delivery->is_refused = true;
+        else if (delivery->stage != STAGE_SETTLED)
+            refused_settle(delivery);
+    }
+    if (--receipt->unsettled == 0)
+        receipt_free(receipt);
+    else
+        content_let_go(receipt);
+}
+
+// What can not be sent to an archive, by its contexts or by a person's decision or because the gateway stops,
+// is a failure for a client that waits. True: the delivery was refused to its client and is gone.
+static bool ends_for_client(struct delivery *delivery, uint16_t status, const char *reason)
+{
+    bool is_with_lane = delivery->stage == STAGE_SENDING;
+    struct awaited_word word = {.status = status != 0 ? status : DIMSE_PROCESSING_FAILURE,
+                                .comment = slice_of_text(reason)};
+    if (delivery->is_urgent && awaited_refused(delivery, &word) && !is_with_lane)
+        return true;
+    if (!delivery->is_refused)
+        return false;
+    refused_settle(delivery);
+    return true;
+}
+
+// No other try: its client was refused meanwhile, or waits while the gateway stops. Then it is gone.
+static bool is_too_late(struct delivery *delivery)
+{
+    bool waits_in_vain = delivery->is_urgent && delivery->receipt->worker->is_stopping;
+    return (waits_in_vain || delivery->is_refused) &&
+           ends_for_client(delivery, DIMSE_OUT_OF_RESOURCES, "the gateway is stopping");
+}
+
 void delivery_wait(struct delivery *delivery)
 {
-    delivery_stage_set(delivery, STAGE_WAITING);
+    if (!is_too_late(delivery))
+        delivery_stage_set(delivery, STAGE_WAITING);
 }
 
 void delivery_urge(struct delivery *delivery)
@@ -150,6 +210,12 @@ void delivery_urge(struct delivery *delivery)
 
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
 {
+    if (is_too_late(delivery))
+        return;
+    // A client that waits is tried for without long pauses.
+    uint64_t pause = delivery->archive->node->conf->retry_min_ns;
+    if (delivery->is_urgent && delay_ns > pause)
+        delay_ns = pause;
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
     delivery_stage_set(delivery, STAGE_RESTING);
@@ -160,19 +226,32 @@ void delivery_begin(struct delivery *delivery)
     delivery_stage_set(delivery, STAGE_SENDING);
 }
 
-void delivery_answered(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at)
+// To the client that waits for it, if one does.
+static struct awaited_word word_of(const struct delivery_answer *answer)
+{
+    return (struct awaited_word){answer->status, answer->comment, answer->offending};
+}
+
+void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer)
 {
     const struct configuration_node *conf = delivery->archive->node->conf;
     bool settles = conf->settle_on == CONFIGURATION_SETTLE_ON_ANSWER;
-    delivery->status = status;
+    struct awaited_word word = word_of(answer);
+    delivery->status = answer->status;
     struct record_outcome outcome = outcome_of(delivery, settles ? RECORD_SETTLED : RECORD_ANSWERED);
     outcome.remark = settles ? RECORD_SETTLE_ON_ANSWER : RECORD_REMARK_NONE;
-    outcome.comment = comment;
-    outcome.sent = sent_at;
+    outcome.comment = answer->comment;
+    outcome.sent = answer->sent_at;
     note(delivery, &outcome);
-    delivery->is_resent = delivery->is_urgent = false;
+    delivery->is_resent = false;
     delivery->aborts = 0;
     struct receipt *receipt = delivery->receipt;
+    if (delivery->is_urgent)
+        awaited_accepted(delivery, &word);
+    delivery->is_urgent = false;
+    if (delivery->is_refused)
+        awaited_finding(delivery, true);
+    delivery->is_refused = false;
     if (settles) {
         bool is_last = receipt->unsettled == 1;
         settled(delivery);
@@ -185,18 +264,23 @@ void delivery_answered(struct delivery *delivery, uint16_t status, struct slice 
     content_let_go(receipt);
 }
 
-void delivery_failed(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at)
+void delivery_failed(struct delivery *delivery, const struct delivery_answer *answer)
 {
-    delivery->status = status;
+    struct awaited_word word = word_of(answer);
+    delivery->status = answer->status;
     struct record_outcome outcome = outcome_of(delivery, RECORD_FAILED);
-    outcome.comment = comment;
-    outcome.sent = sent_at;
+    outcome.comment = answer->comment;
+    outcome.sent = answer->sent_at;
     note(delivery, &outcome);
     delivery->is_resent = false;
+    if (delivery->is_urgent)
+        (void)awaited_refused(delivery, &word);
 }
 
 void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person)
 {
+    if (ends_for_client(delivery, status, reason))
+        return;
     struct receipt *receipt = delivery->receipt;
     delivery->status = status;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
@@ -227,6 +311,8 @@ void delivery_unpark(struct delivery *delivery, struct slice person)
 
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason)
 {
+    if (ends_for_client(delivery, 0, "dropped by an operator"))
+        return;
     struct receipt *receipt = delivery->receipt;
     struct record_outcome outcome = outcome_of(delivery, RECORD_DROPPED_PERSON);
     outcome.person = person;
@@ -345,7 +431,14 @@ enum result receipt_admit(struct worker *worker, const struct receipt_origin *or
         if (archive == NULL)
             log_event(LOG_RECEIPT_UNKNOWN_NODE, log_number(origin->number), log_number(archives[i]));
         else
-            delivery_wait(delivery_add(receipt, archive));
+            (void)delivery_add(receipt, archive);
+    }
+    if (origin->awaited != NULL && receipt->unsettled > 0)
+        awaited_attach(origin->awaited, receipt);
+    for (unsigned i = 0; i < receipt->delivery_count; i++) {
+        struct delivery *delivery = &receipt->deliveries[i];
+        bool is_held = origin->awaited != NULL && !delivery->is_urgent;
+        delivery_stage_set(delivery, is_held ? STAGE_HELD : STAGE_WAITING);
     }
     if (receipt->unsettled == 0)
         receipt_free(receipt);

@@ -17,7 +17,8 @@ struct delivery {
     struct receipt *receipt;
     struct archive *archive;
     enum delivery_stage stage;
-    bool is_urgent;           // a client waits for the archive's answer (ENGINE 3)
+    bool is_urgent;           // a client waits for its outcome (ENGINE 3; forward/awaited.h)
+    bool is_refused;          // the client was told a failure while a lane had it: no try after this one
     bool is_resent;           // the archive may have it already: a SENT without OUTCOME
     uint8_t aborts;           // associations that ended while it was in flight
     uint16_t status;          // last answer
@@ -40,11 +41,14 @@ struct receipt {
     struct content *content;         // NULL: everything is in the journal only
     struct place_question *question; // where it lies now; NULL: none is under way
     uint8_t misses;                  // times in a row that nothing was where the ledger says
-    unsigned pins; // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
+    unsigned pins;   // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
+    bool is_dropped; // refused to the client, and a DROP says so: no outcomes any more
     unsigned unsettled;
     unsigned delivery_count;
     struct delivery deliveries[];
 };
+
+struct awaited;
 
 struct receipt_origin {
     uint64_t number;
@@ -52,6 +56,7 @@ struct receipt_origin {
     uint64_t closed_at;
     struct journal_position open;
     struct journal_position close;
+    struct awaited *awaited; // a client that waits for the archives' word; NULL: none
 };
 
 // Its CLOSE is durable: queues it for each of the archives (node ids that this worker has; others are
@@ -71,8 +76,12 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
 MUST_USE bool receipt_relocate(struct receipt *receipt);
 // Gives the memory back; its deliveries leave their lists. What is owed is as it was.
 void receipt_free(struct receipt *receipt);
+// The client was told a failure (forward/awaited.h): what has not begun is owed no more. Bit n of `taken`:
+// delivery n has said yes. The receipt may be gone afterwards.
+void receipt_refuse(struct receipt *receipt, uint64_t taken);
 
-// ---- changes; each moves the delivery between the lists of its archive ----
+// ---- changes; each moves the delivery between the lists of its archive; after one of a delivery that the
+// client was refused meanwhile it may be gone ----
 
 void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt
 // A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
@@ -80,10 +89,19 @@ void delivery_wait(struct delivery *delivery); // into the queue, in order of re
 void delivery_urge(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
+
+// What an archive answered to a C-STORE.
+struct delivery_answer {
+    uint16_t status;
+    struct slice comment;   // Error Comment
+    struct slice offending; // Offending Element, AT list
+    uint64_t sent_at;       // wall clock of the last fragment
+};
+
 // The archive said success or warning.
-void delivery_answered(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at);
+void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer);
 // An attempt failed and the delivery stays owed: recorded as evidence where the archive answered.
-void delivery_failed(struct delivery *delivery, uint16_t status, struct slice comment, uint64_t sent_at);
+void delivery_failed(struct delivery *delivery, const struct delivery_answer *answer);
 void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person);
 void delivery_unpark(struct delivery *delivery, struct slice person);
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);

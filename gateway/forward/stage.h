@@ -9,6 +9,7 @@ enum delivery_stage {
     STAGE_SENDING,  // a lane has it
     STAGE_ANSWERED, // success or warning; settles after settle_after
     STAGE_PARKED,   // waits for a person
+    STAGE_HELD,     // goes into the queue when the primary has said yes (acknowledge: primary)
     STAGE_SETTLED,  // nothing is owed any more
 };
 

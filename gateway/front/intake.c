@@ -67,6 +67,8 @@ void intake_free(struct intake *intake)
     journal_wait_cancel(intake->worker->stream, &intake->waiter);
     if (list_node_is_linked(&intake->orphan_node))
         list_remove(&intake->worker->orphans, &intake->orphan_node);
+    if (intake->has_awaited)
+        awaited_fini(&intake->awaited);
     release_data(intake);
     texts_free(intake);
     MAGIC_CLEAR(intake);
@@ -208,17 +210,60 @@ static void on_close_durable(struct journal_waiter *waiter, enum result result)
     on_close_reached(CONTAINER_OF(waiter, struct intake, waiter), result);
 }
 
-static void admit(struct intake *intake)
+static void acknowledged(struct intake *intake)
+{
+    intake->is_accepted = true;
+    struct worker_counters *counters = &intake->worker->counters;
+    atomic_fetch_add_explicit(&counters->instances_acknowledged, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters->bytes_received, intake->length, memory_order_relaxed);
+    log_event(LOG_INTAKE_ACKNOWLEDGED, log_number(association_number(intake)),
+              log_number(intake->receipt.number), log_number(intake->length));
+}
+
+// What the archives say of it, or the deadline (forward/awaited.h).
+static void on_word(struct awaited *awaited)
+{
+    struct intake *intake = CONTAINER_OF(awaited, struct intake, awaited);
+    MAGIC_CHECK(intake, INTAKE_MAGIC);
+    intake->status = awaited->status;
+    memcpy(intake->comment, awaited->comment, sizeof intake->comment);
+    memcpy(intake->offending, awaited->offending, awaited->offending_length);
+    intake->offending_length = awaited->offending_length;
+    if (awaited->is_yes)
+        acknowledged(intake);
+    else
+        atomic_fetch_add_explicit(&intake->worker->counters.instances_refused, 1, memory_order_relaxed);
+    finish(intake);
+}
+
+// A client that has gone, and a primary that sent the instance itself, are not waited for.
+static struct awaited *awaited_make(struct intake *intake)
+{
+    const struct record_close *close = intake->close;
+    if (close->acknowledgement == RECORD_ACK_DURABLE || intake->session == NULL)
+        return NULL;
+    bool wants_all = close->acknowledgement == RECORD_ACK_ALL;
+    awaited_init(&intake->awaited, intake->worker,
+                 wants_all ? CONFIGURATION_ACKNOWLEDGE_ALL : CONFIGURATION_ACKNOWLEDGE_PRIMARY,
+                 close->primary, facts(intake)->route->acknowledge_within_ns, on_word);
+    intake->has_awaited = true;
+    return &intake->awaited;
+}
+
+static enum result admit(struct intake *intake)
 {
     struct receipt_origin origin = {.number = intake->receipt.number,
                                     .order = intake->close->order,
                                     .closed_at = intake->close->last_byte,
                                     .open = intake->receipt.opened,
-                                    .close = intake->close_place.position};
+                                    .close = intake->close_place.position,
+                                    .awaited = awaited_make(intake)};
     content_complete(intake->content, intake->length);
-    if (receipt_admit(intake->worker, &origin, intake->close->archives, intake->close->archive_count,
-                      intake->content) != OK)
+    enum result result = receipt_admit(intake->worker, &origin, intake->close->archives,
+                                       intake->close->archive_count, intake->content);
+    if (result != OK)
         log_event(LOG_RECEIPT_UNQUEUED, log_number(origin.number));
+    return result;
 }
 
 static enum result append_close(struct intake *intake)
@@ -229,7 +274,7 @@ static enum result append_close(struct intake *intake)
         return result;
     intake->waiter.done = on_close_durable;
 #if DG_FAULT_LAST_FRAGMENT_BEFORE_CLOSE
-    admit(intake);
+    (void)admit(intake);
 #endif
     result = journal_wait(intake->worker->stream, &intake->close_place, JOURNAL_DURABLE, &intake->waiter);
     if (result == OK)
@@ -244,17 +289,24 @@ static void on_close_reached(struct intake *intake, enum result result)
         refuse_for_journal(intake, result);
         return;
     }
+    result = OK;
 #if !DG_FAULT_LAST_FRAGMENT_BEFORE_CLOSE
-    admit(intake);
+    result = admit(intake);
 #endif
-    struct worker_counters *counters = &intake->worker->counters;
-    atomic_fetch_add_explicit(&counters->instances_acknowledged, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&counters->bytes_received, intake->length, memory_order_relaxed);
-    log_event(LOG_INTAKE_ACKNOWLEDGED, log_number(association_number(intake)),
-              log_number(intake->receipt.number), log_number(intake->length));
     intake->has_open = false; // closed: no DROP any more
-    intake->status = DIMSE_SUCCESS;
     release_data(intake);
+#if !DG_FAULT_PRIMARY_AT_DURABLE
+    if (intake->has_awaited && result == OK) {
+        intake->stage = INTAKE_WAITING; // on_word() goes on
+        return;
+    }
+#endif
+    if (intake->has_awaited && result != OK) { // owed, and sent after the next start, but nobody can be asked
+        refuse(intake, DIMSE_OUT_OF_RESOURCES, "gateway is out of memory", RECORD_DROP_REFUSED);
+        return;
+    }
+    intake->status = DIMSE_SUCCESS;
+    acknowledged(intake);
     finish(intake);
 }
 

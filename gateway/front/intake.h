@@ -9,12 +9,14 @@
 
 #include "daemon/worker.h"
 #include "dimse/command.h"
+#include "forward/awaited.h"
 
 struct session;
 
 enum intake_stage {
     INTAKE_RECEIVING,  // data set fragments come in
     INTAKE_DISCARDING, // refused: the rest of the data set is read and thrown away
+    INTAKE_WAITING,    // durable; the route wants an archive's word first
     INTAKE_CLOSING,    // all here; CLOSE is being written or waits for its sync
     INTAKE_DONE,       // the status is known
 };
@@ -37,6 +39,11 @@ struct intake {
     bool has_open;
     uint16_t status; // of the response
     char comment[65];
+    uint8_t offending[AWAITED_OFFENDING]; // AT list
+    size_t offending_length;
+    bool has_awaited;
+    bool is_accepted; // the status means that it is stored
+    struct awaited awaited;
     struct journal_receipt receipt;
     struct content *content;
     struct dcm_scanner *scanner;

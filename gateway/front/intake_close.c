@@ -85,6 +85,20 @@ static void elements_fill(struct intake *intake, struct record_close *close)
     }
 }
 
+// What the client's Success means. A primary that sent the instance itself has it: then `durable` is all that
+// can be said.
+static void acknowledgement_fill(struct record_close *close, const struct configuration_route *route)
+{
+    close->acknowledgement = RECORD_ACK_DURABLE;
+    if (route->acknowledge == CONFIGURATION_ACKNOWLEDGE_ALL && close->archive_count > 0)
+        close->acknowledgement = RECORD_ACK_ALL;
+    if (route->acknowledge != CONFIGURATION_ACKNOWLEDGE_PRIMARY || close->archive_count == 0 ||
+        close->archives[0] != route->to[0]->id)
+        return;
+    close->acknowledgement = RECORD_ACK_PRIMARY;
+    close->primary = route->to[0]->id;
+}
+
 enum result intake_close_fill(struct intake *intake, const struct dcm_scan_report *report)
 {
     struct record_close *close = calloc(1, sizeof *close);
@@ -93,10 +107,10 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
     const struct session_facts *facts = session_facts(intake->session);
     const struct configuration_route *route = facts->route;
     close->epoch = intake->worker->gateway->epoch;
-    close->acknowledgement = RECORD_ACK_DURABLE;
     for (size_t i = 0; i < route->to_count && close->archive_count < RECORD_ARCHIVES_MAX; i++)
         if (route->to[i]->id != facts->source_node) // never back to where it came from (FIELD 5)
             close->archives[close->archive_count++] = route->to[i]->id;
+    acknowledgement_fill(close, route);
     if (close->archive_count == 0)
         log_event(LOG_INTAKE_NO_ROUTE, log_number(facts->number), log_number(intake->receipt.number));
     if (report->reason != DCM_SCAN_FINE)

@@ -374,12 +374,12 @@ static void responses_send(struct session *session)
         struct intake *intake = CONTAINER_OF(list_first(&session->finished), struct intake, session_node);
         struct dimse_command response;
         dimse_store_response(&response, &intake->request, intake->status, slice_of_text(intake->comment),
-                             slice_of(NULL, 0));
+                             slice_of(intake->offending, intake->offending_length));
         enum result result = leg_send_command(session->leg, intake->context_id, &response);
         if (result == AGAIN)
             break;
         list_remove(&session->finished, &intake->session_node);
-        session->instances += intake->status == DIMSE_SUCCESS && result == OK;
+        session->instances += intake->is_accepted && result == OK;
         intake_free(intake);
         if (result != OK) {
             leg_abort(session->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);

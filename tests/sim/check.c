@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "dimse/status.h"
 #include "history.h"
 #include "machine.h"
 #include "store/ledger_reader.h"
@@ -22,6 +23,7 @@ struct fact {
     enum fact_state state;
     uint32_t attempt; // that brought it; NO_FACT: none
     bool is_resent[HISTORY_ARCHIVES];
+    bool is_dropped[HISTORY_ARCHIVES]; // owed no more, as the client was told a failure
 };
 
 struct checker {
@@ -50,12 +52,46 @@ static bool may_miss_sent(const struct history *history)
     return may;
 }
 
-static void deliveries_check(struct history *history, const struct ledger_fact *fact, const char *text)
+static bool is_yes(const struct attempt *attempt)
 {
+    return attempt->is_answered && (attempt->status == DIMSE_SUCCESS || attempt->status == DIMSE_COERCION);
+}
+
+static unsigned copies_of(const struct history *history, uint32_t attempt, unsigned archive)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < history->copy_count; i++)
+        count += history->copies[i].attempt == attempt && history->copies[i].archive == archive;
+    return count;
+}
+
+// What the client was told to have failed is owed to nobody; who has it nevertheless is a finding.
+static void refused_check(struct history *history, const struct ledger_fact *fact, uint32_t attempt,
+                          const struct fact_delivery *delivery, unsigned archive)
+{
+    const char *remark = delivery->remark != NULL ? delivery->remark : "";
+    bool has_copy = copies_of(history, attempt, archive) > 0;
+    bool is_said = strstr(remark, "finding") != NULL || strstr(remark, "may have it") != NULL;
+    bool has_ended = history->trouble > 0; // what says so may be lost with the machine
+    for (size_t i = 0; i < history->end_count; i++)
+        has_ended |= history->ends[i].at >= history->attempts[attempt].begun;
+    if (has_copy && !is_said && !has_ended)
+        history_fail(history,
+                     "archive %u has receipt %llx, refused to the client, and the ledger says \"%s\"",
+                     archive, (unsigned long long)fact->receipt, remark);
+}
+
+static void deliveries_check(struct history *history, const struct ledger_fact *fact, uint32_t attempt,
+                             const char *text)
+{
+    bool is_refused =
+        attempt != NO_FACT && history->attempts[attempt].is_answered && !is_yes(&history->attempts[attempt]);
     for (unsigned archive = 0; archive < HISTORY_ARCHIVES; archive++) {
         const struct fact_delivery *delivery = fact_delivery_find(fact, archive + 1);
         if (delivery == NULL || !delivery->owed)
             history_fail(history, "receipt %s is not owed to archive %u", text, archive);
+        else if (is_refused)
+            refused_check(history, fact, attempt, delivery, archive);
         else if (delivery->state != DELIVERY_SETTLED)
             history_fail(history, "receipt %s is %s at archive %u", text,
                          delivery_state_text(delivery->state), archive);
@@ -84,7 +120,7 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
         history_fail(history, "receipt %s: %u damaged records", text, from->damaged);
     if (from->state == FACT_SETTLED) {
         fact->attempt = attempt_of(history, from);
-        deliveries_check(history, from, text);
+        deliveries_check(history, from, fact->attempt, text);
         if (fact->attempt == NO_FACT)
             history_fail(history, "receipt %s (%s, %llu bytes) is nothing that was sent", text,
                          from->sop_instance, (unsigned long long)from->length);
@@ -95,6 +131,7 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
         for (unsigned i = 0; i < HISTORY_ARCHIVES; i++) {
             const struct fact_delivery *delivery = fact_delivery_find(from, i + 1);
             fact->is_resent[i] = delivery != NULL && delivery->resent;
+            fact->is_dropped[i] = delivery != NULL && delivery->state == DELIVERY_DROPPED;
         }
     }
     checker->count++;
@@ -103,12 +140,43 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
 
 // ---- acknowledged, stored, known ----
 
-static unsigned copies_of(const struct history *history, uint32_t attempt, unsigned archive)
+// Whether the archive said yes before the client was answered; `is_seen`: and the gateway went on after it.
+static bool has_said_yes(const struct history *history, uint32_t attempt, unsigned archive, bool is_seen)
 {
-    unsigned count = 0;
-    for (size_t i = 0; i < history->copy_count; i++)
-        count += history->copies[i].attempt == attempt && history->copies[i].archive == archive;
-    return count;
+    for (size_t i = 0; i < history->copy_count; i++) {
+        const struct copy *copy = &history->copies[i];
+        if (copy->attempt == attempt && copy->archive == archive && copy->answered != 0 &&
+            copy->answered <= history->attempts[attempt].answered && (copy->is_confirmed || !is_seen))
+            return true;
+    }
+    return false;
+}
+
+// A client that is told Success under `primary` and `all` <=> its archives said so, in time.
+static void acknowledgement_check(struct history *history, uint32_t index)
+{
+    const struct attempt *attempt = &history->attempts[index];
+    enum configuration_acknowledge mode = history->plan.acknowledge;
+    if (!attempt->is_answered || mode == CONFIGURATION_ACKNOWLEDGE_DURABLE)
+        return;
+    unsigned awaited = mode == CONFIGURATION_ACKNOWLEDGE_ALL ? HISTORY_ARCHIVES : 1;
+    unsigned seen = 0;
+    for (unsigned archive = 0; archive < awaited; archive++) {
+        if (is_yes(attempt) && !has_said_yes(history, index, archive, false))
+            history_fail(history, "instance %u, attempt %u was acknowledged before archive %u said so",
+                         attempt->instance, attempt->number, archive);
+        seen += has_said_yes(history, index, archive, true);
+    }
+    // An answer that was written a moment before may not have arrived.
+    bool is_close = history->plan.path.rate != 0 || history->plan.path.read_max != 0;
+    if (!is_yes(attempt) && attempt->status != DIMSE_OUT_OF_RESOURCES && seen == awaited && !is_close)
+        history_fail(history, "instance %u, attempt %u got %04X although every archive said yes",
+                     attempt->instance, attempt->number, attempt->status);
+    bool is_late = attempt->whole != 0 &&
+                   attempt->answered > attempt->whole + HISTORY_ACKNOWLEDGE_WITHIN + 20 * NSEC_PER_SEC;
+    if (is_late && attempt->whole > history->trouble)
+        history_fail(history, "instance %u, attempt %u: its client waited for %.1f s", attempt->instance,
+                     attempt->number, (double)(attempt->answered - attempt->whole) / 1e9);
 }
 
 static void attempts_check(struct checker *checker)
@@ -116,7 +184,8 @@ static void attempts_check(struct checker *checker)
     struct history *history = checker->history;
     for (uint32_t i = 0; i < history->attempt_count; i++) {
         const struct attempt *attempt = &history->attempts[i];
-        bool is_acknowledged = attempt->is_answered && attempt->status == 0;
+        bool is_acknowledged = is_yes(attempt);
+        acknowledgement_check(history, i);
         bool is_known = checker->fact_of[i] != NO_FACT;
         if (is_acknowledged && !is_known)
             history_fail(history,
@@ -128,7 +197,7 @@ static void attempts_check(struct checker *checker)
                 history_fail(history,
                              "instance %u, attempt %u was acknowledged and archive %u does not have it",
                              attempt->instance, attempt->number, archive);
-            if (is_known && copies == 0)
+            if (is_known && copies == 0 && !checker->facts[checker->fact_of[i]].is_dropped[archive])
                 history_fail(history, "instance %u, attempt %u is settled and archive %u does not have it",
                              attempt->instance, attempt->number, archive);
             if (copies > 0 && !is_known)
@@ -152,8 +221,8 @@ static void order_check(struct checker *checker)
             const struct attempt *first = &history->attempts[a->attempt];
             if (a->order == b->order)
                 history_fail(history, "order %llu was used twice", (unsigned long long)a->order);
-            if (first->is_answered && first->status == 0 &&
-                first->answered < history->attempts[b->attempt].begun && a->order >= b->order)
+            if (is_yes(first) && first->answered < history->attempts[b->attempt].begun &&
+                a->order >= b->order)
                 history_fail(history, "order %llx was acknowledged before the request of %llx began",
                              (unsigned long long)a->order, (unsigned long long)b->order);
         }

@@ -127,6 +127,8 @@ static void send_more(struct client *client)
         if (!peer_send_data(client->peer, client->context_id, is_last, part))
             return;
         client->sent += part.length;
+        if (is_last)
+            history->attempts[client->attempt].whole = history_now(history);
     }
 }
 
@@ -212,7 +214,9 @@ static void refused(struct client *client, struct instance *instance, uint16_t s
         instance->state = INSTANCE_REFUSED;
         return;
     }
-    if ((status & 0xFF00) != DIMSE_OUT_OF_RESOURCES)
+    bool is_relayed = history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE &&
+                      (status == DIMSE_CANNOT_UNDERSTAND || status == DIMSE_PROCESSING_FAILURE);
+    if ((status & 0xFF00) != DIMSE_OUT_OF_RESOURCES && !is_relayed)
         history_fail(history, "instance %u was refused with %04X", client->instance, status);
     instance->state = INSTANCE_DUE;
     instance->due = history_now(history) + NSEC_PER_SEC + history_below(history, 5 * NSEC_PER_SEC);
@@ -236,7 +240,9 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
     attempt->status = command->status;
     attempt->answered = history_now(history);
     sim_world_note(history->world, client->attempt * UINT64_C(65536) + command->status);
-    if (command->status == DIMSE_SUCCESS) {
+    // Warnings come from archives only.
+    bool may_warn = history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE;
+    if (command->status == DIMSE_SUCCESS || (command->status == DIMSE_COERCION && may_warn)) {
         if (!is_whole)
             history_fail(history, "instance %u was acknowledged before its last fragment", client->instance);
         acknowledged(client, instance);

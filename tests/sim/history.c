@@ -446,13 +446,15 @@ static const char configuration_format[] =
     "15s, release: "
     "10s,\n"
     "    retry_min: 1s, retry_max: 15s }\n"
-    "phases: { coexist: { store: [ { to: [legacy, new], acknowledge: durable, negotiate: %s } ] } }\n"
+    "phases: { coexist: { store: [ { to: [legacy, new], acknowledge: %s, acknowledge_within: 25s,\n"
+    "    negotiate: %s } ] } }\n"
     "start_phase: coexist\n";
 
 static void configuration_make(struct history *history)
 {
     char text[4096];
     struct conf_errors errors;
+    static const char *const acknowledge[] = {"durable", "primary", "all"};
     bool is_small = history_chance(history, 1, 2);
     (void)text_format(
         text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
@@ -462,6 +464,7 @@ static void configuration_make(struct history *history)
         history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
         history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
         history->plan.asked[0], 1 + (unsigned)history_below(history, 6), history->plan.asked[1],
+        acknowledge[history->plan.acknowledge],
         history->plan.is_learned
             ? "learned"
             : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");

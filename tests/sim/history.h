@@ -16,6 +16,8 @@
 #include "seal/master.h"
 #include "store/kv_sim.h"
 
+#define HISTORY_ACKNOWLEDGE_WITHIN (25 * NSEC_PER_SEC) // of the route
+
 enum {
     HISTORY_ARCHIVES = 2,
     HISTORY_CLIENTS_MAX = 4,
@@ -65,6 +67,7 @@ struct attempt {
     size_t length;   // bytes of the data set
     uint64_t hash;   // of its bytes
     uint64_t begun;  // virtual time of the request
+    uint64_t whole;  // its last fragment was given to the network; 0: not yet
     uint64_t answered;
 };
 
@@ -157,6 +160,7 @@ struct plan {
     bool is_learned;                    // negotiation
     unsigned asked[HISTORY_ARCHIVES];   // asynchronous operations window of the nodes
     unsigned granted[HISTORY_ARCHIVES]; // and what the archives allow
+    enum configuration_acknowledge acknowledge;
     struct memory_path path;
     struct event events[HISTORY_EVENTS_MAX];
     size_t event_count;

@@ -205,6 +205,9 @@ void plan_draw(struct history *history)
     plan->capacity = 256 * MIB;
     plan->fragment_max = fragments[history_below(history, 4)];
     plan->is_learned = history_chance(history, 1, 2);
+    if (history_chance(history, 1, 2))
+        plan->acknowledge =
+            history_chance(history, 2, 3) ? CONFIGURATION_ACKNOWLEDGE_PRIMARY : CONFIGURATION_ACKNOWLEDGE_ALL;
     path_draw(history);
     windows_draw(history);
     instances_draw(history);

@@ -41,6 +41,10 @@ static void respond(struct pacs_association *association)
     dimse_response(&response, &association->request, association->pacs->status);
     if (association->pacs->manner == PACS_WRONG_ID)
         response.message_id_responded_to ^= 0x100;
+    static const uint8_t patient_id[] = {0x10, 0x00, 0x20, 0x00};
+    if (association->pacs->comment != NULL)
+        dimse_response_explain(&response, slice_of_text(association->pacs->comment),
+                               slice_of(patient_id, sizeof patient_id));
     (void)!leg_send_command(association->leg, association->context_id, &response);
 }
 

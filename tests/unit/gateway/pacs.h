@@ -42,19 +42,20 @@ struct pacs {
     struct pacs_association associations[PACS_ASSOCIATIONS];
     enum pacs_manner manner;
     uint16_t status;
-    const char *kills;        // SOP Instance UID at which it always aborts; NULL: none
-    const char *silent_for;   // SOP Instance UID that it never answers; NULL: none
-    const char *stranger;     // calling title that it rejects (1,1,3); NULL: none
-    const char *refused;      // transfer syntax that it does not take; NULL: none
-    int window;               // asynchronous operations that it grants; -1: what was asked, 0: says nothing
-    unsigned batch;           // for PACS_REVERSES
-    unsigned open_most;       // most operations that were open on one association
-    unsigned accepted;        // associations
-    unsigned rejected;        // likewise
-    unsigned stores;          // C-STORE-RQ
-    unsigned complete;        // whole data sets
-    unsigned resent;          // of these, equal to the one before
-    struct byte_queue data;   // being received
+    const char *comment;    // Error Comment of its responses, with Offending Element (0010,0020); NULL: none
+    const char *kills;      // SOP Instance UID at which it always aborts; NULL: none
+    const char *silent_for; // SOP Instance UID that it never answers; NULL: none
+    const char *stranger;   // calling title that it rejects (1,1,3); NULL: none
+    const char *refused;    // transfer syntax that it does not take; NULL: none
+    int window;             // asynchronous operations that it grants; -1: what was asked, 0: says nothing
+    unsigned batch;         // for PACS_REVERSES
+    unsigned open_most;     // most operations that were open on one association
+    unsigned accepted;      // associations
+    unsigned rejected;      // likewise
+    unsigned stores;        // C-STORE-RQ
+    unsigned complete;      // whole data sets
+    unsigned resent;        // of these, equal to the one before
+    struct byte_queue data; // being received
     struct byte_queue stored; // the last whole one
 };
 

@@ -33,6 +33,15 @@ const char rig_configuration_learned[] =
              "  one: { store: [ { to: [pacs, second], negotiate: learned } ] }\n"
              "start_phase: one\n";
 
+#define RIG_AWAITED(WHOM)                                                                                    \
+    RIG_HEAD "phases:\n"                                                                                     \
+             "  one: { store: [ { to: [pacs, second], negotiate: fixed, acknowledge: " WHOM ",\n"            \
+             "                    acknowledge_within: 20s,\n"                                                \
+             "                    transfer_syntaxes: [1.2.840.10008.1.2.1, 1.2.840.10008.1.2] } ] }\n"       \
+             "start_phase: one\n"
+const char rig_configuration_primary[] = RIG_AWAITED("primary");
+const char rig_configuration_all[] = RIG_AWAITED("all");
+
 struct configuration *rig_configuration_parse(const char *text)
 {
     struct configuration *configuration = NULL;

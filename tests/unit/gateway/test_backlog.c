@@ -166,7 +166,7 @@ static void test_order(void **state)
         assert_int_equal(delivery->receipt->close.offset, i * 128);
         assert_int_equal(delivery->receipt->close.segment, 8);
         delivery_begin(delivery);
-        delivery_answered(delivery, 0, slice_of(NULL, 0), 1);
+        delivery_answered(delivery, &(struct delivery_answer){.sent_at = 1});
         if (i == 150)
             admit(300, 310); // new ones do not overtake
         if (i % 40 == 0)
@@ -189,7 +189,7 @@ static void test_settles_asleep(void **state)
     (void)state;
     admit(0, 50);
     for (unsigned i = 0; i < 50; i++) {
-        delivery_answered(next_of(0), 0, slice_of(NULL, 0), 1);
+        delivery_answered(next_of(0), &(struct delivery_answer){.sent_at = 1});
         delivery_drop(next_of(1), slice_of_text("who"), slice_of_text("why"));
         rig_run(rig, 60 * NSEC_PER_SEC);
     }
