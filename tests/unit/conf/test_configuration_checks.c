@@ -218,7 +218,7 @@ static void test_phases(void **state)
     expect("phases: { one: { store: [ { to: [x, z] } ] } }",
            "/etc/g.yaml:6:37: phases.one.store[1].to[2]: there is no node \"z\"; allowed: x\n");
     expect("phases: { one: { store: [ { to: [x], acknowledge: soon } ] } }",
-           "/etc/g.yaml:6:51: phases.one.store[1].acknowledge: \"soon\" is not a choice; allowed: durable, "
+           "/etc/g.yaml:6:51: phases.one.store[1].acknowledge: \"soon\" is not known here; allowed: durable, "
            "primary, all\n");
     expect("phases: { one: { store: [ { to: [x], negotiate: mirror } ] } }",
            "/etc/g.yaml:6:49: phases.one.store[1].negotiate: \"mirror\" is not supported by this version; "
