@@ -66,6 +66,7 @@ enum cli_exit cli_queue_list(struct cli *cli);
 enum cli_exit cli_queue_retry(struct cli *cli);
 enum cli_exit cli_queue_park(struct cli *cli);
 enum cli_exit cli_queue_drop(struct cli *cli);
+enum cli_exit cli_queue_quarantine(struct cli *cli);
 enum cli_exit cli_archive_list(struct cli *cli);
 enum cli_exit cli_archive_show(struct cli *cli);
 enum cli_exit cli_archive_echo(struct cli *cli);

@@ -63,6 +63,15 @@ static const struct verb VERBS[] = {
      "ledger keeps who dropped it and why.\n\n"
      "Example:  dicomgate queue drop 17 legacy --person 'J. Doe' --reason 'sent by mistake, see "
      "ticket 12'\n"},
+    {"queue", "quarantine", 0, 0, 0, cli_queue_quarantine, "",
+     "records of the journal that were found damaged, and what is owed of them",
+     "Found by the scrub, at recovery, or when they were to be sent. What is owed of them is parked: send "
+     "the "
+     "instance\n"
+     "again from its source if that still has it, then drop the damaged one. Also with the daemon down. Exit "
+     "status 1 if\n"
+     "there is one whose segment has not gone.\n\n"
+     "Example:  dicomgate queue quarantine\n"},
     {"archive", "list", 0, 0, 0, cli_archive_list, "", "archives, their state, and what they are owed",
      "Example:  dicomgate archive list\n"},
     {"archive", "show", 0, 1, 1, cli_archive_show, "NAME",

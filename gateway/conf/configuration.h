@@ -65,8 +65,10 @@ struct configuration_journal {
     uint64_t segment_age_ns;   // after which a segment is closed, full or not
     uint64_t copy_after_ns;   // for which a segment is left alone before what is owed in it is copied forward
     uint64_t copy_rate_bytes; // copied in a second at most
-    uint64_t lazy_sync_ns;    // after which SENT, OUTCOME and DROP are synced at the latest
-    uint32_t failures;        // dead segments in a row after which intake stops and readiness turns red
+    uint64_t scrub_rate_bytes; // read and authenticated again in a second; 0: never
+    uint64_t scrub_pause_ns;   // between two passes of it
+    uint64_t lazy_sync_ns;     // after which SENT, OUTCOME and DROP are synced at the latest
+    uint32_t failures;         // dead segments in a row after which intake stops and readiness turns red
 };
 
 // `memory:` (ENGINE 6)

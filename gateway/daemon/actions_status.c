@@ -7,6 +7,8 @@
 #include "base/units.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
+#include "daemon/damage.h"
+#include "daemon/scrub.h"
 #include "forward/archive.h"
 #include "forward/lane.h"
 #include "front/census.h"
@@ -371,9 +373,11 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
         alarm_add(alarms, "no space: no new instances are taken");
     else if (health->streams_unwelcoming > health->streams_failed)
         alarm_add(alarms, "space runs short: new store associations are rejected");
-    if (gateway->recovery.corrupt > 0)
-        alarm_add(alarms, "%llu journal records that were durable are damaged",
-                  (unsigned long long)gateway->recovery.corrupt);
+    size_t damaged = damage_count(gateway->damage);
+    if (damaged > 0)
+        alarm_add(alarms,
+                  "%zu journal records that were durable are damaged: see `dicomgate queue quarantine`",
+                  damaged);
     for (size_t i = 0; i < gateway->recovery.removed_count; i++)
         alarm_add(alarms, "node %u is not in the configuration any more, but has not settled %llu receipts",
                   (unsigned)gateway->recovery.removed[i].id,

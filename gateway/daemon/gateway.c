@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "daemon/damage.h"
 #include "daemon/ledger_loop.h"
+#include "daemon/scrub.h"
 #include "daemon/worker.h"
 #include "front/access.h"
 #include "front/census.h"
@@ -184,6 +186,8 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     if (result == OK)
         result = journal_make(gateway);
     if (result == OK)
+        result = damage_new(gateway, &gateway->damage);
+    if (result == OK)
         result = workers_make(gateway);
     if (result != OK) {
         gateway_free(gateway);
@@ -193,6 +197,15 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     return OK;
 }
 
+static enum result scrubs_make(struct gateway *gateway)
+{
+    gateway->scrubs = calloc(gateway->platform.workers, sizeof *gateway->scrubs);
+    enum result result = gateway->scrubs != NULL ? OK : ERR_NOMEM;
+    for (unsigned i = 0; result == OK && i < gateway->platform.workers; i++)
+        result = scrub_new(gateway, i, &gateway->scrubs[i]);
+    return result;
+}
+
 enum result gateway_start(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->platform.workers; i++) {
@@ -200,6 +213,9 @@ enum result gateway_start(struct gateway *gateway)
         if (result != OK)
             return result;
     }
+    enum result result = scrubs_make(gateway);
+    if (result != OK)
+        return result;
     gateway->life = GATEWAY_RUNNING;
     ledger_loop_start(gateway);
     return OK;
@@ -306,7 +322,11 @@ void gateway_free(struct gateway *gateway)
     for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
         worker_free(gateway->workers[i]);
     free(gateway->workers);
+    for (unsigned i = 0; gateway->scrubs != NULL && i < gateway->platform.workers; i++)
+        scrub_free(gateway->scrubs[i]);
+    free(gateway->scrubs);
     ledger_loop_fini(gateway);
+    damage_free(gateway->damage);
     journal_free(gateway->journal);
     capability_cache_free(gateway->capabilities);
     access_free(gateway->access);

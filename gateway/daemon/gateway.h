@@ -75,6 +75,8 @@ struct gateway {
     struct journal *journal;
     struct ledger_writer *ledger;
     struct capability_cache *capabilities;
+    struct damage *damage;
+    struct scrub **scrubs; // one for each worker's disk thread
     struct access *access;
     struct census *census;
     struct peers *peers;                           // whose certificates end soon

@@ -5,6 +5,7 @@
 // others are queued.
 #include "base/log.h"
 #include "base/units.h"
+#include "daemon/damage.h"
 #include "daemon/gateway.h"
 #include "daemon/ledger_loop.h"
 #include "daemon/worker.h"
@@ -108,11 +109,22 @@ static enum result life_begin(struct gateway *gateway)
     return journal_life_begin(gateway->journal, &start);
 }
 
+static void on_corrupt(void *arg, const struct journal_entry *entry)
+{
+    struct gateway *gateway = arg;
+    damage_report(gateway->damage, &(struct control_damage){.position = entry->position,
+                                                            .bytes = entry->skipped,
+                                                            .receipt = entry->receipt,
+                                                            .type = entry->header.type,
+                                                            .finder = CONTROL_DAMAGE_LEDGER});
+}
+
 enum result gateway_recover(struct gateway *gateway)
 {
+    struct ledger_listener listener = {.argument = gateway, .on_corrupt = on_corrupt};
     struct ledger_options options = {.batch_receipts = gateway->configuration->ledger.batch};
     enum result result =
-        ledger_writer_new(gateway->platform.ledger, gateway->journal, &options, NULL, &gateway->ledger);
+        ledger_writer_new(gateway->platform.ledger, gateway->journal, &options, &listener, &gateway->ledger);
     if (result != OK)
         return failed(gateway, "ledger", result);
     result = journal_scan(gateway);

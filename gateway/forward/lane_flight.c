@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "daemon/damage.h"
 #include "dimse/status.h"
 #include "forward/lane_private.h"
 
@@ -24,7 +25,8 @@ bool delivery_is_tried_alone(const struct delivery *delivery)
 
 // ---- what can not be read ----
 
-static void unreadable(struct lane *lane, struct delivery *delivery, enum result result)
+static void unreadable(struct lane *lane, struct delivery *delivery, struct journal_position position,
+                       enum result result)
 {
     if (result == ERR_MISSING && receipt_relocate(delivery->receipt)) {
         delivery_rest(delivery, RELOCATE_NS, "its journal segment is gone: looking for its copy");
@@ -32,23 +34,26 @@ static void unreadable(struct lane *lane, struct delivery *delivery, enum result
     }
     log_event(LOG_DELIVERY_UNREADABLE, log_text(lane->archive->node->conf->name),
               log_number(delivery->receipt->number), log_text(result_text(result)));
-    if (result == ERR_NOMEM || result == ERR_IO)
+    if (result == ERR_NOMEM || result == ERR_IO) {
         delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1),
                       "journal could not be read");
-    else
-        delivery_park(delivery, "journal record is damaged", 0, slice_of(NULL, 0));
+        return;
+    }
+    damage_report_unreadable(lane->worker->gateway->damage, position, delivery->receipt->number);
+    delivery_park(delivery, DELIVERY_DAMAGED, 0, slice_of(NULL, 0));
 }
 
 void lane_unreadable(struct lane *lane, enum result result)
 {
-    unreadable(lane, lane_put_down(lane), result);
+    unreadable(lane, lane_put_down(lane), lane->load.position, result);
     lane_step_later(lane);
 }
 
 void flight_unreadable(struct flight *flight, enum result result)
 {
     struct lane *lane = flight->lane;
-    unreadable(lane, flight_land(&flight), result);
+    struct delivery *delivery = flight_land(&flight);
+    unreadable(lane, delivery, delivery->receipt->open, result);
     leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the archive waits for the rest of it
 }
 

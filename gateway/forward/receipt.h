@@ -80,6 +80,9 @@ void receipt_free(struct receipt *receipt);
 // delivery n has said yes. The receipt may be gone afterwards.
 void receipt_refuse(struct receipt *receipt, uint64_t taken);
 
+// Why deliveries of a receipt are parked that can not be read from the journal.
+#define DELIVERY_DAMAGED "journal record is damaged"
+
 // ---- changes; each moves the delivery between the lists of its archive; after one of a delivery that the
 // client was refused meanwhile it may be gone ----
 

@@ -363,6 +363,8 @@ static enum result corrupt_apply(struct ledger_writer *writer, const struct jour
         }
     }
     writer->counters.corrupt++;
+    if (writer->listener.on_corrupt != NULL)
+        writer->listener.on_corrupt(writer->listener.argument, entry);
     log_event(STORE_RECORD_CORRUPT, log_number(entry->position.stream), log_number(entry->position.segment),
               log_number(entry->position.offset), log_number(entry->skipped), log_number(entry->receipt));
     return OK;

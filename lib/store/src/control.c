@@ -9,11 +9,12 @@
 #include "cbor/writer.h"
 #include <stdlib.h>
 
-enum control_database { CONTROL_CAPABILITY, CONTROL_PAUSE, CONTROL_DATABASES };
+enum control_database { CONTROL_CAPABILITY, CONTROL_PAUSE, CONTROL_DAMAGE, CONTROL_DATABASES };
 
 static const struct kv_database databases[CONTROL_DATABASES] = {
     [CONTROL_CAPABILITY] = {"capability", false, 0},
     [CONTROL_PAUSE] = {"pause", false, 0},
+    [CONTROL_DAMAGE] = {"damage", false, 0},
 };
 
 const struct kv_schema control_schema = {"control", databases, CONTROL_DATABASES};
@@ -21,6 +22,13 @@ const struct kv_schema control_schema = {"control", databases, CONTROL_DATABASES
 // Stored numbers: see LEDGER.md.
 enum capability_key { CAPABILITY_ANSWER = 1, CAPABILITY_WHEN = 2 };
 enum pause_key { PAUSE_WHEN = 1, PAUSE_WHO = 2 };
+enum damage_key {
+    DAMAGE_BYTES = 1,
+    DAMAGE_RECEIPT = 2,
+    DAMAGE_TYPE = 3,
+    DAMAGE_FINDER = 4,
+    DAMAGE_WHEN = 5,
+};
 
 #define ARCHIVE_SIZE     4
 #define CAPABILITY_MAX   (ARCHIVE_SIZE + 2 * (CONTROL_UID_MAX + 1) + 1) // and one for "the next key"
@@ -275,6 +283,113 @@ enum result control_pauses_get(struct kv_env *env, struct control_pause *list, s
             list[*count] = pause;
         (*count)++;
         result = kv_cursor_next(&cursor);
+    }
+    kv_cursor_fini(&cursor);
+    kv_abort(&transaction);
+    return result == ERR_MISSING ? OK : result;
+}
+
+// ---- damage: the key is stream, segment and offset, big endian ----
+
+#define DAMAGE_KEY_SIZE 14u
+
+const char *control_damage_finder_text(uint8_t finder)
+{
+    static const char *const texts[] = {"unknown", "ledger", "lane", "scrub"};
+    return texts[finder < sizeof texts / sizeof texts[0] ? finder : 0];
+}
+
+static void number_put(uint8_t *out, unsigned size, uint64_t number)
+{
+    for (unsigned i = 0; i < size; i++)
+        out[i] = (uint8_t)(number >> 8 * (size - 1 - i));
+}
+
+static uint64_t number_get(const uint8_t *in, unsigned size)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < size; i++)
+        number = number << 8 | in[i];
+    return number;
+}
+
+static enum result damage_write(struct kv_env *env, struct slice key, struct slice value)
+{
+    struct kv_transaction transaction;
+    enum result result = kv_begin(env, KV_WRITE, &transaction);
+    if (result == OK)
+        result = kv_put(&transaction, CONTROL_DAMAGE, key, value, KV_PLAIN);
+    if (result == OK)
+        return kv_commit(&transaction);
+    kv_abort(&transaction);
+    return result;
+}
+
+enum result control_damage_put(struct kv_env *env, const struct control_damage *damage)
+{
+    uint8_t key[DAMAGE_KEY_SIZE];
+    uint8_t memory[VALUE_MAX];
+    struct cbor_writer writer;
+    number_put(key, 2, damage->position.stream);
+    number_put(key + 2, 4, damage->position.segment);
+    number_put(key + 6, 8, damage->position.offset);
+    cbor_writer_init(&writer, memory, sizeof memory);
+    cbor_add_map(&writer);
+    cbor_put_uint(&writer, DAMAGE_BYTES, damage->bytes);
+    cbor_put_uint(&writer, DAMAGE_RECEIPT, damage->receipt);
+    cbor_put_uint(&writer, DAMAGE_TYPE, damage->type);
+    cbor_put_uint(&writer, DAMAGE_FINDER, damage->finder);
+    cbor_put_uint(&writer, DAMAGE_WHEN, damage->when);
+    cbor_end(&writer);
+    ensure(cbor_writer_result(&writer) == OK);
+    enum result result = AGAIN;
+    for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
+        result = damage_write(env, slice_of(key, sizeof key), cbor_writer_slice(&writer));
+    return result;
+}
+
+static enum result damage_decode(struct slice key, struct slice value, struct control_damage *out)
+{
+    struct cbor_reader reader;
+    int64_t field;
+    if (key.length != DAMAGE_KEY_SIZE)
+        return ERR_FORMAT;
+    *out = (struct control_damage){.position = {.stream = (uint16_t)number_get(key.data, 2),
+                                                .segment = (uint32_t)number_get(key.data + 2, 4),
+                                                .offset = number_get(key.data + 6, 8)}};
+    cbor_reader_init(&reader, value);
+    cbor_enter_map(&reader);
+    while (cbor_next_key(&reader, &field)) {
+        if (field == DAMAGE_BYTES)
+            out->bytes = cbor_take_uint(&reader, UINT64_MAX);
+        else if (field == DAMAGE_RECEIPT)
+            out->receipt = cbor_take_uint(&reader, UINT64_MAX);
+        else if (field == DAMAGE_TYPE)
+            out->type = (uint8_t)cbor_take_uint(&reader, UINT8_MAX);
+        else if (field == DAMAGE_FINDER)
+            out->finder = (uint8_t)cbor_take_uint(&reader, UINT8_MAX);
+        else if (field == DAMAGE_WHEN)
+            out->when = cbor_take_uint(&reader, UINT64_MAX);
+    }
+    return cbor_reader_result(&reader);
+}
+
+enum result control_damage_each(struct kv_env *env, control_damage_visit *visit, void *argument)
+{
+    struct kv_transaction transaction;
+    struct kv_cursor cursor = {0};
+    struct control_damage damage;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = kv_cursor_init(&cursor, &transaction, CONTROL_DAMAGE);
+    if (result == OK)
+        result = kv_cursor_first(&cursor);
+    while (result == OK) {
+        result = damage_decode(cursor.key, cursor.value, &damage);
+        if (result == OK)
+            result = visit(argument, &damage);
+        if (result == OK)
+            result = kv_cursor_next(&cursor);
     }
     kv_cursor_fini(&cursor);
     kv_abort(&transaction);

@@ -41,7 +41,7 @@ static void on_settled(void *argument, uint64_t receipt)
 static void writer_open(struct fixture *fixture, size_t batch)
 {
     struct ledger_options options = {.batch_receipts = batch};
-    struct ledger_listener listener = {fixture, on_commit, on_settled};
+    struct ledger_listener listener = {.argument = fixture, .on_commit = on_commit, .on_settled = on_settled};
     assert_int_equal(ledger_writer_new(fixture->store.env, NULL, &options, &listener, &fixture->writer), OK);
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The environment "control": small states that must survive a restart and that no journal record holds: what
-// each archive answered to which presentation context (FIELD 6), and which archives an operator has paused.
+// each archive answered to which presentation context (FIELD 6), which archives an operator has paused, and
+// which records of the journal were found damaged.
 //
 // Thread: writes from one thread (control or main); reads from any. Each call is its own transaction.
 #pragma once
 
+#include "journal/format.h"
 #include "store/kv.h"
 
 #define CONTROL_UID_MAX 64 // PS3.5 9.1; longer ones are not remembered: ERR_ARGUMENT
@@ -47,3 +49,23 @@ MUST_USE enum result control_archive_resume(struct kv_env *env, uint32_t archive
 // At most `capacity` of them in order of archive; `count` is how many there are.
 MUST_USE enum result control_pauses_get(struct kv_env *env, struct control_pause *list, size_t capacity,
                                         size_t *count);
+
+// A record of the journal that was durable and is bad. Stored numbers.
+enum control_damage_finder { CONTROL_DAMAGE_LEDGER = 1, CONTROL_DAMAGE_LANE = 2, CONTROL_DAMAGE_SCRUB = 3 };
+
+struct control_damage {
+    struct journal_position position; // of the first bad byte
+    uint64_t bytes;                   // that could not be used; 0: not known
+    uint64_t receipt;                 // 0: not known
+    uint8_t type;                     // enum journal_record_type; 0: not known
+    uint8_t finder;                   // enum control_damage_finder
+    uint64_t when;                    // wall clock of the finding, ns since 1970 UTC
+};
+const char *control_damage_finder_text(uint8_t finder); // "ledger", "lane", "scrub"; "unknown"
+
+// Over an older entry of the same position. AGAIN, ERR_SPACE, ERR_IO as kv_commit().
+MUST_USE enum result control_damage_put(struct kv_env *env, const struct control_damage *damage);
+// In order of position. Stops with what `visit` returns if that is not OK; `visit` must not use the
+// environment.
+typedef enum result control_damage_visit(void *argument, const struct control_damage *damage);
+MUST_USE enum result control_damage_each(struct kv_env *env, control_damage_visit *visit, void *argument);

@@ -27,13 +27,15 @@ extern const struct kv_schema ledger_schema;
 
 struct ledger_writer;
 
-// Called after a commit, on the thread of the caller, outside of any transaction. Either may be NULL.
+// Called after a commit, on the thread of the caller, outside of any transaction. Each may be NULL.
 struct ledger_listener {
     void *argument;
     // The vector has moved and live counts may have fallen: reclaim may look again.
     void (*on_commit)(void *argument, struct ledger_writer *writer);
     // A receipt has become settled or dropped, for good.
     void (*on_settled)(void *argument, uint64_t receipt);
+    // A JOURNAL_ENTRY_CORRUPT was read, at once; again after a crash before the next commit.
+    void (*on_corrupt)(void *argument, const struct journal_entry *entry);
 };
 
 struct ledger_options {
