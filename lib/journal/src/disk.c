@@ -10,6 +10,13 @@
 
 #include "base/check.h"
 
+enum {
+    SMALL_SYNC = 64 * 1024, // bytes; above that the inode's write does not matter
+    ZEROS_PART = 64 * 1024,
+    ZEROS_PARTS = 8,
+    ZEROS_SHARE = 64, // of a segment at most
+};
+
 struct journal *disk_journal(struct journal_disk *disk)
 {
     return disk->journal;
@@ -175,7 +182,7 @@ static bool segment_enter(struct journal_disk *disk, struct journal_segment *seg
     }
     catalog_skipped_close(disk->journal, disk->chain, segment->number);
     disk->segment = segment_ref(disk->journal, segment);
-    disk->written = disk->synced = disk->writeback_from = JOURNAL_PAGE_SIZE;
+    disk->written = disk->synced = disk->writeback_from = disk->zeroed = JOURNAL_PAGE_SIZE;
     segment_state_set(disk->journal, segment, JOURNAL_SEGMENT_ACTIVE, disk->synced);
     segment_path(disk->journal, segment->stream, segment->number, path);
     enum result result = fs_file_open(disk->journal->fs, path, FS_WRITE, &disk->file);
@@ -210,6 +217,38 @@ static void buffer_write(struct journal_disk *disk, const struct journal_buffer 
         segment_die(disk, result);
 }
 
+// The first write into a block that was only allocated changes the inode too, so that each small sync costs
+// several writes of the disk. Zeros, written once ahead of many of them, make the rest overwrite.
+static void zeros_write(struct journal_disk *disk)
+{
+    static const uint8_t zeros[ZEROS_PART];
+    struct slice parts[ZEROS_PARTS];
+    size_t count = 0;
+    uint64_t left = disk->segment->size - disk->written;
+    uint64_t most = disk->segment->size / ZEROS_SHARE;
+    if (most > disk->journal->options.zero_ahead)
+        most = disk->journal->options.zero_ahead;
+    if (left > most)
+        left = most;
+    uint64_t end = disk->written + left;
+    for (; left > 0 && count < ZEROS_PARTS; left -= parts[count++].length)
+        parts[count] = slice_first(slice_of(zeros, sizeof zeros), left);
+    enum result result = count > 0 ? fs_file_writev(disk->file, disk->written, parts, count) : OK;
+    if (result != OK)
+        segment_die(disk, result);
+    else
+        disk->zeroed = end - left;
+}
+
+static void commit(struct journal_disk *disk)
+{
+    if (disk->segment != NULL && disk->written > disk->zeroed && disk->written - disk->synced <= SMALL_SYNC &&
+        disk->journal->options.zero_ahead > 0)
+        zeros_write(disk);
+    if (disk->sync_wanted)
+        (void)segment_sync(disk);
+}
+
 static void buffers_write(struct journal_disk *disk, struct list *buffers, struct list *returned)
 {
     uint64_t half = disk->journal->options.unsynced_limit / 2;
@@ -223,7 +262,7 @@ static void buffers_write(struct journal_disk *disk, struct list *buffers, struc
             (void)segment_sync(disk);
     }
     if (disk->sync_wanted)
-        (void)segment_sync(disk);
+        commit(disk);
 }
 
 // The worker has left the segment: once all of it is written it is complete.

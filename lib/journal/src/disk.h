@@ -32,6 +32,7 @@ struct journal_disk {
     uint64_t written;        // offset: end of what was written
     uint64_t writeback_from; // offset: end of what the kernel was asked to write back
     uint64_t synced;         // offset
+    uint64_t zeroed;         // offset: blocks before it have been written once
     bool sync_wanted;        // a CLOSE waits
 
     struct journal_position dead[DISK_DEAD_MAX]; // ends

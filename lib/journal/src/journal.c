@@ -22,6 +22,8 @@ void journal_options_default(struct journal_options *options)
         .writeback = 1 * MIB,
         .segment_age = 3600 * NSEC_PER_SEC,
         .lazy_sync = 200 * NSEC_PER_MS,
+        .linger = 5 * NSEC_PER_MS,
+        .zero_ahead = 512 * KIB,
         .space_interval = NSEC_PER_SEC,
         .retry_interval = NSEC_PER_SEC,
         .failure_limit = 3,

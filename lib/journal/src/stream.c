@@ -191,6 +191,7 @@ void stream_post(struct journal_stream *stream)
         buffer_recycle(stream, buffer);
         return;
     }
+    ev_timer_stop(&stream->linger);
     stream->posted++;
     pthread_mutex_lock(&stream->link->lock);
     list_append(&stream->link->buffers, &buffer->node);
@@ -198,13 +199,40 @@ void stream_post(struct journal_stream *stream)
     ev_wake_signal(&stream->link->disk_wake);
 }
 
+static bool is_awaited(struct journal_stream *stream)
+{
+    const struct journal_buffer *buffer = stream->buffer;
+    const struct list_node *last = list_last(&stream->waiting[JOURNAL_WRITTEN]);
+    return buffer->sync || (last != NULL && CONTAINER_OF(last, struct journal_waiter, node)->ticket >
+                                                buffer->ticket - buffer->length);
+}
+
+// A buffer that is not full goes when somebody waits for it and the disk side is not busy anyway. What nobody
+// waits for (data before its CLOSE, outcomes) goes along with the next that somebody does wait for: each
+// buffer on its own would cost a write and a wake-up of both sides.
+static void post_partly(struct journal_stream *stream)
+{
+    if (stream->buffer == NULL || stream->posted >= STREAM_POSTED_PARTLY)
+        return;
+    if (is_awaited(stream))
+        stream_post(stream);
+    else if (!ev_timer_is_armed(&stream->linger))
+        ev_timer_start(&stream->linger, stream->journal->options.linger);
+}
+
+static void on_linger(void *arg)
+{
+    struct journal_stream *stream = arg;
+    MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
+    stream_post(stream);
+}
+
 // At the end of each loop turn in which something was appended.
 static void on_flush(void *arg)
 {
     struct journal_stream *stream = arg;
     MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
-    if (stream->posted < STREAM_POSTED_PARTLY)
-        stream_post(stream);
+    post_partly(stream);
     if (!stream_has_room(stream))
         stream->had_room = false;
 }
@@ -338,8 +366,7 @@ static void on_wake(void *arg)
     if (prepared != NULL)
         segment_receive(stream, prepared);
     stream_reads_answer(stream, &answered);
-    if (stream->posted < STREAM_POSTED_PARTLY)
-        stream_post(stream);
+    post_partly(stream);
     bool room = stream_has_room(stream);
     bool told = stream->had_room;
     stream->had_room = room;
@@ -397,6 +424,7 @@ enum result journal_stream_new(struct journal_disk *disk, struct ev_loop *loop,
     }
     ev_wake_init(&stream->wake, loop, on_wake, stream);
     ev_task_init(&stream->flush, loop, on_flush, stream);
+    ev_timer_init(&stream->linger, loop, on_linger, stream);
     ev_timer_init(&stream->age, loop, on_age, stream);
     pthread_mutex_lock(&link->lock);
     ensure(!link->has_stream);
@@ -454,6 +482,7 @@ void journal_stream_free(struct journal_stream *stream)
     pthread_mutex_unlock(&link->lock);
     ev_wake_fini(&stream->wake);
     ev_task_fini(&stream->flush);
+    ev_timer_fini(&stream->linger);
     ev_timer_fini(&stream->age);
     if (stream->buffer != NULL)
         list_append(&link->returned, &stream->buffer->node);

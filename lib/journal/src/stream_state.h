@@ -35,8 +35,9 @@ struct journal_stream {
     struct journal_stream_events events;
     struct ev_wake wake;
     struct ev_task flush;
-    struct ev_timer age; // of the active segment, from its first record
-    bool is_aged;        // it is left as soon as there is another
+    struct ev_timer linger; // of a buffer that nobody waits for
+    struct ev_timer age;    // of the active segment, from its first record
+    bool is_aged;           // it is left as soon as there is another
     struct seal_cipher *seal_cipher;
     struct seal_cipher *open_cipher;
 

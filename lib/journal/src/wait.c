@@ -58,6 +58,8 @@ enum result journal_wait(struct journal_stream *stream, const struct journal_pla
            CONTAINER_OF(where->previous, struct journal_waiter, node)->ticket > waiter->ticket)
         where = where->previous;
     list_insert_before(waiting, where, &waiter->node);
+    if (level == JOURNAL_WRITTEN)
+        ev_task_defer(&stream->flush); // it may lie in a buffer that nobody has waited for so far
     return AGAIN;
 }
 

@@ -36,6 +36,7 @@ static void test_group_commit(void **state)
     struct fs_sim_counts before;
     struct fs_sim_counts after;
     (void)state;
+    rig->options.zero_ahead = 0;
     rig_boot(rig);
     rig_settle(rig);
     fs_sim_counts_get(rig->sim, &before);
@@ -50,6 +51,51 @@ static void test_group_commit(void **state)
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(instances[i]->state, INSTANCE_ACKNOWLEDGED);
     assert_int_equal(after.datasyncs - before.datasyncs, 1);
+    assert_int_equal(after.writes - before.writes, 1);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// Zeros are written ahead once for many small syncs, and are no records.
+static void test_zero_ahead(void **state)
+{
+    struct rig *rig = rig_new(2);
+    struct fs_sim_counts before;
+    struct fs_sim_counts after;
+    (void)state;
+    rig_boot(rig);
+    rig_settle(rig);
+    for (size_t i = 0; i < 4; i++) {
+        fs_sim_counts_get(rig->sim, &before);
+        assert_int_equal(instance_store(rig, 1, 100)->state, INSTANCE_ACKNOWLEDGED);
+        fs_sim_counts_get(rig->sim, &after);
+        assert_int_equal(after.datasyncs - before.datasyncs, 1);
+        assert_int_equal(after.writes - before.writes, i == 0 ? 2 : 1);
+    }
+    rig_crash(rig);
+    rig_boot(rig);
+    struct check check;
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 4);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// What nobody waits for goes along with what somebody waits for, or after a short while.
+static void test_linger(void **state)
+{
+    struct rig *rig = rig_new(3);
+    struct fs_sim_counts before;
+    struct fs_sim_counts after;
+    (void)state;
+    rig->options.zero_ahead = 0;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 1, 10);
+    rig_settle(rig);
+    fs_sim_counts_get(rig->sim, &before);
+    assert_int_equal(instance_outcome(instance), OK);
+    (void)instance_store(rig, 1, 10);
+    fs_sim_counts_get(rig->sim, &after);
     assert_int_equal(after.writes - before.writes, 1);
     rig_stop(rig);
     rig_free(rig);
@@ -481,6 +527,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_instance),
         cmocka_unit_test(test_group_commit),
+        cmocka_unit_test(test_zero_ahead),
+        cmocka_unit_test(test_linger),
         cmocka_unit_test(test_lazy_sync),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_bounds_of_room),

@@ -37,6 +37,9 @@ struct journal_options {
     uint64_t segment_age; // ns after its first record at which a segment is closed, full or not, so that it
                           // can go; default 1 h
     uint64_t lazy_sync;   // ns after which SENT, OUTCOME and DROP are synced at the latest; default 200 ms
+    uint64_t linger;      // ns that records nobody waits for stay with the worker for company; default 5 ms
+    uint64_t zero_ahead;  // bytes of zeros written ahead of a run of small syncs; 0: none; at most 512 KiB,
+                          // the default, and 1/64 of a segment
     uint64_t space_interval; // ns between two looks at the free space; default 1 s
     uint64_t retry_interval; // ns before a segment is prepared again after a failure; default 1 s
     uint32_t failure_limit;  // failures in a row after which a stream accepts no instance; default 3
