@@ -93,6 +93,9 @@ struct configuration_limits {
     uint64_t stop_ns;             // graceful stop: how long open associations may finish
     uint32_t max_associate_bytes; // longest association PDU accepted
     uint32_t client_associations; // front associations from one address
+    uint32_t silent;              // connections without an association request, of all addresses
+    uint32_t client_silent;       // of them, from one address
+    uint64_t keep_alive_ns;       // TCP keep-alive: silence before the first probe; 0 = none
     uint32_t window;              // operations that a client may have outstanding, if it asks (PS3.7 D.3.3.3)
     uint64_t inflated_bytes;      // a deflated data set may inflate to; 0 = no limit
 };
@@ -140,6 +143,8 @@ struct configuration_listener {
     char *name;
     struct conf_address address;         // numeric
     const struct configuration_tls *tls; // NULL = plain, which the file said in words
+    struct conf_networks
+        proxy; // load balancers that must send PROXY protocol headers; none = no such headers
     uint32_t backlog;
 };
 
@@ -208,8 +213,9 @@ struct configuration_node {
     uint64_t stall_ns;    // no byte taken while sending
     uint64_t idle_ns;     // an unused association is released after this
     uint64_t release_ns;
-    uint64_t retry_min_ns; // first wait after a failure
-    uint64_t retry_max_ns; // longest wait; doubled with jitter in between
+    uint64_t keep_alive_ns; // TCP keep-alive: silence before the first probe; 0 = none
+    uint64_t retry_min_ns;  // first wait after a failure
+    uint64_t retry_max_ns;  // longest wait; doubled with jitter in between
 };
 
 // `services:` of a client, bits.
@@ -241,6 +247,8 @@ struct configuration_client {
     uint32_t services;                         // bits of configuration_service
     uint32_t quirks;                           // bits of configuration_quirk
     uint32_t associations;                     // at the same time; 0 = only the limits for all
+    uint32_t max_pdu;                          // offered to it; 0 = gateway.max_pdu
+    uint64_t idle_ns, stall_ns, release_ns;    // each 0 = as in `limits`
 };
 
 enum configuration_acknowledge {

@@ -375,6 +375,35 @@ static const struct conf_option LIMITS[] = {
      .help =
          "Requests that a client may send without waiting for the answers, if it asks for an asynchronous "
          "operations window (PS3.7 D.3.3.3); one that does not ask has 1."},
+    {.key = "silent",
+     .type = CONF_INTEGER,
+     CONF_MEMBER(struct raw_limits, value.silent),
+     .least = 1,
+     .most = 100000,
+     .standard = "512",
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "Connections of all addresses that have not asked for an association yet; more are closed at once. "
+         "`artim` ends each of them."},
+    {.key = "client_silent",
+     .type = CONF_INTEGER,
+     CONF_MEMBER(struct raw_limits, value.client_silent),
+     .least = 1,
+     .most = 10000,
+     .standard = "128",
+     .reload = CONF_RELOAD_NEW,
+     .help = "The same, from one address: one that only knocks must not keep all others out."},
+    {.key = "keep_alive",
+     .type = CONF_DURATION,
+     CONF_MEMBER(struct raw_limits, value.keep_alive_ns),
+     .least = SECONDS(1),
+     .most = HOURS(2),
+     .choices = NEVER,
+     .standard = "60s",
+     .reload = CONF_RELOAD_NEW,
+     .help = "TCP keep-alive of clients' connections: silence before the first probe; three more follow, a "
+             "third of "
+             "it apart. Finds modalities that were switched off long before `idle` does."},
     {.key = "inflated",
      .type = CONF_SIZE,
      CONF_MEMBER(struct raw_limits, value.inflated_bytes),

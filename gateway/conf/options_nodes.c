@@ -10,6 +10,8 @@
 #define HOURS(n)   MINUTES((n)*60)
 #define LATER      "is not supported by this version"
 
+static const struct conf_choice NEVER[] = {{.name = "never", .value = 0}, {.name = NULL}};
+
 static const struct conf_choice KINDS[] = {
     {.name = "archive", .value = CONFIGURATION_NODE_ARCHIVE},
     {.name = "worklist", .refused = LATER},
@@ -262,6 +264,14 @@ static const struct conf_option NODES[] = {
      .standard = "30s",
      .reload = CONF_RELOAD_NEW,
      .help = "Waiting for the answer to a release."},
+    {.key = "keep_alive",
+     .type = CONF_DURATION,
+     CONF_MEMBER(struct raw_node, value.keep_alive_ns),
+     .least = SECONDS(1),
+     .most = HOURS(2),
+     .choices = NEVER,
+     .standard = "60s",
+     .help = "TCP keep-alive: silence before the first probe; three more follow, a third of it apart."},
     {.key = "retry_min",
      .type = CONF_DURATION,
      CONF_MEMBER(struct raw_node, value.retry_min_ns),

@@ -19,7 +19,7 @@ struct section {
 
 // A dialer is plain or TLS by its node's configuration, for ever.
 struct secure_node {
-    struct plain_dialer plain;
+    struct plain_dialer plain; // its TCP options are those of TLS too
     struct net_dialer tls;
     struct secure *owner;
     size_t section;
@@ -40,9 +40,6 @@ struct secure_news {
     size_t count;
     struct section sections[];
 };
-
-const struct net_tcp_options secure_tcp_options = {
-    .keep_alive = true, .keep_alive_idle = 60, .keep_alive_period = 20};
 
 // ---- sections ----
 
@@ -131,7 +128,7 @@ static enum result dial_tls(const struct net_dialer *dialer, struct ev_loop *loo
 {
     const struct secure_node *node = CONTAINER_OF(dialer, struct secure_node, tls);
     const struct section *section = &node->owner->sections[node->section];
-    struct tls_client_options options = {.tcp = secure_tcp_options};
+    struct tls_client_options options = {.tcp = node->plain.options};
     pthread_mutex_lock(&node->owner->lock);
     options.context = tls_context_ref(section->client);
     options.slot = tls_session_slot_ref(node->slot);
@@ -147,8 +144,9 @@ static enum result node_make(struct secure *secure, size_t index)
 {
     const struct configuration_node *conf = &secure->configuration->node[index];
     struct secure_node *node = &secure->nodes[index];
+    struct net_tcp_options options = net_tcp_keep_alive(conf->keep_alive_ns);
+    plain_dialer_init(&node->plain, &options);
     if (conf->tls == NULL) {
-        plain_dialer_init(&node->plain, &secure_tcp_options);
         secure->dialers[index] = &node->plain.dialer;
         return OK;
     }

@@ -16,9 +16,6 @@
 struct secure;
 struct secure_news;
 
-// Keep-alive of every connection of the gateway, accepted or made (FIELD 15).
-extern const struct net_tcp_options secure_tcp_options;
-
 // Start: everything must be right. ERR_*: `error` (TLS_ERROR_MAX bytes) says what is wrong with which file.
 // `now`: seconds since 1970.
 MUST_USE enum result secure_new(const struct configuration *configuration, uint64_t now, char *error,

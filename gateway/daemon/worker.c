@@ -144,8 +144,17 @@ void worker_stop_check(struct worker *worker)
     journal_stream_stop(worker->stream, on_stream_stopped, worker);
 }
 
+static void guests_end(struct worker *worker)
+{
+    while (!list_is_empty(&worker->guests)) {
+        struct worker_guest *guest = CONTAINER_OF(list_first(&worker->guests), struct worker_guest, node);
+        guest->end(guest);
+    }
+}
+
 static void sessions_stop(struct worker *worker)
 {
+    guests_end(worker);
     LIST_EACH(&worker->sessions, node)
     {
         session_stop(session_of(node));
@@ -223,7 +232,7 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
     worker->gateway = gateway;
     worker->loop = gateway->platform.worker_loops[index];
     *out = worker;
-    struct list *lists[] = {&worker->sessions,   &worker->intakes, &worker->receipts,
+    struct list *lists[] = {&worker->sessions,   &worker->guests,  &worker->intakes, &worker->receipts,
                             &worker->dead_lanes, &worker->orphans, &worker->awaited};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
@@ -262,6 +271,7 @@ void worker_free(struct worker *worker)
         return;
     MAGIC_CHECK(worker, WORKER_MAGIC);
     worker->stream_stop_begun = true; // nothing is begun any more
+    guests_end(worker);
     sessions_free(worker);
     while (!list_is_empty(&worker->orphans))
         intake_free(CONTAINER_OF(list_first(&worker->orphans), struct intake, orphan_node));

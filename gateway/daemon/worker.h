@@ -41,6 +41,7 @@ struct worker {
     struct hot_window window;
     struct notes notes;
     struct list sessions;
+    struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room
     struct list orphans;      // intakes whose association has ended before their CLOSE was durable
     struct list dead_lanes;   // whose reads are still under way
@@ -60,6 +61,12 @@ struct worker {
     uint64_t stop_deadline; // ev_now()
     struct ev_timer stop_timer;
     struct worker_counters counters;
+};
+
+// A connection that is not a session yet; ended when the worker stops.
+struct worker_guest {
+    struct list_node node;                   // worker->guests
+    void (*end)(struct worker_guest *guest); // takes it out of the list
 };
 
 // A function to run on the worker: all mail of its inbox is of this kind (accepted connections, admin

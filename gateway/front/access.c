@@ -44,7 +44,7 @@ static bool network_has(const struct conf_network *from, const struct net_addres
     return net_network_has(&network, address);
 }
 
-static bool is_from(const struct conf_networks *networks, const struct net_address *address)
+bool access_is_from(const struct conf_networks *networks, const struct net_address *address)
 {
     for (size_t i = 0; i < networks->count; i++)
         if (network_has(&networks->item[i], address))
@@ -83,7 +83,7 @@ struct access_verdict access_decide(const struct access *access, struct slice ca
     enum log_id event = LOG_FRONT_CALLING_UNKNOWN;
     for (size_t i = 0; i < configuration->client_count; i++) {
         const struct configuration_client *client = &configuration->client[i];
-        if (!title_matches(client, calling) || !is_from(&client->from, &peer->address))
+        if (!title_matches(client, calling) || !access_is_from(&client->from, &peer->address))
             continue;
         if (client->certificate != NULL && !tls_binding_matches(&access->bindings[i], peer)) {
             event = LOG_FRONT_CERTIFICATE_UNBOUND;

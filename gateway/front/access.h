@@ -25,6 +25,9 @@ struct access_verdict {
     enum log_id event;
 };
 
+// Whether one of the networks has the address; an empty list has every one.
+bool access_is_from(const struct conf_networks *networks, const struct net_address *address);
+
 // Titles without padding.
 struct access_verdict access_decide(const struct access *access, struct slice called, struct slice calling,
                                     const struct transport_peer *peer);

@@ -13,6 +13,7 @@ struct address_key {
 struct address_count {
     struct address_key key;
     unsigned associations;
+    unsigned silent;
     UT_hash_handle hh;
 };
 
@@ -21,6 +22,7 @@ struct census {
     const struct configuration *configuration;
     struct configuration_limits limits;
     unsigned total;
+    unsigned silent;
     unsigned *clients; // by index of the configuration
     struct address_count *addresses;
 };
@@ -83,7 +85,7 @@ static struct address_count *entry_of(struct census *census, const struct net_ad
 
 static void entry_settle(struct census *census, struct address_count *entry)
 {
-    if (entry->associations > 0)
+    if (entry->associations > 0 || entry->silent > 0)
         return;
     HASH_DEL(census->addresses, entry);
     free(entry);
@@ -128,6 +130,39 @@ void census_leave(struct census *census, const struct net_address *address,
     (*client_count(census, client))--;
     if (entry != NULL) {
         entry->associations--;
+        entry_settle(census, entry);
+    }
+    pthread_mutex_unlock(&census->lock);
+}
+
+enum result census_knock(struct census *census, const struct net_address *address)
+{
+    enum result result = OK;
+    pthread_mutex_lock(&census->lock);
+    struct address_count *entry = address != NULL ? entry_of(census, address, true) : NULL;
+    if (address != NULL && entry == NULL)
+        result = ERR_NOMEM;
+    else if (census->silent >= census->limits.silent ||
+             (entry != NULL && entry->silent >= census->limits.client_silent))
+        result = ERR_LIMIT;
+    if (result == OK) {
+        census->silent++;
+        if (entry != NULL)
+            entry->silent++;
+    }
+    if (entry != NULL)
+        entry_settle(census, entry);
+    pthread_mutex_unlock(&census->lock);
+    return result;
+}
+
+void census_knock_over(struct census *census, const struct net_address *address)
+{
+    pthread_mutex_lock(&census->lock);
+    struct address_count *entry = address != NULL ? entry_of(census, address, false) : NULL;
+    census->silent--;
+    if (entry != NULL) {
+        entry->silent--;
         entry_settle(census, entry);
     }
     pthread_mutex_unlock(&census->lock);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/worker.h"
+#include "front/entry.h"
 #include "front/session.h"
 #include "net/listen.h"
 #include "net/plain.h"
@@ -31,6 +32,7 @@ struct arrival {
     struct net_address peer;
     const struct configuration_listener *conf;
     struct tls_context *context;
+    struct worker *worker; // while its PROXY header is read
 };
 
 static void arrival_free(struct arrival *arrival)
@@ -53,20 +55,57 @@ static void no_event(void *arg, unsigned events)
     (void)events;
 }
 
-static void arrival_run(struct worker *worker, struct worker_call *call)
+// FIELD 15: a modality that was switched off is found long before its association is idle for too long.
+static struct net_tcp_options tcp_options(const struct worker *worker)
 {
-    struct arrival *arrival = CONTAINER_OF(call, struct arrival, call);
+    return net_tcp_keep_alive(gateway_limits(worker->gateway)->keep_alive_ns);
+}
+
+static void session_begin(struct worker *worker, struct arrival *arrival, int fd,
+                          const struct net_address *peer)
+{
+    struct net_tcp_options options = tcp_options(worker);
     struct transport *transport;
     enum result result;
     if (arrival->context != NULL)
-        result = tls_transport_new(worker->loop, arrival->fd, &arrival->peer, arrival->context,
-                                   &secure_tcp_options, no_event, NULL, &transport);
+        result =
+            tls_transport_new(worker->loop, fd, peer, arrival->context, &options, no_event, NULL, &transport);
     else
-        result = plain_transport_new(worker->loop, arrival->fd, &arrival->peer, &secure_tcp_options, no_event,
-                                     NULL, &transport);
+        result = plain_transport_new(worker->loop, fd, peer, &options, no_event, NULL, &transport);
     if (result == OK)
         result = session_new(worker, arrival->conf, &transport);
-    if (result != OK)
+    if (result != OK && result != ERR_LIMIT) // the session tells of limits
+        log_event(LOG_ACCEPT_FAILED, log_text(result_text(result)));
+    arrival_free(arrival);
+}
+
+static void on_entered(void *arg, int fd, const struct net_address *peer)
+{
+    struct arrival *arrival = arg;
+    session_begin(arrival->worker, arrival, fd, peer);
+}
+
+static void on_turned_away(void *arg)
+{
+    arrival_free(arg);
+}
+
+static void arrival_run(struct worker *worker, struct worker_call *call)
+{
+    struct arrival *arrival = CONTAINER_OF(call, struct arrival, call);
+    if (arrival->conf->proxy.count == 0) {
+        session_begin(worker, arrival, arrival->fd, &arrival->peer);
+        return;
+    }
+    arrival->worker = worker;
+    enum result result = entry_begin(worker, arrival->fd, &arrival->peer, &arrival->conf->proxy, on_entered,
+                                     on_turned_away, arrival);
+    if (result == OK)
+        return;
+    char address[NET_ADDRESS_TEXT_MAX];
+    if (result == ERR_LIMIT)
+        log_event(LOG_FRONT_SILENT, log_text(net_address_format(&arrival->peer, address, sizeof address)));
+    else
         log_event(LOG_ACCEPT_FAILED, log_text(result_text(result)));
     arrival_free(arrival);
 }

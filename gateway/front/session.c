@@ -17,10 +17,6 @@
 
 #define SESSION_MAGIC 0x53455331u
 
-// Connections of a worker that have not asked for an association yet, beside all that may have one: each ends
-// by ARTIM.
-enum { SESSION_SILENT_MAX = 128 };
-
 struct session {
     uint32_t magic;
     struct worker *worker;
@@ -37,6 +33,7 @@ struct session {
     uint64_t instances;             // answered Success
     struct net_address address;     // as counted
     bool is_counted;                // in the process's number of associations
+    bool is_silent;                 // counted among those that have not asked for one
     unsigned window;                // requests that the client may have open (PS3.7 D.3.3.3)
     bool is_over_window;            // it has sent one more: nothing is read until one is answered
     bool is_discarding_data;        // of a request that is not carried out
@@ -91,8 +88,16 @@ static void session_destroy(struct ev_garbage *garbage)
     free(session);
 }
 
+static void silence_over(struct session *session)
+{
+    if (session->is_silent)
+        census_knock_over(session->worker->gateway->census, &session->address);
+    session->is_silent = false;
+}
+
 static void count_off(struct session *session)
 {
+    silence_over(session);
     if (!session->is_counted)
         return;
     session->is_counted = false;
@@ -252,9 +257,38 @@ static bool ask_primary(struct session *session)
     return has_begun;
 }
 
+static uint32_t max_pdu(const struct session *session)
+{
+    const struct configuration_client *client = session->access.client;
+    return client != NULL && client->max_pdu > 0 ? client->max_pdu
+                                                 : session->worker->gateway->configuration->gateway.max_pdu;
+}
+
+// Limits as they are now; what the client's entry says goes before.
+static struct leg_timeouts timeouts_get(const struct worker *worker,
+                                        const struct configuration_client *client)
+{
+    const struct configuration_limits *limits = gateway_limits(worker->gateway);
+    struct leg_timeouts timeouts = {limits->artim_ns, limits->artim_ns, limits->release_ns, limits->idle_ns,
+                                    limits->stall_ns};
+    if (client != NULL && client->release_ns > 0)
+        timeouts.release_ns = client->release_ns;
+    if (client != NULL && client->idle_ns > 0)
+        timeouts.idle_ns = client->idle_ns;
+    if (client != NULL && client->stall_ns > 0)
+        timeouts.stall_ns = client->stall_ns;
+    return timeouts;
+}
+
+// Those that have ended and wait for the peer to close hold a descriptor too: each ends by `limits.release`.
+static bool is_full(const struct worker *worker)
+{
+    return worker->sessions.count + worker->legs.lingering.count >=
+           worker->gateway->configuration->gateway.max_associations + gateway_limits(worker->gateway)->silent;
+}
+
 static bool limits_pass(struct session *session)
 {
-    session->address = leg_peer(session->leg)->address;
     if (census_enter(session->worker->gateway->census, &session->address, session->access.client) != OK)
         return false;
     atomic_fetch_add(&session->worker->associations, 1);
@@ -309,6 +343,7 @@ static void on_request(void *arg, const struct ul_parameters *request)
     MAGIC_CHECK(session, SESSION_MAGIC);
     struct worker *worker = session->worker;
     struct gateway *gateway = worker->gateway;
+    silence_over(session);
     facts_fill(session, request);
     peers_note(gateway->peers, leg_peer(session->leg), ev_wall_now(worker->loop) / NSEC_PER_SEC);
     struct ul_reject busy = {UL_REJECT_TRANSIENT, UL_REJECT_BY_PRESENTATION,
@@ -319,6 +354,8 @@ static void on_request(void *arg, const struct ul_parameters *request)
         refuse(session, session->access.reject, session->access.event);
         return;
     }
+    struct leg_timeouts timeouts = timeouts_get(worker, session->access.client);
+    leg_timeouts_set(session->leg, &timeouts);
     if (worker->is_stopping) {
         refuse(session, busy, LOG_FRONT_STOPPING);
         return;
@@ -339,7 +376,7 @@ static void on_request(void *arg, const struct ul_parameters *request)
                                                 .route = session->facts.route,
                                                 .services = session->access.services,
                                                 .capabilities = gateway->capabilities,
-                                                .max_pdu = gateway->configuration->gateway.max_pdu,
+                                                .max_pdu = max_pdu(session),
                                                 .window = gateway_limits(gateway)->window,
                                                 .now = ev_wall_now(worker->loop)};
     if (!ask_primary(session))
@@ -502,32 +539,50 @@ static const struct leg_handler session_handler = {
     .on_end = on_end,
 };
 
-enum result session_new(struct worker *worker, const struct configuration_listener *listener,
-                        struct transport **transport)
+static enum result session_make(struct worker *worker, const struct configuration_listener *listener,
+                                struct transport **transport, struct session **out)
 {
-    bool is_full = worker->sessions.count + worker->legs.lingering.count >=
-                   worker->gateway->configuration->gateway.max_associations + SESSION_SILENT_MAX;
-    struct session *session = is_full ? NULL : calloc(1, sizeof *session);
+    struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
         transport_free(transport);
-        return is_full ? ERR_LIMIT : ERR_NOMEM;
+        return ERR_NOMEM;
     }
     MAGIC_INIT(session, SESSION_MAGIC);
     session->worker = worker;
+    session->address = transport_peer(*transport)->address;
     session->facts.number = atomic_fetch_add(&association_counter, 1) + 1;
     session->facts.listener = listener;
     list_init(&session->unfinished);
     list_init(&session->finished);
-    const struct configuration_limits *limits = gateway_limits(worker->gateway);
-    worker->legs.limits.association_pdu = limits->max_associate_bytes;
-    struct leg_timeouts timeouts = {limits->artim_ns, limits->artim_ns, limits->release_ns, limits->idle_ns,
-                                    limits->stall_ns};
+    worker->legs.limits.association_pdu = gateway_limits(worker->gateway)->max_associate_bytes;
+    struct leg_timeouts timeouts = timeouts_get(worker, NULL);
     enum result result =
         leg_accept(&worker->legs, &timeouts, transport, &session_handler, session, &session->leg);
     if (result != OK) {
         free(session);
         return result;
     }
+    session->is_silent = true;
     list_append(&worker->sessions, &session->node);
+    *out = session;
     return OK;
+}
+
+enum result session_new(struct worker *worker, const struct configuration_listener *listener,
+                        struct transport **transport)
+{
+    struct census *census = worker->gateway->census;
+    struct net_address address = transport_peer(*transport)->address;
+    struct session *session;
+    enum result result = is_full(worker) ? ERR_LIMIT : census_knock(census, &address);
+    if (result != OK) {
+        char text[NET_ADDRESS_TEXT_MAX];
+        log_event(LOG_FRONT_SILENT, log_text(net_address_format(&address, text, sizeof text)));
+        transport_free(transport);
+        return result;
+    }
+    result = session_make(worker, listener, transport, &session);
+    if (result != OK)
+        census_knock_over(census, &address);
+    return result;
 }

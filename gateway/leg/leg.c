@@ -571,6 +571,11 @@ enum result leg_connect(struct leg_environment *environment, const struct leg_ti
 
 // ---- what the owner asks for ----
 
+void leg_timeouts_set(struct leg *leg, const struct leg_timeouts *timeouts)
+{
+    leg->timeouts = *timeouts;
+}
+
 enum result leg_answer(struct leg *leg, struct ul_parameters **answer)
 {
     enum result result = ul_association_accept(&leg->ul, answer);

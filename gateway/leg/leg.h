@@ -98,6 +98,8 @@ MUST_USE enum result leg_connect(struct leg_environment *environment, const stru
 void leg_free(struct leg **leg);
 
 // ---- acceptor ----
+// Other deadlines, once it is known who asks: before leg_answer() or leg_refuse().
+void leg_timeouts_set(struct leg *leg, const struct leg_timeouts *timeouts);
 // Takes the answer on OK; on ERR_REFUSED the request is gone.
 MUST_USE enum result leg_answer(struct leg *leg, struct ul_parameters **answer);
 void leg_refuse(struct leg *leg, struct ul_reject reject);

@@ -431,7 +431,8 @@ static const char configuration_format[] =
     "    unsynced: 1MiB, segment_age: %s, copy_after: %s%s }\n"
     "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
-    "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s }\n"
+    "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s, silent: %u, client_silent: %u }\n"
+    "clients: [ { ae_title: \"*\"%s } ]\n"
     "listeners: [ { name: front, address: \"10.0.0.1:11112\", plain: yes } ]\n"
     "titles: [OLDPACS]\n"
     "nodes:\n"
@@ -462,8 +463,11 @@ static void configuration_make(struct history *history)
         history_chance(history, 2, 3) ? "1s" : "10s", history_chance(history, 1, 4) ? ", quota: 40MiB" : "",
         history_chance(history, 1, 2) ? "1MiB" : "32MiB",
         history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
-        history_chance(history, 1, 3) ? 3u : 1000u, 1 + (unsigned)history_below(history, 6),
-        history->plan.asked[0], 1 + (unsigned)history_below(history, 6), history->plan.asked[1],
+        history_chance(history, 1, 3) ? 3u : 1000u, 2 + (unsigned)history_below(history, 20),
+        1 + (unsigned)history_below(history, 4),
+        history_chance(history, 1, 2) ? ", idle: 30s, stall: 12s, release: 5s, max_pdu: 4KiB" : "",
+        1 + (unsigned)history_below(history, 6), history->plan.asked[0],
+        1 + (unsigned)history_below(history, 6), history->plan.asked[1],
         acknowledge[history->plan.acknowledge],
         history->plan.is_learned
             ? "learned"

@@ -49,8 +49,11 @@ static enum result plain_read(struct transport *transport, void *buffer, size_t 
         return CLOSED;
     if (!plain->heard) {
         plain->heard = true;
-        if (net_speech_guess(slice_of(buffer, (size_t)count)) == NET_SPEECH_TLS)
+        enum net_speech speech = net_speech_guess(slice_of(buffer, (size_t)count));
+        if (speech == NET_SPEECH_TLS)
             return transport_broke(transport, TRANSPORT_SPEAKS_TLS, false);
+        if (speech == NET_SPEECH_PROXY)
+            return transport_broke(transport, TRANSPORT_SPEAKS_PROXY, false);
     }
     *got = (size_t)count;
     return OK;

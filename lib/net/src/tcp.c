@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/units.h"
 #include "net/plain.h"
 
 static bool set_option(int fd, int level, int name, uint32_t value)
@@ -56,6 +58,19 @@ enum result net_tcp_connect(const struct net_address *address, const struct net_
     return ERR_IO;
 }
 
+struct net_tcp_options net_tcp_keep_alive(uint64_t silence)
+{
+    enum { PROBES = 3, LONGEST = 32767 }; // tcp(7): what the kernel takes, seconds
+    uint64_t seconds = silence / NSEC_PER_SEC;
+    if (silence == 0)
+        return (struct net_tcp_options){.keep_alive = false};
+    uint32_t idle = seconds == 0 ? 1 : seconds > LONGEST ? LONGEST : (uint32_t)seconds;
+    return (struct net_tcp_options){.keep_alive = true,
+                                    .keep_alive_idle = idle,
+                                    .keep_alive_period = (idle + PROBES - 1) / PROBES,
+                                    .keep_alive_count = PROBES};
+}
+
 void net_tcp_reset(int fd)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -74,5 +89,10 @@ enum net_speech net_speech_guess(struct slice bytes)
     // PS3.8 9.3.1: PDU types 01H to 07H, then a reserved byte that is sent as 0.
     if (first >= 0x01 && first <= 0x07 && (bytes.length == 1 || bytes.data[1] == 0))
         return NET_SPEECH_DICOM;
+    // PROXY protocol: version 2 begins with two line ends, version 1 with its name.
+    if (first == 0x0D && (bytes.length == 1 || bytes.data[1] == 0x0A))
+        return NET_SPEECH_PROXY;
+    if (bytes.length >= NET_SPEECH_BYTES && memcmp(bytes.data, "PROXY ", NET_SPEECH_BYTES) == 0)
+        return NET_SPEECH_PROXY;
     return NET_SPEECH_OTHER;
 }

@@ -134,7 +134,7 @@ static void answer_stranger(struct tls *tls)
 // OK: the peer seems to speak TLS. AGAIN: nothing has come. ERR_IO: it is broken now, and the owner knows.
 static enum result look_at_first_byte(struct tls *tls)
 {
-    uint8_t first[2];
+    uint8_t first[NET_SPEECH_BYTES];
     ssize_t count = recv(tls->fd, first, sizeof first, MSG_PEEK);
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return AGAIN;
@@ -147,8 +147,10 @@ static enum result look_at_first_byte(struct tls *tls)
     if (speech == NET_SPEECH_TLS)
         return OK;
     answer_stranger(tls);
-    return transport_broke(&tls->transport,
-                           speech == NET_SPEECH_DICOM ? TRANSPORT_SPEAKS_PLAIN : TRANSPORT_NOT_TLS, true);
+    enum transport_reason reason = speech == NET_SPEECH_DICOM   ? TRANSPORT_SPEAKS_PLAIN
+                                   : speech == NET_SPEECH_PROXY ? TRANSPORT_SPEAKS_PROXY
+                                                                : TRANSPORT_NOT_TLS;
+    return transport_broke(&tls->transport, reason, true);
 }
 
 // A resumed session brings the certificate of the first handshake along, which may have ended meanwhile.

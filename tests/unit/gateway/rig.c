@@ -15,7 +15,7 @@
     "gateway: { ae_title: GATE, data: /data, workers: 1 }\n"                                                 \
     "journal: { segment_size: 1MiB, watermark: 64MiB, reserve: 32MiB, unsynced: 1MiB, disk_queue: 512KiB "   \
     "}\n"                                                                                                    \
-    "limits: { artim: 5s, release: 5s, idle: 60s, stall: 20s, stop: 5s }\n"                                  \
+    "limits: { artim: 5s, release: 5s, idle: 60s, stall: 20s, stop: 5s, silent: 40 }\n"                      \
     "listeners: [ { name: front, address: \"127.0.0.1:11112\", plain: yes } ]\n"                             \
     "titles: [GATE, OLDPACS]\n"                                                                              \
     "nodes:\n"                                                                                               \

@@ -120,7 +120,8 @@ static void test_refused_and_lives(void **state)
 static void test_silent_connections(void **state)
 {
     (void)state;
-    enum { MOST = 1000 };
+    enum { MOST = 41 };
+    uint64_t before = log_event_count(LOG_FRONT_SILENT);
     struct transport *near[MOST];
     struct transport *far;
     size_t count = 0;
@@ -130,6 +131,8 @@ static void test_silent_connections(void **state)
         result = session_new(rig_worker(rig), &rig->configuration->listener[0], &far);
     }
     assert_int_equal(result, ERR_LIMIT);
+    assert_int_equal(count, MOST); // limits.silent and the one that was too many
+    assert_int_equal(log_event_count(LOG_FRONT_SILENT), before + 1);
     assert_null(far);
     rig_run(rig, 30 * NSEC_PER_SEC);
     nobody_is_left();
@@ -138,6 +141,33 @@ static void test_silent_connections(void **state)
     struct client client;
     speak_open(&client, rig, NULL);
     client_close(&client);
+}
+
+static bool has_ended(void *arg)
+{
+    (void)arg;
+    return list_is_empty(&rig_worker(rig)->sessions);
+}
+
+// An entry of `clients` has deadlines of its own; whoever has none has those of `limits`.
+static void test_deadlines_of_a_client(void **state)
+{
+    (void)state;
+    static const char entries[] = "clients: [ { ae_title: \"OTHER\" }, { ae_title: \"*\", idle: 15s } ]\n";
+    char text[4096];
+    struct client client;
+    for (int is_own = 0; is_own < 2; is_own++) {
+        (void)text_format(text, sizeof text, "%s%s", rig_configuration_fixed, is_own ? entries : "");
+        rig_free(rig);
+        rig = rig_new(text, 1);
+        rig_boot(rig);
+        speak_open(&client, rig, NULL);
+        uint64_t begun = sim_world_now(rig->world);
+        assert_true(rig_run_until(rig, has_ended, NULL, 100 * NSEC_PER_SEC));
+        uint64_t took = sim_world_now(rig->world) - begun;
+        assert_in_range(took, (is_own ? 14 : 59) * NSEC_PER_SEC, (is_own ? 17 : 62) * NSEC_PER_SEC);
+        client_close(&client);
+    }
 }
 
 // ENGINE 3: the room ends in the middle of an instance. It is read to its end and answered A700, and the
@@ -570,6 +600,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_and_lives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_room_ends_inside_an_instance, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silent_connections, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deadlines_of_a_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ends_inside_an_instance, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silent_connection, set_up, tear_down),

@@ -41,13 +41,15 @@ MUST_USE enum result net_tcp_connect(const struct net_address *address, const st
                                      int *fd);
 // Sets TCP_NODELAY and the options. ERR_IO with errno.
 MUST_USE enum result net_tcp_configure(int fd, const struct net_tcp_options *options);
+// Options with keep-alive after this silence (nanoseconds, 0: none), then three probes a third of it apart.
+struct net_tcp_options net_tcp_keep_alive(uint64_t silence);
 // Closes with a reset instead of FIN.
 void net_tcp_reset(int fd);
 
 // ---- First bytes
 // ---------------------------------------------------------------------------------------------------
 
-enum net_speech { NET_SPEECH_DICOM, NET_SPEECH_TLS, NET_SPEECH_OTHER };
-// What a peer speaks whose first bytes are these. bytes.length > 0; a second byte, if there, is looked at
-// too.
+enum net_speech { NET_SPEECH_DICOM, NET_SPEECH_TLS, NET_SPEECH_PROXY, NET_SPEECH_OTHER };
+enum { NET_SPEECH_BYTES = 6 };
+// What a peer speaks whose first bytes are these. bytes.length > 0; up to NET_SPEECH_BYTES are looked at.
 enum net_speech net_speech_guess(struct slice bytes);
