@@ -72,6 +72,8 @@ enum cli_exit cli_archive_show(struct cli *cli);
 enum cli_exit cli_archive_echo(struct cli *cli);
 enum cli_exit cli_archive_pause(struct cli *cli);
 enum cli_exit cli_archive_resume(struct cli *cli);
+enum cli_exit cli_ledger_backup(struct cli *cli);
+enum cli_exit cli_ledger_rebuild(struct cli *cli);
 enum cli_exit cli_key_init(struct cli *cli);
 enum cli_exit cli_key_rotate(struct cli *cli);
 enum cli_exit cli_key_backup(struct cli *cli);

@@ -88,6 +88,18 @@ static const struct verb VERBS[] = {
     {"archive", "resume", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_resume,
      "NAME [--person WHO] [--reason WHY]", "send to a paused archive again",
      "Example:  dicomgate archive resume legacy\n"},
+    {"ledger", "backup", 0, 1, 1, cli_ledger_backup, "FOLDER", "a copy of the ledger, read back",
+     "Also while the gateway runs. FOLDER is made. The copy is a ledger like the original; it holds no "
+     "patient's "
+     "name.\n\n"
+     "Example:  dicomgate ledger backup /mnt/safe/ledger-$(date +%F)\n"},
+    {"ledger", "rebuild", 0, 0, 0, cli_ledger_rebuild, "", "make the ledger anew from the whole journal",
+     "While the gateway is stopped; reads the whole journal. Facts that the journal does not tell any more "
+     "are "
+     "kept from\n"
+     "the present ledger, as far as it can be read; it is put aside. Exit status 1 if something could not "
+     "be.\n\n"
+     "Example:  dicomgate ledger rebuild && dicomgate ledger stats\n"},
     {"key", "init", 0, 0, 0, cli_key_init, "", "make the key file, and the master key if there is none",
      "Once, before the first start, as the user that the gateway runs as. Replaces nothing that is there.\n\n"
      "Example:  dicomgate --config /etc/dicomgate/dicomgate.yaml key init\n"},
@@ -376,7 +388,7 @@ int main(int argc, char **argv)
         print_help(is_asked ? stdout : stderr, NULL);
         return is_asked ? CLI_FINE : CLI_USAGE;
     }
-    if (strcmp(words[0], "ledger") == 0)
+    if (strcmp(words[0], "ledger") == 0 && verb_find("ledger", rest > 1 ? words[1] : NULL) == NULL)
         return ledger_run(&cli, rest - 1, words + 1);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return (int)(cli_complain(&cli, CLI_INTERNAL, "libcurl can not be used"));

@@ -386,3 +386,37 @@ enum result lmdb_env_open(const char *folder, const struct kv_schema *schema,
     *env = &lmdb->base;
     return OK;
 }
+
+static int file_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int code = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
+enum result lmdb_env_copy(struct kv_env *env, const char *folder, char *why, size_t capacity)
+{
+    char path[4096];
+    if (!text_format(path, sizeof path, "%s/data.mdb", folder))
+        return ERR_ARGUMENT;
+    if (mkdir(folder, 0700) != 0) {
+        int code = errno;
+        (void)text_format(why, capacity, "%s can not be made: %s", folder, mdb_strerror(code));
+        return code == EEXIST ? ERR_EXISTS : result_of(code);
+    }
+    mode_t former = umask(077);
+    int code = mdb_env_copy2(lmdb_env_of(env)->env, folder, MDB_CP_COMPACT);
+    (void)umask(former);
+    if (code == 0)
+        code = file_sync(path);
+    if (code == 0)
+        code = folder_sync(folder);
+    if (code == 0)
+        return OK;
+    (void)text_format(why, capacity, "the copy in %s can not be made: %s", folder, mdb_strerror(code));
+    (void)unlink(path);
+    (void)rmdir(folder);
+    return result_of(code);
+}

@@ -98,6 +98,44 @@ static void pauses(enum store_kind kind)
     test_store_fini(&store);
 }
 
+static enum result damage_see(void *argument, const struct control_damage *found)
+{
+    struct control_damage *list = argument;
+    size_t count = 0;
+    while (list[count].when != 0)
+        count++;
+    list[count] = *found;
+    return OK;
+}
+
+static void damage(enum store_kind kind)
+{
+    struct test_store store;
+    struct control_damage list[4] = {{.when = 0}};
+    struct control_damage first = {.position = {2, 7, 1ull << 33}, .bytes = 64, .when = 5, .finder = 3};
+    struct control_damage second = {
+        .position = {1, 9, 4096}, .receipt = 77, .type = 2, .when = 6, .finder = 1};
+    test_store_init(&store, kind, &control_schema);
+    assert_int_equal(control_damage_put(store.env, &first), OK);
+    assert_int_equal(control_damage_put(store.env, &second), OK);
+    first.receipt = 1ull << 48 | 5; // known later
+    assert_int_equal(control_damage_put(store.env, &first), OK);
+    assert_int_equal(control_damage_each(store.env, damage_see, list), OK);
+    assert_memory_equal(&list[0].position, &second.position, sizeof second.position);
+    assert_true(list[0].receipt == 77 && list[0].type == 2 && list[0].finder == 1 && list[0].when == 6);
+    assert_true(list[1].position.offset == 1ull << 33 && list[1].position.segment == 7);
+    assert_true(list[1].receipt == first.receipt && list[1].bytes == 64);
+    assert_int_equal(list[2].when, 0);
+    test_store_fini(&store);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    damage(STORE_SIM);
+    damage(STORE_LMDB);
+}
+
 static void test_capabilities(void **state)
 {
     (void)state;
@@ -114,6 +152,7 @@ static void test_pauses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_capabilities), cmocka_unit_test(test_pauses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_capabilities), cmocka_unit_test(test_pauses),
+                                       cmocka_unit_test(test_damage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,3 +24,8 @@ struct lmdb_options {
 MUST_USE enum result lmdb_env_open(const char *folder, const struct kv_schema *schema,
                                    const struct lmdb_options *options, struct kv_env **env, char *why,
                                    size_t capacity);
+
+// A hot copy, compacted, into `folder`, which is made (mode 0700; the file 0600); durable on OK. A daemon may
+// write meanwhile: the copy is as of one moment. ERR_EXISTS: there is something already; ERR_SPACE, ERR_IO:
+// nothing is left of it. `why` as above.
+MUST_USE enum result lmdb_env_copy(struct kv_env *env, const char *folder, char *why, size_t capacity);

@@ -35,6 +35,7 @@ struct open_entry {
 
 typedef enum result open_index_visit(void *argument, const struct open_entry *entry);
 
-// All entries by rising `order`. Needs 16 bytes of memory per entry. Stops with what `visit` returns if not
-// OK. ERR_FORMAT: an entry can not be read; ERR_IO, ERR_NOMEM.
+// All entries by receipt number, which within a stream is about the `order` of CLOSE, in one pass. Stops with
+// what `visit` returns if not OK; `visit` must not use the environment. ERR_FORMAT: an entry can not be read;
+// ERR_IO, ERR_NOMEM.
 MUST_USE enum result open_index_each(struct kv_env *env, open_index_visit *visit, void *argument);

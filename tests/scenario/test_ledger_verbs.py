@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger in an operator's hands: a hot copy, and a ledger made anew from the journal."""
+import json
+import shutil
+import stat
+import subprocess
+
+from dgtest import part10
+from dgtest.ports import wait_for
+from dgtest.stage import STORAGE, Stage
+
+
+def stored(stage: Stage, count: int, *numbers: int) -> list[part10.Instance]:
+    sent = [part10.generate(3000, 88, *numbers, n, sop_class=STORAGE) for n in range(count)]
+    stage.send(sent)
+    return sent
+
+
+def export(stage: Stage) -> dict[str, dict]:
+    done = stage.daemon.run_client("ledger", "export", "--jsonl")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {row["receipt"]: row for row in rows}
+
+
+def settled_and_owed(stage: Stage) -> list[part10.Instance]:
+    """Ten that both archives have, whose segments are gone after the restart, and five that `new` is owed."""
+    done = stored(stage, 10, 1)
+    stage.wait_arrived(done)
+    stage.daemon.wait_drained()
+    assert stage.daemon.stop() == 0
+    stage.daemon.start()
+    wait_for("segments of the first life are gone",
+             lambda: not list((stage.daemon.folder / "data" / "journal").glob("000[01]-00000001.seg")), 20)
+    stage.new.down()
+    owed = stored(stage, 5, 2)
+    stage.legacy.wait_uids([i.sop_instance for i in owed])
+    wait_for("owed", lambda: stage.daemon.archives()["new"]["owed"] == 5, 10)
+    return owed
+
+
+def test_backup_is_hot_and_opens(folder):
+    with Stage(folder) as stage:
+        sent = stored(stage, 10, 3)
+        stage.wait_arrived(sent)
+        stage.daemon.wait_drained()
+        wait_for("the ledger knows all", lambda: len(export(stage)) == 10, 10)
+        copy = stage.daemon.folder / "copy"
+        done = stage.daemon.run_client("ledger", "backup", str(copy))
+        assert done.returncode == 0 and "10 receipts" in done.stdout, done.stdout + done.stderr
+        assert stat.S_IMODE((copy / "data.mdb").stat().st_mode) == 0o600
+        assert stage.daemon.run_client("ledger", "backup", str(copy)).returncode == 5, "nothing is overwritten"
+        assert stage.daemon.stop() == 0
+        before = export(stage)
+        ledger = stage.daemon.folder / "data" / "ledger"
+        shutil.rmtree(ledger)
+        shutil.copytree(copy, ledger)
+        assert export(stage).keys() == before.keys()
+        stage.daemon.start()
+
+
+def test_rebuild_changes_nothing_that_is_right(folder):
+    with Stage(folder) as stage:
+        owed = settled_and_owed(stage)
+        refused = stage.daemon.run_client("ledger", "rebuild")
+        assert refused.returncode == 5 and "stop it first" in refused.stderr
+        stage.daemon.kill()
+        stage.daemon.start()  # the ledger has all of the journal
+        assert stage.daemon.stop() == 0
+        before, stats = export(stage), stage.daemon.run_client("ledger", "stats").stdout
+        done = stage.daemon.run_client("ledger", "rebuild")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert export(stage) == before
+        assert stage.daemon.run_client("ledger", "stats").stdout == stats
+        again = stage.daemon.run_client("ledger", "rebuild")
+        assert again.returncode == 5 and "move it away" in again.stderr
+        stage.daemon.start()
+        stage.new.up()
+        stage.daemon.run_client("queue", "retry", "--all", "new")
+        stage.wait_arrived(owed)
+        stage.daemon.wait_drained()
+        assert len(stage.legacy.copies()) == 15, "nothing is sent again"
+
+
+def test_rebuild_of_a_lost_ledger(folder):
+    with Stage(folder) as stage:
+        owed = settled_and_owed(stage)
+        assert stage.daemon.stop() == 0
+        (stage.daemon.folder / "data" / "ledger" / "data.mdb").write_bytes(b"nothing that LMDB knows")
+        assert subprocess.run([str(stage.daemon.run_client.__globals__["DAEMON"]), "--config",
+                               str(stage.daemon.file)], capture_output=True, cwd=stage.daemon.folder,
+                              timeout=60, check=False).returncode != 0
+        done = stage.daemon.run_client("ledger", "rebuild", "--json")
+        assert done.returncode == 1, "the facts of what had gone are missing: " + done.stderr
+        assert json.loads(done.stdout)["replayed"] >= 5
+        assert {i.sop_instance for i in owed} <= {row["sop_instance"] for row in export(stage).values()}
+        stage.daemon.start()
+        stage.new.up()
+        stage.daemon.run_client("queue", "retry", "--all", "new")
+        stage.wait_arrived(owed)

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A ledger made anew: what the journal tells, and what only the former ledger knows.
+#include "base/log.h"
+#include "store/ledger_reader.h"
+#include "store/rebuild.h"
+#include "support.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct side {
+    struct test_store store;
+    struct test_journal journal;
+    struct ledger_writer *writer;
+};
+
+enum { GONE = 1, SETTLED = 2, HALF = 3, FRESH = 4, DROPPED = 5 };
+
+static void side_init(struct side *side)
+{
+    *side = (struct side){0};
+    test_store_init(&side->store, STORE_SIM, &ledger_schema);
+    test_journal_init(&side->journal, 4);
+    assert_int_equal(ledger_writer_new(side->store.env, NULL, NULL, NULL, &side->writer), OK);
+}
+
+static void side_feed(struct side *side)
+{
+    test_apply(side->writer, &side->journal, 0, side->journal.count);
+    assert_int_equal(ledger_commit(side->writer), OK);
+}
+
+static void side_fini(struct side *side)
+{
+    ledger_writer_free(&side->writer);
+    test_journal_fini(&side->journal);
+    test_store_fini(&side->store);
+}
+
+static void received(struct side *side, uint64_t counter)
+{
+    uint64_t receipt = test_receipt(0, counter);
+    test_open(&side->journal, receipt, (unsigned)counter, 100);
+    test_data(&side->journal, receipt);
+    test_close(&side->journal, receipt, 7, 2, 1000, 100);
+}
+
+static void settled_at(struct side *side, uint64_t counter, uint32_t archive)
+{
+    test_sent(&side->journal, 0, test_receipt(0, counter), archive, 101);
+    test_outcome(&side->journal, 0, test_receipt(0, counter), archive, RECORD_SETTLED, 0, 102);
+}
+
+// What the present ledger knows, and what the journal that is left can tell: the segments with the first
+// receipt, and with the outcomes of the others, have gone.
+static void both_make(struct side *former, struct side *fresh)
+{
+    side_init(former);
+    side_init(fresh);
+    for (uint64_t counter = GONE; counter <= HALF; counter++)
+        received(former, counter);
+    for (uint64_t counter = GONE; counter <= SETTLED; counter++)
+        for (uint32_t archive = 1; archive <= 2; archive++)
+            settled_at(former, counter, archive);
+    settled_at(former, HALF, 1);
+    test_open(&former->journal, test_receipt(0, DROPPED), DROPPED, 100);
+    test_drop(&former->journal, test_receipt(0, DROPPED), 101);
+    received(fresh, SETTLED);
+    received(fresh, HALF);
+    received(fresh, FRESH);
+    side_feed(former);
+    side_feed(fresh);
+}
+
+static enum fact_state state_of(struct side *side, uint64_t counter)
+{
+    struct ledger_fact fact;
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(side->store.env, test_receipt(0, counter), &fact), OK);
+    enum fact_state state = fact.state;
+    fact_fini(&fact);
+    return state;
+}
+
+static void test_kept(void **state)
+{
+    (void)state;
+    struct side former, fresh;
+    struct ledger_rebuild_counts counts = {0};
+    struct ledger_stats stats;
+    struct ledger_fact fact;
+    both_make(&former, &fresh);
+    assert_int_equal(ledger_rebuild_keep(fresh.writer, former.store.env, &counts), OK);
+    assert_int_equal(counts.kept, 4);
+    assert_int_equal(counts.damaged, 0);
+    assert_int_equal(state_of(&fresh, GONE), FACT_SETTLED);
+    assert_int_equal(state_of(&fresh, SETTLED), FACT_SETTLED); // never sent again
+    assert_int_equal(state_of(&fresh, HALF), FACT_DURABLE);
+    assert_int_equal(state_of(&fresh, FRESH), FACT_DURABLE);
+    assert_int_equal(state_of(&fresh, DROPPED), FACT_DROPPED);
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(fresh.store.env, test_receipt(0, HALF), &fact), OK);
+    assert_int_equal(fact_delivery_find(&fact, 1)->state, DELIVERY_SETTLED);
+    assert_int_equal(fact_delivery_find(&fact, 2)->state, DELIVERY_OWED);
+    fact_fini(&fact);
+    assert_int_equal(ledger_stats_get(fresh.store.env, &stats), OK);
+    assert_int_equal(stats.totals.received, 4);
+    assert_int_equal(stats.totals.settled, 2);
+    assert_int_equal(stats.totals.open, 2);
+    assert_int_equal(stats.totals.dropped, 1);
+    assert_int_equal(stats.archives[0].states[DELIVERY_SETTLED], 3);
+    assert_int_equal(stats.archives[1].states[DELIVERY_OWED], 2);
+    ledger_stats_fini(&stats);
+    side_fini(&former);
+    side_fini(&fresh);
+}
+
+// ENGINE 2: numbers outlive the segments that they were used in.
+static void test_numbers(void **state)
+{
+    (void)state;
+    struct side former, fresh;
+    struct ledger_rebuild_counts counts = {0};
+    struct journal_floor floors[2], expected[2];
+    side_init(&former);
+    side_init(&fresh);
+    for (uint64_t counter = 1; counter <= 20; counter++) {
+        received(&former, counter);
+        settled_at(&former, counter, 1);
+        settled_at(&former, counter, 2);
+    }
+    side_feed(&former);
+    assert_int_equal(ledger_floors_get(former.writer, expected, 2), 1);
+    assert_int_equal(ledger_rebuild_keep(fresh.writer, former.store.env, &counts), OK);
+    assert_int_equal(counts.kept, 20);
+    assert_int_equal(ledger_floors_get(fresh.writer, floors, 2), 1);
+    assert_int_equal(floors[0].receipt, expected[0].receipt);
+    assert_int_equal(floors[0].segment, expected[0].segment);
+    assert_int_equal(floors[0].ledger.segment, expected[0].ledger.segment);
+    assert_true(ledger_order_high(fresh.writer) >= ledger_order_high(former.writer));
+    side_fini(&former);
+    side_fini(&fresh);
+}
+
+int main(void)
+{
+    log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_numbers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
