@@ -32,7 +32,9 @@ STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "s
           "associations": 2, "associations_limit": 400,
           "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
           "receipts": {"accepted": 9, "owed": 3, "parked": 1, "answered": 0, "settled": 6},
-          "journal": {"segments": 2, "bytes": 3 << 30, "free": 5 << 40, "accepting": True}, "alarms": []}
+          "journal": {"segments": 2, "bytes": 3 << 30, "free": 5 << 40, "accepting": True, "welcoming": True,
+                      "room": 4 << 40, "association_watermark": 8 << 30, "watermark": 4 << 30, "quota": 6 << 40},
+          "alarms": []}
 
 
 class Daemon(socketserver.ThreadingUnixStreamServer):
@@ -88,8 +90,10 @@ def test_status_is_a_page(daemon):
     assert lines[1] == "phase one, epoch 1, 2 of 400 associations"
     assert lines[3] == "receipts  9 accepted, 3 owed, 1 parked, 0 answered, 6 settled"
     assert lines[4] == "journal   3.0 GiB in 2 segments, 5.0 TiB free, takes new instances"
-    assert lines[6:8] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
-    assert lines[9:] == [
+    assert lines[5].strip() == ("room for 4.0 TiB; rejects associations below 8.0 GiB, instances below 4.0 GiB; "
+                                "quota 6.0 TiB")
+    assert lines[7:9] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
+    assert lines[10:] == [
         "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  PARKED  OLDEST  LAST SUCCESS  PROBLEM",
         "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3       1       -             -  "
         "connection refused"]
