@@ -60,9 +60,9 @@ struct visit {
 
 const char *archive_fault_name(enum archive_fault fault)
 {
-    static const char *const names[ARCHIVE_FAULTS] = {"well",   "down",    "blackhole",   "refusing",
-                                                      "status", "halfway", "never reads", "never answers",
-                                                      "slow",   "warns",   "picky"};
+    static const char *const names[ARCHIVE_FAULTS] = {"well",          "down",   "blackhole", "mute",
+                                                      "refusing",      "status", "halfway",   "never reads",
+                                                      "never answers", "slow",   "warns",     "picky"};
     return names[fault];
 }
 
@@ -402,14 +402,19 @@ static void listen_set(struct archive_sim *archive, bool on)
     archive->is_listening = on;
 }
 
-static void partition_set(struct archive_sim *archive, bool on)
+// Nothing gets through, or only what goes to the archive.
+static void partition_set(struct archive_sim *archive, bool is_mute, bool on)
 {
     struct net_address address;
     archive_sim_address(archive->index, &address);
     memory_network_blackhole(archive->history->network, &address, on);
     LIST_EACH(&archive->visits, node)
     {
-        peer_stall(CONTAINER_OF(node, struct visit, node)->peer, on);
+        struct peer *peer = CONTAINER_OF(node, struct visit, node)->peer;
+        if (is_mute)
+            peer_stall_far(peer, on);
+        else
+            peer_stall(peer, on);
     }
 }
 
@@ -427,14 +432,14 @@ void archive_sim_crash(struct archive_sim *archive)
 
 void archive_sim_fault(struct archive_sim *archive, enum archive_fault fault, uint16_t status)
 {
-    if (archive->fault == ARCHIVE_BLACKHOLE)
-        partition_set(archive, false);
+    if (archive->fault == ARCHIVE_BLACKHOLE || archive->fault == ARCHIVE_MUTE)
+        partition_set(archive, archive->fault == ARCHIVE_MUTE, false);
     archive->fault = fault;
     archive->status = status;
     if (fault == ARCHIVE_DOWN)
         archive_sim_crash(archive);
-    if (fault == ARCHIVE_BLACKHOLE)
-        partition_set(archive, true);
+    if (fault == ARCHIVE_BLACKHOLE || fault == ARCHIVE_MUTE)
+        partition_set(archive, fault == ARCHIVE_MUTE, true);
     LIST_EACH(&archive->visits, node)
     {
         bool reads = fault != ARCHIVE_NEVER_READS || history_chance(archive->history, 1, 2);

@@ -22,8 +22,8 @@ struct fact {
     uint64_t order;
     enum fact_state state;
     uint32_t attempt; // that brought it; NO_FACT: none
-    bool is_resent[HISTORY_ARCHIVES];
-    bool is_dropped[HISTORY_ARCHIVES]; // owed no more, as the client was told a failure
+    bool is_resent[HISTORY_ARCHIVES_MAX];
+    bool is_dropped[HISTORY_ARCHIVES_MAX]; // owed no more, as the client was told a failure
 };
 
 struct checker {
@@ -86,11 +86,14 @@ static void deliveries_check(struct history *history, const struct ledger_fact *
 {
     bool is_refused =
         attempt != NO_FACT && history->attempts[attempt].is_answered && !is_yes(&history->attempts[attempt]);
-    for (unsigned archive = 0; archive < HISTORY_ARCHIVES; archive++) {
+    // The failure may have been said and not been heard: such an instance is sent again, or given up.
+    bool may_be_refused = attempt != NO_FACT && !history->attempts[attempt].is_answered &&
+                          history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE;
+    for (unsigned archive = 0; archive < history->plan.archives; archive++) {
         const struct fact_delivery *delivery = fact_delivery_find(fact, archive + 1);
         if (delivery == NULL || !delivery->owed)
             history_fail(history, "receipt %s is not owed to archive %u", text, archive);
-        else if (is_refused)
+        else if (is_refused || (may_be_refused && delivery->state == DELIVERY_DROPPED))
             refused_check(history, fact, attempt, delivery, archive);
         else if (delivery->state != DELIVERY_SETTLED)
             history_fail(history, "receipt %s is %s at archive %u", text,
@@ -128,7 +131,7 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
             history_fail(history, "two receipts of one request: %s is the second", text);
         else
             checker->fact_of[fact->attempt] = (uint32_t)checker->count;
-        for (unsigned i = 0; i < HISTORY_ARCHIVES; i++) {
+        for (unsigned i = 0; i < history->plan.archives; i++) {
             const struct fact_delivery *delivery = fact_delivery_find(from, i + 1);
             fact->is_resent[i] = delivery != NULL && delivery->resent;
             fact->is_dropped[i] = delivery != NULL && delivery->state == DELIVERY_DROPPED;
@@ -159,7 +162,7 @@ static void acknowledgement_check(struct history *history, uint32_t index)
     enum configuration_acknowledge mode = history->plan.acknowledge;
     if (!attempt->is_answered || mode == CONFIGURATION_ACKNOWLEDGE_DURABLE)
         return;
-    unsigned awaited = mode == CONFIGURATION_ACKNOWLEDGE_ALL ? HISTORY_ARCHIVES : 1;
+    unsigned awaited = mode == CONFIGURATION_ACKNOWLEDGE_ALL ? history->plan.archives : 1;
     unsigned seen = 0;
     for (unsigned archive = 0; archive < awaited; archive++) {
         if (is_yes(attempt) && !has_said_yes(history, index, archive, false))
@@ -191,7 +194,7 @@ static void attempts_check(struct checker *checker)
             history_fail(history,
                          "instance %u, attempt %u was acknowledged and the ledger has no receipt of it",
                          attempt->instance, attempt->number);
-        for (unsigned archive = 0; archive < HISTORY_ARCHIVES; archive++) {
+        for (unsigned archive = 0; archive < history->plan.archives; archive++) {
             unsigned copies = copies_of(history, i, archive);
             if (is_acknowledged && copies == 0)
                 history_fail(history,
@@ -327,7 +330,7 @@ static void resent_check(struct checker *checker)
     struct history *history = checker->history;
     for (size_t i = 0; i < checker->count && !may_miss_sent(history); i++) {
         const struct fact *fact = &checker->facts[i];
-        for (unsigned archive = 0; fact->attempt != NO_FACT && archive < HISTORY_ARCHIVES; archive++)
+        for (unsigned archive = 0; fact->attempt != NO_FACT && archive < history->plan.archives; archive++)
             if (!fact->is_resent[archive] && copies_of(history, fact->attempt, archive) > 1)
                 history_fail(history,
                              "archive %u has two copies of instance %u and the ledger does not say resent",

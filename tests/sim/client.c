@@ -298,6 +298,14 @@ static const struct peer_handler client_handler = {
     .on_end = on_end,
 };
 
+void client_away(struct client *client, unsigned ways)
+{
+    if (client->peer == NULL)
+        return;
+    peer_stall_far(client->peer, (ways & 1) != 0);
+    peer_stall(client->peer, (ways & 2) != 0);
+}
+
 struct client *client_new(struct history *history, unsigned index)
 {
     struct client *client = calloc(1, sizeof *client);

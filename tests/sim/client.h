@@ -8,4 +8,6 @@
 #include "history.h"
 
 struct client *client_new(struct history *history, unsigned index);
+// A partition: what it says does not arrive, or what it is told, or both (bits 1 and 2). 0 ends it.
+void client_away(struct client *client, unsigned ways);
 void client_free(struct client **client);

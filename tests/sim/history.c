@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "archive.h"
 #include "base/check.h"
@@ -282,6 +283,24 @@ static void event_run(struct course *course, const struct event *event)
     case EVENT_WALL_JUMP:
         wall_jump(history, event->number);
         break;
+    case EVENT_SLOW:
+        history_say(history, "threads of kind %d run up to %llu us late", event->slow,
+                    (unsigned long long)event->number / 1000);
+        history->slow[event->slow] = event->number;
+        history->trouble = NEVER; // an outcome may take its time
+        machine_slow(history->machine);
+        break;
+    case EVENT_CUT: {
+        bool is_towards = history_chance(history, 1, 2);
+        memory_network_cut_next(history->network, is_towards ? event->number : 0,
+                                is_towards ? 0 : 1 + event->number % 1000);
+        break;
+    }
+    case EVENT_CLIENT_AWAY:
+    case EVENT_CLIENT_BACK:
+        history_say(history, "client %u: %s", event->archive, event->number == 0 ? "back" : "cut off");
+        client_away(history->clients[event->archive], (unsigned)event->number);
+        break;
     }
 }
 
@@ -361,7 +380,12 @@ static void heal(struct course *course)
     kv_sim_fault_set(history->control_disk, KV_SIM_NONE, 0);
     kv_sim_fault_set(history->ledger_disk, KV_SIM_NONE, 0);
     fs_sim_capacity_set(history->disk, history->plan.capacity);
-    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
+    memset(history->slow, 0, sizeof history->slow);
+    machine_slow(history->machine);
+    memory_network_cut_next(history->network, 0, 0);
+    for (unsigned i = 0; i < history->plan.clients; i++)
+        client_away(history->clients[i], 0);
+    for (unsigned i = 0; i < history->plan.archives; i++)
         archive_sim_fault(history->archives[i], ARCHIVE_WELL, 0);
     if (history->is_armed && machine_is_running(history->machine))
         crash_now(course);
@@ -425,62 +449,6 @@ static void restart(struct course *course)
 
 // ---- making ----
 
-static const char configuration_format[] =
-    "gateway: { ae_title: DICOMGATE, data: /data, keyring: keyring, workers: 2, max_pdu: %s }\n"
-    "journal: { segment_size: 1MiB, association_watermark: %s, watermark: 16MiB, reserve: 8MiB,\n"
-    "    unsynced: 1MiB, segment_age: %s, copy_after: %s%s }\n"
-    "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
-    "ledger: { batch: %u }\n"
-    "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s, silent: %u, client_silent: %u }\n"
-    "clients: [ { ae_title: \"*\"%s } ]\n"
-    "listeners: [ { name: front, address: \"10.0.0.1:11112\", plain: yes } ]\n"
-    "titles: [OLDPACS]\n"
-    "nodes:\n"
-    "  legacy: { id: 1, kind: archive, ae_title: OLDPACS, address: \"10.0.1.1:104\", plain: yes, settle_on: "
-    "answer,\n"
-    "    associations: %u, window: %u, connect: 5s, artim: 10s, response: 20s, stall: 15s, release: 10s, "
-    "retry_min: 1s,\n"
-    "    retry_max: 15s }\n"
-    "  new: { id: 2, kind: archive, ae_title: NEWPACS, address: \"10.0.1.2:104\", plain: yes, calling: "
-    "replace,\n"
-    "    settle_after: 60s, associations: %u, window: %u, connect: 5s, artim: 10s, response: 20s, stall: "
-    "15s, release: "
-    "10s,\n"
-    "    retry_min: 1s, retry_max: 15s }\n"
-    "phases: { coexist: { store: [ { to: [legacy, new], acknowledge: %s, acknowledge_within: 25s,\n"
-    "    negotiate: %s } ] } }\n"
-    "start_phase: coexist\n";
-
-static void configuration_make(struct history *history)
-{
-    char text[4096];
-    struct conf_errors errors;
-    static const char *const acknowledge[] = {"durable", "primary", "all"};
-    bool is_small = history_chance(history, 1, 2);
-    (void)text_format(
-        text, sizeof text, configuration_format, is_small ? "16KiB" : "128KiB",
-        history_chance(history, 1, 2) ? "24MiB" : "17MiB", history_chance(history, 1, 2) ? "3s" : "15s",
-        history_chance(history, 2, 3) ? "1s" : "10s", history_chance(history, 1, 4) ? ", quota: 40MiB" : "",
-        history_chance(history, 1, 2) ? "1MiB" : "32MiB",
-        history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
-        history_chance(history, 1, 3) ? 3u : 1000u, 2 + (unsigned)history_below(history, 20),
-        1 + (unsigned)history_below(history, 4),
-        history_chance(history, 1, 2) ? ", idle: 30s, stall: 12s, release: 5s, max_pdu: 4KiB" : "",
-        1 + (unsigned)history_below(history, 6), history->plan.asked[0],
-        1 + (unsigned)history_below(history, 6), history->plan.asked[1],
-        acknowledge[history->plan.acknowledge],
-        history->plan.is_learned
-            ? "learned"
-            : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");
-    conf_errors_init(&errors);
-    enum result result =
-        configuration_parse("/sim/gateway.yaml", text, strlen(text), false, &history->configuration, &errors);
-    for (size_t i = 0; i < errors.count; i++)
-        history_fail(history, "%s", errors.item[i].text);
-    conf_errors_fini(&errors);
-    ensure(result == OK || history->failed);
-}
-
 // In some histories the day changes while the gateway runs, and with it the intermediate key.
 static void midnight_draw(struct history *history)
 {
@@ -505,7 +473,7 @@ static void setup(struct history *history)
     midnight_draw(history);
     configuration_make(history);
     history->machine = machine_new(history);
-    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
+    for (unsigned i = 0; i < history->plan.archives; i++)
         history->archives[i] = archive_sim_new(history, i);
     for (unsigned i = 0; i < history->plan.clients; i++)
         history->clients[i] = client_new(history, i);
@@ -516,7 +484,7 @@ static void teardown(struct history *history)
     machine_free(&history->machine);
     for (unsigned i = 0; i < HISTORY_CLIENTS_MAX; i++)
         client_free(&history->clients[i]);
-    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
+    for (unsigned i = 0; i < HISTORY_ARCHIVES_MAX; i++)
         archive_sim_free(&history->archives[i]);
     oracle_free(history);
     memory_network_free(&history->network);

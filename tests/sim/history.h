@@ -19,10 +19,10 @@
 #define HISTORY_ACKNOWLEDGE_WITHIN (25 * NSEC_PER_SEC) // of the route
 
 enum {
-    HISTORY_ARCHIVES = 2,
-    HISTORY_CLIENTS_MAX = 4,
+    HISTORY_ARCHIVES_MAX = 5,
+    HISTORY_CLIENTS_MAX = 32,
     HISTORY_WORKERS_MAX = 3,
-    HISTORY_EVENTS_MAX = 96,
+    HISTORY_EVENTS_MAX = 160,
     HISTORY_UID_MAX = 64,
 };
 
@@ -110,6 +110,10 @@ enum event_kind {
     EVENT_DISK_FULL,
     EVENT_DISK_ROOM,
     EVENT_WALL_JUMP,
+    EVENT_SLOW, // the machine's threads of one kind run late
+    EVENT_CUT,  // the next connection that is made is reset after so many bytes
+    EVENT_CLIENT_AWAY,
+    EVENT_CLIENT_BACK,
     EVENT_UNPARK, // an operator has all that is parked tried again
 };
 
@@ -117,6 +121,7 @@ enum archive_fault {
     ARCHIVE_WELL,
     ARCHIVE_DOWN,        // nobody listens
     ARCHIVE_BLACKHOLE,   // a partition: nothing arrives, nothing is reported
+    ARCHIVE_MUTE,        // one way of it: what the archive says does not arrive
     ARCHIVE_REFUSING,    // A-ASSOCIATE-RJ
     ARCHIVE_STATUS,      // a failure status for what comes
     ARCHIVE_HALFWAY,     // ends associations inside a data set, or after storing without an answer
@@ -127,6 +132,9 @@ enum archive_fault {
     ARCHIVE_PICKY, // refuses Explicit VR Little Endian
     ARCHIVE_FAULTS,
 };
+
+// Threads of the machine that are slow together.
+enum slow_kind { SLOW_DISK, SLOW_LEDGER, SLOW_WORKERS, SLOW_KINDS };
 
 enum crash_trigger {
     TRIGGER_STEPS,   // after so many turns of any loop
@@ -141,25 +149,27 @@ enum crash_trigger {
 struct event {
     uint64_t at;
     enum event_kind kind;
-    unsigned archive;
+    unsigned archive; // or client
     enum archive_fault fault;
     uint16_t status;
     enum crash_trigger trigger;
     bool is_power_cut;
     unsigned disk_fault; // enum fs_sim_fault, enum kv_sim_fault
     const char *path;
+    enum slow_kind slow;
     uint64_t number; // steps, changes, bytes, nanoseconds of a jump
 };
 
 struct plan {
     unsigned workers;
     unsigned clients;
+    unsigned archives;
     uint64_t active; // virtual time during which things go wrong
     uint64_t capacity;
-    unsigned fragment_max;              // bytes of a fragment of the clients at most
-    bool is_learned;                    // negotiation
-    unsigned asked[HISTORY_ARCHIVES];   // asynchronous operations window of the nodes
-    unsigned granted[HISTORY_ARCHIVES]; // and what the archives allow
+    unsigned fragment_max;                  // bytes of a fragment of the clients at most
+    bool is_learned;                        // negotiation
+    unsigned asked[HISTORY_ARCHIVES_MAX];   // asynchronous operations window of the nodes
+    unsigned granted[HISTORY_ARCHIVES_MAX]; // and what the archives allow
     enum configuration_acknowledge acknowledge;
     struct memory_path path;
     struct event events[HISTORY_EVENTS_MAX];
@@ -186,7 +196,7 @@ struct history {
     struct machine *machine;
     struct oracle *oracle;
     struct client *clients[HISTORY_CLIENTS_MAX];
-    struct archive_sim *archives[HISTORY_ARCHIVES];
+    struct archive_sim *archives[HISTORY_ARCHIVES_MAX];
     struct instance *instances;
     size_t instance_count;
     struct attempt *attempts;
@@ -201,8 +211,9 @@ struct history {
     uint64_t stores; // copies taken by archives
     bool is_healed;  // no more faults
     bool ledger_down;
-    uint64_t trouble;  // virtual time until which the disk may delay an outcome
-    uint64_t reclaims; // log event counts, as last seen
+    uint64_t slow[SLOW_KINDS]; // nanoseconds of a turn at most
+    uint64_t trouble;          // virtual time until which the disk may delay an outcome
+    uint64_t reclaims;         // log event counts, as last seen
     uint64_t deaths;
     uint64_t death_at;            // virtual time of the last one
     struct seal_segment_id *keys; // as seen after the last reclaim
@@ -240,6 +251,9 @@ uint64_t history_now(const struct history *history);
 uint32_t history_attempt_add(struct history *history, uint32_t instance, bool is_implicit, size_t length,
                              uint64_t hash);
 uint32_t history_copy_add(struct history *history, uint32_t attempt, unsigned archive, uint64_t after);
+
+// configuration.c: the gateway's, by the plan
+void configuration_make(struct history *history);
 
 // plan.c
 void plan_draw(struct history *history);

@@ -38,7 +38,7 @@ struct machine {
     struct ev_loop *worker_loops[HISTORY_WORKERS_MAX];
     struct ev_loop *disk_loops[HISTORY_WORKERS_MAX];
     struct door doors[HISTORY_WORKERS_MAX];
-    const struct net_dialer *dialers[HISTORY_ARCHIVES];
+    const struct net_dialer *dialers[HISTORY_ARCHIVES_MAX];
     struct gateway *gateway;
 };
 
@@ -71,6 +71,18 @@ static void loops_make(struct machine *machine)
     for (unsigned i = 0; i < machine->workers; i++) {
         machine->worker_loops[i] = sim_loop_new(world, "worker");
         machine->disk_loops[i] = sim_loop_new(world, "disk");
+    }
+}
+
+void machine_slow(struct machine *machine)
+{
+    const uint64_t *slow = machine->history->slow;
+    if (machine->main_loop == NULL)
+        return;
+    sim_loop_slow(machine->ledger_loop, slow[SLOW_LEDGER]);
+    for (unsigned i = 0; i < machine->workers; i++) {
+        sim_loop_slow(machine->worker_loops[i], slow[SLOW_WORKERS]);
+        sim_loop_slow(machine->disk_loops[i], slow[SLOW_DISK]);
     }
 }
 
@@ -149,7 +161,7 @@ static enum result stores_open(struct machine *machine)
 static enum result gateway_begin(struct machine *machine)
 {
     struct history *history = machine->history;
-    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++)
+    for (unsigned i = 0; i < history->plan.archives; i++)
         machine->dialers[i] = memory_network_dialer(history->network);
     struct platform platform = {.fs = machine->fs,
                                 .keyring = machine->keyring,
@@ -222,6 +234,7 @@ bool machine_start(struct machine *machine)
                            ? history->plan.workers
                            : 2 + (unsigned)history_below(history, HISTORY_WORKERS_MAX - 1);
     loops_make(machine);
+    machine_slow(machine);
     ensure(fs_sim_mount(history->disk, &machine->fs) == OK);
     master_rotate(machine);
     enum result result = stores_open(machine);
@@ -419,7 +432,7 @@ unsigned machine_unpark(struct machine *machine)
     if (!machine->is_running)
         return 0;
     for (unsigned i = 0; i < machine->workers; i++)
-        for (unsigned a = 0; a < HISTORY_ARCHIVES; a++) {
+        for (unsigned a = 0; a < machine->history->plan.archives; a++) {
             struct list *parked = &machine->gateway->workers[i]->archives[a].parked;
             backlog_all_wake(machine->gateway->workers[i]);
             for (size_t left = parked->count; left > 0; left--, count++) {

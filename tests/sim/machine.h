@@ -23,6 +23,9 @@ void machine_stop(struct machine *machine);
 bool machine_is_stopped(const struct machine *machine);
 void machine_stop_end(struct machine *machine);
 
+// What history->slow says is so from now on, in later lives too.
+void machine_slow(struct machine *machine);
+
 unsigned machine_life(const struct machine *machine); // counted by the simulator, from 1
 // Where a client connects; a place that nobody listens at while the gateway is down.
 void machine_address(const struct machine *machine, struct net_address *address);

@@ -386,6 +386,12 @@ void peer_stall(struct peer *peer, bool on)
         memory_transport_stall(peer->transport, on);
 }
 
+void peer_stall_far(struct peer *peer, bool on)
+{
+    if (peer->transport != NULL)
+        memory_transport_stall_far(peer->transport, on);
+}
+
 bool peer_is_open(const struct peer *peer)
 {
     return !peer->is_over && !peer->must_close && ul_association_can_send(&peer->ul);

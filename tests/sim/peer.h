@@ -37,7 +37,8 @@ void peer_release(struct peer *peer);
 void peer_abort(struct peer *peer); // A-ABORT
 void peer_reset(struct peer *peer); // the connection is just gone
 void peer_reading(struct peer *peer, bool on);
-void peer_stall(struct peer *peer, bool on); // a broken cable
+void peer_stall(struct peer *peer, bool on);     // a broken cable: nothing arrives here
+void peer_stall_far(struct peer *peer, bool on); // nothing arrives there
 
 bool peer_is_open(const struct peer *peer);
 bool peer_has_room(const struct peer *peer);

@@ -122,6 +122,34 @@ static void ledger_trouble_draw(struct history *history)
     }
 }
 
+// Threads of the machine that run late: slow disks, a slow ledger, a crowded processor.
+static void slowness_draw(struct history *history)
+{
+    static const uint64_t most[SLOW_KINDS] = {
+        [SLOW_DISK] = 100 * NSEC_PER_MS, [SLOW_LEDGER] = 300 * NSEC_PER_MS, [SLOW_WORKERS] = 2 * NSEC_PER_MS};
+    uint64_t at = some_time(history);
+    enum slow_kind kind = (enum slow_kind)history_below(history, SLOW_KINDS);
+    struct event *event = event_add(&history->plan, EVENT_SLOW, at);
+    event->slow = kind;
+    event->number = 1 + history_below(history, most[kind]);
+    event_add(&history->plan, EVENT_SLOW, at + history_below(history, history->plan.active / 2))->slow = kind;
+}
+
+static void network_trouble_draw(struct history *history)
+{
+    struct plan *plan = &history->plan;
+    while (history_chance(history, 1, 2) && plan->event_count + 2 < HISTORY_EVENTS_MAX)
+        event_add(plan, EVENT_CUT, some_time(history))->number = 1 + history_below(history, 40000);
+    if (history_chance(history, 1, 4)) {
+        uint64_t at = some_time(history);
+        struct event *event = event_add(plan, EVENT_CLIENT_AWAY, at);
+        event->archive = (unsigned)history_below(history, plan->clients);
+        event->number = 1 + history_below(history, 3); // towards the gateway, from it, both
+        unsigned client = event->archive;
+        event_add(plan, EVENT_CLIENT_BACK, at + history_below(history, plan->active / 2))->archive = client;
+    }
+}
+
 static void trouble_draw(struct history *history)
 {
     struct plan *plan = &history->plan;
@@ -130,9 +158,13 @@ static void trouble_draw(struct history *history)
     if (history_chance(history, 1, 4))
         disk_full_draw(history);
     ledger_trouble_draw(history);
+    network_trouble_draw(history);
+    if (history_chance(history, 1, 3))
+        slowness_draw(history);
     if (history_chance(history, 1, 4)) {
         struct event *event = event_add(plan, EVENT_WALL_JUMP, some_time(history));
-        event->number = history_below(history, 48 * 3600) * NSEC_PER_SEC;
+        bool is_long = history_chance(history, 1, 3); // years
+        event->number = history_below(history, is_long ? 20 * 365 * 86400 : 48 * 3600) * NSEC_PER_SEC;
     }
     if (history_chance(history, 1, 4))
         event_add(plan, EVENT_STOP, some_time(history));
@@ -182,17 +214,29 @@ static void path_draw(struct history *history)
     path->segment_max = segments[history_below(history, 4)];
     if (history_chance(history, 1, 6))
         path->read_max = 500 + (size_t)history_below(history, 4000);
+    if (history_chance(history, 1, 3))
+        path->turn_jitter = 1 + history_below(history, 20000);
     if (history_chance(history, 1, 4))
         path->rate = 2 * MIB + history_below(history, 50 * MIB);
 }
 
 static void windows_draw(struct history *history)
 {
-    for (unsigned i = 0; i < HISTORY_ARCHIVES; i++) {
+    for (unsigned i = 0; i < history->plan.archives; i++) {
         history->plan.asked[i] = history_chance(history, 1, 2) ? 1 : 2 + (unsigned)history_below(history, 15);
         history->plan.granted[i] =
             history_chance(history, 1, 4) ? 1 : 2 + (unsigned)history_below(history, 15);
     }
+}
+
+// Mostly two archives and a few clients; sometimes one archive or up to five, sometimes a crowd of clients.
+static void crowd_draw(struct history *history)
+{
+    static const unsigned archives[] = {1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 4, 5, 1};
+    struct plan *plan = &history->plan;
+    plan->archives = archives[history_below(history, sizeof archives / sizeof archives[0])];
+    bool is_crowd = history_chance(history, 1, 10);
+    plan->clients = 2 + (unsigned)history_below(history, is_crowd ? HISTORY_CLIENTS_MAX - 1 : 3);
 }
 
 void plan_draw(struct history *history)
@@ -200,7 +244,7 @@ void plan_draw(struct history *history)
     static const unsigned fragments[] = {1000, 4096, 16384, 65536};
     struct plan *plan = &history->plan;
     plan->workers = 2 + (history_chance(history, 1, 3) ? 1 : 0);
-    plan->clients = 2 + (unsigned)history_below(history, HISTORY_CLIENTS_MAX - 1);
+    crowd_draw(history);
     plan->active = (20 + history_below(history, 40)) * NSEC_PER_SEC;
     plan->capacity = 256 * MIB;
     plan->fragment_max = fragments[history_below(history, 4)];
@@ -211,9 +255,10 @@ void plan_draw(struct history *history)
     path_draw(history);
     windows_draw(history);
     instances_draw(history);
-    unsigned first = (unsigned)history_below(history, HISTORY_ARCHIVES);
+    unsigned first = (unsigned)history_below(history, plan->archives);
     archive_faults_draw(history, first, 1 + (unsigned)history_below(history, 3));
-    archive_faults_draw(history, 1 - first, (unsigned)history_below(history, 3));
+    for (unsigned i = 1; i < plan->archives; i++)
+        archive_faults_draw(history, (first + i) % plan->archives, (unsigned)history_below(history, 3));
     for (uint64_t crashes = 1 + history_below(history, 3); crashes > 0; crashes--)
         crash_draw(history, some_time(history));
     trouble_draw(history);

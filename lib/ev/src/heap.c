@@ -43,14 +43,19 @@ static void sift_down(struct ev_loop *loop, size_t at, struct ev_timer *timer)
     place(loop, at, timer);
 }
 
+// Grows while half of it is still free: one allocation that fails is made good by a later one. Only when none
+// succeeds for as many timers again is this the end: without them no deadline would hold.
 static void make_room(struct ev_loop *loop)
 {
-    if (loop->heap_count < loop->heap_capacity)
+    if (loop->heap_count < loop->heap_capacity / 2)
         return;
     size_t capacity = loop->heap_capacity == 0 ? 64 : 2 * loop->heap_capacity;
     ensure(capacity <= UINT32_MAX / 2);
     struct ev_timer **heap = realloc(loop->heap, capacity * sizeof *heap);
-    ensure(heap != NULL); // a few KiB for timers: without them no deadline would hold
+    if (heap == NULL) {
+        ensure(loop->heap_count < loop->heap_capacity);
+        return;
+    }
     loop->heap = heap;
     loop->heap_capacity = capacity;
 }

@@ -188,6 +188,11 @@ enum result ev_real_new(const char *name, struct ev_loop **loop)
                      real) != 0 ||
         event_add(&real->notified, NULL) != 0)
         goto fail;
+    // Its first use makes libevent's room for it: no later one can fail.
+    struct timeval later = {.tv_sec = 3600};
+    if (event_add(&real->deadline, &later) != 0)
+        goto fail;
+    event_del(&real->deadline);
     ev_loop_setup(&real->loop, &real_backend, name);
     real_clock_update(&real->loop);
     *loop = &real->loop;

@@ -25,6 +25,7 @@ struct sim_loop {
     struct sim_world *world;
     uint64_t index;
     uint64_t wake_at; // UINT64_MAX: no wake
+    uint64_t busy_most, busy_until;
     uint64_t random;
     struct list hooks;
 };
@@ -173,6 +174,14 @@ void sim_loop_kill(struct ev_loop *loop)
     }
 }
 
+void sim_loop_slow(struct ev_loop *loop, uint64_t most)
+{
+    struct sim_loop *sim = sim_of(loop);
+    sim->busy_most = most;
+    if (most == 0)
+        sim->busy_until = 0;
+}
+
 void sim_loop_on_kill(struct sim_kill_hook *hook, struct ev_loop *loop, ev_callback_fn *callback, void *arg)
 {
     *hook = (struct sim_kill_hook){.loop = loop, .callback = callback, .arg = arg};
@@ -194,7 +203,8 @@ static uint64_t ready_at(const struct sim_loop *sim)
     if (sim->loop.dead)
         return UINT64_MAX;
     uint64_t next = ev_loop_next(&sim->loop);
-    return next < sim->wake_at ? next : sim->wake_at;
+    uint64_t ready = next < sim->wake_at ? next : sim->wake_at;
+    return ready > sim->busy_until ? ready : sim->busy_until;
 }
 
 static uint64_t earliest(const struct sim_world *world)
@@ -236,6 +246,8 @@ bool sim_world_step(struct sim_world *world)
     if (with_wakes)
         sim->wake_at = UINT64_MAX;
     ev_loop_dispatch(&sim->loop, with_wakes);
+    if (sim->busy_most > 0)
+        sim->busy_until = world->now + sim_random_below(world, sim->busy_most);
     world->now += sim_random_below(world, TURN_COST_MAX);
     return true;
 }

@@ -104,8 +104,13 @@ static unsigned ready_events(const struct memory_end *end)
 
 static void tell_when_ready(struct memory_end *end)
 {
-    if (end->transport.state == TRANSPORT_IS_OPEN && ready_events(end) != 0)
+    if (end->transport.state != TRANSPORT_IS_OPEN || ready_events(end) == 0)
+        return;
+    uint64_t jitter = end->incoming.path.turn_jitter;
+    if (jitter == 0)
         ev_task_defer(&end->ready);
+    else if (!ev_timer_is_armed(&end->ready_later))
+        ev_timer_start(&end->ready_later, sim_random_below(end->world, jitter));
 }
 
 static void on_ready_task(void *arg)
@@ -272,6 +277,7 @@ static void memory_close(struct transport *transport, bool orderly)
     ev_timer_fini(&end->room);
     ev_timer_fini(&end->opening);
     ev_task_fini(&end->ready);
+    ev_timer_fini(&end->ready_later);
     sim_kill_hook_fini(&end->killed);
     clear_stream(&end->incoming);
     if (end->known_as != NULL)
@@ -317,6 +323,7 @@ struct memory_end *memory_end_new(struct ev_loop *loop, const struct memory_path
     ev_timer_init(&end->room, loop, on_room, end);
     ev_timer_init(&end->opening, loop, on_opening, end);
     ev_task_init(&end->ready, loop, on_ready_task, end);
+    ev_timer_init(&end->ready_later, loop, on_ready_task, end);
     sim_loop_on_kill(&end->killed, loop, on_killed, end);
     return end;
 }
@@ -380,6 +387,13 @@ void memory_transport_stall(struct transport *transport, bool stalled)
         return;
     end->stalled = stalled;
     wait_for_first(end);
+}
+
+void memory_transport_stall_far(struct transport *transport, bool stalled)
+{
+    struct memory_end *end = memory_end_of(transport);
+    if (transport->state != TRANSPORT_IS_CLOSED && end->other != NULL)
+        memory_transport_stall(&end->other->transport, stalled);
 }
 
 void memory_transport_set_peer(struct transport *transport, const struct transport_peer *peer)

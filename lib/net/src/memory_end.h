@@ -30,9 +30,10 @@ struct memory_end {
     struct memory_end **known_as; // nulled when this end is closed; NULL: nobody asks
     uint64_t *cuts;               // counts those by path.cut_after; NULL: nobody asks
     struct memory_stream incoming;
-    struct ev_timer arrival; // of the next segment
-    struct ev_timer room;    // when the news of room at the far end arrives
-    struct ev_task ready;    // tells the owner: level-triggered
+    struct ev_timer arrival;     // of the next segment
+    struct ev_timer room;        // when the news of room at the far end arrives
+    struct ev_task ready;        // tells the owner: level-triggered
+    struct ev_timer ready_later; // the same after path.turn_jitter
     struct ev_timer opening;
     struct sim_kill_hook killed;
 };

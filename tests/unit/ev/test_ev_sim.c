@@ -169,13 +169,45 @@ static void test_wall_clock_jumps(void **state)
     sim_world_free(&world);
 }
 
+static void count(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+// A slow loop runs late and finds several timers due in one turn.
+static void test_a_slow_loop_runs_late(void **state)
+{
+    (void)state;
+    struct sim_world *world = sim_world_new(3);
+    struct ev_loop *loop = sim_loop_new(world, "slow");
+    struct ev_timer timers[20];
+    unsigned runs = 0, most = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        ev_timer_init(&timers[i], loop, count, &runs);
+        ev_timer_start(&timers[i], i * NSEC_PER_MS);
+    }
+    sim_loop_slow(loop, 10 * NSEC_PER_MS);
+    for (unsigned before = runs; sim_world_step(world); before = runs)
+        most = runs - before > most ? runs - before : most;
+    assert_int_equal(runs, 20);
+    assert_true(most > 2);
+    sim_loop_slow(loop, 0);
+    uint64_t now = sim_world_now(world);
+    ev_timer_start(&timers[0], 5);
+    assert_true(sim_world_step(world));
+    assert_in_range(sim_world_now(world), now + 5, now + 100 * 1000);
+    for (unsigned i = 0; i < 20; i++)
+        ev_timer_fini(&timers[i]);
+    ev_loop_free(&loop);
+    sim_world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_seed_is_a_history),
-        cmocka_unit_test(test_kill_forgets_everything),
-        cmocka_unit_test(test_kill_inside_a_callback),
-        cmocka_unit_test(test_wall_clock_jumps),
+        cmocka_unit_test(test_a_seed_is_a_history),    cmocka_unit_test(test_kill_forgets_everything),
+        cmocka_unit_test(test_kill_inside_a_callback), cmocka_unit_test(test_wall_clock_jumps),
+        cmocka_unit_test(test_a_slow_loop_runs_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

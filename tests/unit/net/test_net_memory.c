@@ -240,6 +240,37 @@ static void test_stall(void **state)
     finish();
 }
 
+// One way only, told at the other end; readiness in any order changes nothing.
+static void test_stall_far(void **state)
+{
+    (void)state;
+    begin(4);
+    struct memory_path path = {.turn_jitter = 20000};
+    join(&path);
+    memory_transport_stall_far(parties[0].transport, true);
+    sim_world_run_until(world, NULL, NULL, sim_world_now(world) + 10 * NSEC_PER_SEC);
+    assert_int_equal(parties[1].received, 0);
+    assert_int_equal(parties[0].received, TOTAL);
+    memory_transport_stall_far(parties[0].transport, false);
+    assert_true(sim_world_run_until(world, both_ended, NULL, sim_world_now(world) + 10 * NSEC_PER_SEC));
+    finish();
+}
+
+static void test_cut_at_a_byte(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1; at < 3000; at += 37) {
+        begin(at);
+        struct memory_path path = {.latency = NSEC_PER_MS, .segment_max = 500, .cut_after = at};
+        join(&path);
+        sim_world_run_until(world, NULL, NULL, sim_world_now(world) + 10 * NSEC_PER_SEC);
+        assert_true(parties[0].failed && parties[1].failed);
+        assert_true(parties[0].received == at || parties[1].received == at); // the first one ends both
+        assert_true(parties[0].received <= at && parties[1].received <= at);
+        finish();
+    }
+}
+
 static void test_free_in_the_middle(void **state)
 {
     (void)state;
@@ -325,10 +356,16 @@ static void test_network(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_byte_in_order),     cmocka_unit_test(test_rate_and_latency),
-        cmocka_unit_test(test_peer_that_stops_reading), cmocka_unit_test(test_cut_at_any_moment),
-        cmocka_unit_test(test_crash_of_one_side),       cmocka_unit_test(test_stall),
-        cmocka_unit_test(test_free_in_the_middle),      cmocka_unit_test(test_network),
+        cmocka_unit_test(test_every_byte_in_order),
+        cmocka_unit_test(test_rate_and_latency),
+        cmocka_unit_test(test_peer_that_stops_reading),
+        cmocka_unit_test(test_cut_at_any_moment),
+        cmocka_unit_test(test_crash_of_one_side),
+        cmocka_unit_test(test_stall),
+        cmocka_unit_test(test_stall_far),
+        cmocka_unit_test(test_cut_at_a_byte),
+        cmocka_unit_test(test_free_in_the_middle),
+        cmocka_unit_test(test_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

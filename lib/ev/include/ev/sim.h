@@ -20,6 +20,9 @@ struct ev_loop *sim_loop_new(struct sim_world *world, const char *name);
 // registered with sim_loop_on_kill() are told. The loop stays valid (dead) for taking down. May be called
 // inside any callback.
 void sim_loop_kill(struct ev_loop *loop);
+// From now on each turn keeps the loop busy for up to `most` nanoseconds more (drawn; 0 ends it), as a slow
+// device or a crowded processor does: it runs late, and finds several things due at once.
+void sim_loop_slow(struct ev_loop *loop, uint64_t most);
 // Tells other loops' objects (the far end of a connection) of the crash. Runs in registration order, as part
 // of the kill.
 struct sim_kill_hook {

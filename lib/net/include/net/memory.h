@@ -17,7 +17,8 @@ struct memory_path {
     size_t buffer;           // bytes in flight and unread together, 0: 64 KiB; then writes answer AGAIN
     size_t segment_max;      // segments of 1..segment_max bytes, drawn; 0: as written
     size_t read_max;         // a read gives 1..read_max bytes, drawn (1: single bytes); 0: all there is
-    uint64_t cut_after;      // the connection is cut when so many bytes have been read at its end; 0: never
+    uint64_t turn_jitter; // readiness is told up to this much later, drawn: in no order between connections
+    uint64_t cut_after;   // the connection is cut when so many bytes have been read at its end; 0: never
 };
 
 // Two ends, each on its loop, both OPEN in their next turn. forward: a to b. paths may be NULL.
@@ -27,6 +28,8 @@ void memory_pair_new(struct ev_loop *loop_a, struct ev_loop *loop_b, const struc
 void memory_transport_cut(struct transport *transport);
 // Stops (true) or resumes delivery to this end, as a broken cable does: nothing arrives, nothing is reported.
 void memory_transport_stall(struct transport *transport, bool stalled);
+// The same for the other end: what this one says does not arrive.
+void memory_transport_stall_far(struct transport *transport, bool stalled);
 // Sets the identity that the owner of `transport` sees (as if TLS had verified it).
 void memory_transport_set_peer(struct transport *transport, const struct transport_peer *peer);
 
