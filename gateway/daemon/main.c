@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -389,8 +390,12 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     }
     conf_errors_fini(&errors);
+    // What libcrypto could not make for want of memory it would use all the same.
+    bool has_crypto = OSSL_LIB_CTX_get0_global_default() != NULL;
     reload_log_configure(&process.configuration->gateway);
-    enum result result = run(&process);
+    enum result result = has_crypto ? run(&process) : ERR_NOMEM;
     process_close(&process);
+    if (result == ERR_NOMEM)
+        fprintf(stderr, "dicomgated: out of memory at the start\n");
     return result == OK ? EXIT_SUCCESS : result == ERR_NOMEM ? EXIT_INTERNAL : EXIT_CONFIGURATION;
 }

@@ -272,9 +272,11 @@ void delivery_failed(struct delivery *delivery, const struct delivery_answer *an
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
     note(delivery, &outcome);
-    delivery->is_resent = false;
     if (delivery->is_urgent)
         (void)awaited_refused(delivery, &word);
+    // For the one that was refused to its client it counts what was sent before this answer.
+    if (!delivery->is_refused)
+        delivery->is_resent = false;
 }
 
 void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person)

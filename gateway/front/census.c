@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+// Out of memory is no reason to end the process: the entry then stays outside the table.
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 struct address_key {
@@ -80,6 +82,10 @@ static struct address_count *entry_of(struct census *census, const struct net_ad
         return NULL;
     entry->key = key;
     HASH_ADD(hh, census->addresses, key, sizeof entry->key, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return NULL;
+    }
     return entry;
 }
 

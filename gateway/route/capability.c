@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+// Out of memory is no reason to end the process: the entry then stays outside the table.
+#define HASH_NONFATAL_OOM 1
 // A peer chooses the keys, but the table is bounded and an entry needs an answer of our own archive.
 #include <uthash.h>
 
@@ -81,6 +83,10 @@ static struct entry *entry_make(struct capability_cache *cache, const struct ent
     entry->key = *key;
     entry->result = UINT8_MAX;
     HASH_ADD(hh, cache->entries, key, sizeof entry->key, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return NULL;
+    }
     return entry;
 }
 

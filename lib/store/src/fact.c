@@ -4,8 +4,11 @@
 #include "store/fact.h"
 #include "base/check.h"
 #include "fact_internal.h"
-#include <openssl/evp.h>
 #include <stdlib.h>
+
+// The older interface: the only one that allocates nothing, so that making a key can not fail.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 bool delivery_state_settles(enum delivery_state state)
 {
@@ -133,9 +136,10 @@ uint64_t fact_key_get(struct slice key)
 
 void fact_uid_hash(struct slice uid, uint8_t hash[FACT_SOP_HASH_SIZE])
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX context;
     struct slice trimmed = slice_trimmed(uid);
-    ensure(EVP_Digest(trimmed.data, trimmed.length, digest, &length, EVP_sha256(), NULL) == 1);
+    ensure(SHA256_Init(&context) == 1 && SHA256_Update(&context, trimmed.data, trimmed.length) == 1 &&
+           SHA256_Final(digest, &context) == 1);
     memcpy(hash, digest, FACT_SOP_HASH_SIZE);
 }

@@ -39,11 +39,13 @@ static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment, u
         rows->rows[index].bytes += bytes;
         return;
     }
-    if (rows->count == rows->capacity) {
+    if (rows->count >= rows->capacity / 2) { // early: one allocation that fails is made good by a later one
+        size_t capacity = rows->capacity * 2 + 16;
+        struct live_row *more = realloc(rows->rows, capacity * sizeof *more);
         // Without this memory a segment in use could be taken away: better to stop and recover.
-        rows->capacity = rows->capacity * 2 + 16;
-        rows->rows = realloc(rows->rows, rows->capacity * sizeof *rows->rows);
-        ensure(rows->rows != NULL);
+        ensure(more != NULL || rows->count < rows->capacity);
+        rows->capacity = more != NULL ? capacity : rows->capacity;
+        rows->rows = more != NULL ? more : rows->rows;
     }
     memmove(rows->rows + index + 1, rows->rows + index, (rows->count - index) * sizeof *rows->rows);
     rows->rows[index] = (struct live_row){stream, segment, 1, bytes};

@@ -155,6 +155,27 @@ static void test_failure_is_relayed(void **state)
     assert_int_equal(rig->gateway->recovery.owed, 0);
 }
 
+// The archive had taken the whole data set before, without an answer: its later refusal does not prove that
+// it does not have the instance.
+static void test_refused_after_an_unanswered_try(void **state)
+{
+    (void)state;
+    first.manner = PACS_ABORTS;
+    send_one();
+    rig_run(rig, NSEC_PER_SEC);
+    assert_true(first.complete > 0);
+    first.manner = PACS_ANSWERS;
+    first.status = 0xC123;
+    is_told(0xC123, "");
+    client_close(&client);
+    rig_run(rig, 3600 * NSEC_PER_SEC);
+    nothing_is_owed();
+    struct ledger_fact fact = fact_get();
+    assert_int_equal(fact.state, FACT_SETTLED); // not dropped: it is a finding
+    assert_string_equal(fact.deliveries[0].remark, "refused to the client; the archive may have it");
+    fact_fini(&fact);
+}
+
 // No client waits longer than its route says; what the archive did with the instance is then not known.
 static void test_deadline(void **state)
 {
@@ -329,6 +350,7 @@ int main(void)
         PRIMARY(test_primary_says_yes),
         PRIMARY(test_warning_is_relayed),
         PRIMARY(test_failure_is_relayed),
+        PRIMARY(test_refused_after_an_unanswered_try),
         PRIMARY(test_deadline),
         PRIMARY(test_archive_is_off),
         PRIMARY(test_archive_comes_back),
