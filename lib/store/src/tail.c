@@ -185,6 +185,16 @@ static enum result unfinished_drop(struct ledger_writer *writer, uint64_t receip
     return OK;
 }
 
+// Each holds its first segment. Nearly always there are none or a few, and the open index may be long.
+static size_t unfinished_count(const struct ledger_writer *writer)
+{
+    const struct live_rows *rows = &writer->live.unfinished;
+    size_t count = 0;
+    for (size_t i = 0; i < rows->count; i++)
+        count += rows->rows[i].count;
+    return count;
+}
+
 enum result ledger_forget_unfinished(struct ledger_writer *writer, size_t *count)
 {
     MAGIC_CHECK(writer, LEDGER_WRITER_MAGIC);
@@ -193,19 +203,21 @@ enum result ledger_forget_unfinished(struct ledger_writer *writer, size_t *count
     size_t found = 0;
     size_t all = 0;
     enum result result = ledger_commit(writer);
-    do {
+    const size_t expected = unfinished_count(writer);
+    while (result == OK && all < expected) {
         size_t most = writer->limit < SEGMENTS_STEP ? writer->limit : SEGMENTS_STEP;
-        if (result == OK)
-            result = unfinished_find(writer, after, receipts, most, &found);
+        result = unfinished_find(writer, after, receipts, most, &found);
+        if (result == OK && found == 0)
+            break;
         for (size_t i = 0; result == OK && i < found; i++)
             result = unfinished_drop(writer, receipts[i]);
         if (result == OK)
             result = ledger_commit(writer);
-        if (result != OK)
-            return result;
         after = found > 0 ? receipts[found - 1] : after;
         all += found;
-    } while (found > 0);
+    }
+    if (result != OK)
+        return result;
     if (all > 0)
         log_event(STORE_UNFINISHED_DROPPED, log_number(all));
     if (count != NULL)
