@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
+#include "daemon/actions_removed.h"
 #include "forward/archive.h"
 #include "store/ledger_reader.h"
 #include <stdlib.h>
@@ -334,6 +335,11 @@ void actions_queue_change(void *arg, enum admin_queue_change change, const struc
 {
     struct actions *actions = arg;
     size_t archive = 0;
+    uint32_t removed;
+    if (change == ADMIN_DROP && removed_id_parse(actions, selection->archive, &removed)) {
+        removed_drop(actions, removed, selection, reply);
+        return;
+    }
     if (selection->archive != NULL && actions_node_find(actions, selection->archive, &archive) == NULL) {
         admin_reply_fail(reply, ADMIN_NOT_FOUND, "there is no archive \"%.60s\"", selection->archive);
         return;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
+#include "daemon/actions_removed.h"
 #include "forward/archive.h"
 #include "store/ledger_reader.h"
 #include <stdlib.h>
@@ -402,6 +403,11 @@ void actions_queue_list(void *arg, const struct admin_filter *filter, struct adm
 {
     struct actions *actions = arg;
     size_t archive = 0;
+    uint32_t removed;
+    if (removed_id_parse(actions, filter->archive, &removed)) {
+        removed_list(actions, removed, filter, reply);
+        return;
+    }
     if (filter->archive != NULL && actions_node_find(actions, filter->archive, &archive) == NULL) {
         admin_reply_fail(reply, ADMIN_NOT_FOUND, "there is no archive \"%.60s\"", filter->archive);
         return;

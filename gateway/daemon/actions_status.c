@@ -263,13 +263,14 @@ static json_t *receipts_json(const struct gateway *gateway, const struct worker_
         parked += sum->archives[i].parked;
         answered += sum->archives[i].answered;
     }
-    uint64_t known = totals->acknowledged + gateway->recovery.owed;
-    set_number(object, "accepted", totals->acknowledged);
+    uint64_t known = totals->acknowledged + gateway->recovery.queued;
+    set_number(object, "accepted", gateway->recovery.received + totals->acknowledged);
     set_number(object, "owed", owed);
     set_number(object, "parked", parked);
     set_number(object, "answered", answered);
     // Between an instance's admission and its count, one may be missing.
-    set_number(object, "settled", known > sum->unsettled ? known - sum->unsettled : 0);
+    set_number(object, "settled",
+               gateway->recovery.settled + (known > sum->unsettled ? known - sum->unsettled : 0));
     return object;
 }
 
@@ -379,9 +380,13 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
                   "%zu journal records that were durable are damaged: see `dicomgate queue quarantine`",
                   damaged);
     for (size_t i = 0; i < gateway->recovery.removed_count; i++)
-        alarm_add(alarms, "node %u is not in the configuration any more, but has not settled %llu receipts",
-                  (unsigned)gateway->recovery.removed[i].id,
-                  (unsigned long long)gateway->recovery.removed[i].receipts);
+        if (gateway->recovery.removed[i].receipts > 0)
+            alarm_add(alarms,
+                      "node %u is not in the configuration any more, but has not settled %llu receipts: see "
+                      "`dicomgate queue list --archive %u`, `queue drop --all --archive %u`",
+                      (unsigned)gateway->recovery.removed[i].id,
+                      (unsigned long long)gateway->recovery.removed[i].receipts,
+                      (unsigned)gateway->recovery.removed[i].id, (unsigned)gateway->recovery.removed[i].id);
     if (atomic_load(&gateway->ledger_is_stuck))
         alarm_add(
             alarms,

@@ -109,6 +109,8 @@ struct gateway {
     void *on_stopped_arg;
     struct journal_recovery_figures {
         uint64_t torn, corrupt, dropped, unfinished, owed;
+        uint64_t received, settled; // receipts of all earlier lives, as the ledger counts them
+        uint64_t queued;            // of those owed the ones that a worker has
         // Receipts not settled by nodes that are not in the configuration any more; the first such nodes.
         struct removed_node {
             uint16_t id;

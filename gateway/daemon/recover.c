@@ -12,6 +12,7 @@
 #include "forward/archive.h"
 #include "forward/receipt.h"
 #include "journal/recovery.h"
+#include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
 
@@ -100,6 +101,21 @@ static enum result restore_one(void *arg, const struct open_entry *entry)
     return receipt_restore(gateway->workers[index], entry);
 }
 
+// What status counts goes on where earlier lives stood.
+static enum result totals_note(struct gateway *gateway)
+{
+    struct ledger_stats stats;
+    enum result result = ledger_stats_get(gateway->platform.ledger, &stats);
+    if (result != OK)
+        return result;
+    gateway->recovery.received = stats.totals.received;
+    gateway->recovery.settled = stats.totals.settled;
+    ledger_stats_fini(&stats);
+    for (unsigned i = 0; i < gateway->platform.workers; i++)
+        gateway->recovery.queued += worker_unsettled(gateway->workers[i]);
+    return OK;
+}
+
 static enum result life_begin(struct gateway *gateway)
 {
     struct record_epoch start = {.kind = RECORD_START,
@@ -136,6 +152,9 @@ enum result gateway_recover(struct gateway *gateway)
     result = open_index_each(gateway->platform.ledger, restore_one, gateway);
     if (result != OK)
         return failed(gateway, "owed receipts", result);
+    result = totals_note(gateway);
+    if (result != OK)
+        return failed(gateway, "counters", result);
     removed_tell(gateway);
     result = life_begin(gateway);
     if (result != OK)

@@ -36,26 +36,45 @@ static enum result entry_visit(const struct ledger_fact *fact, open_index_visit 
     return visit(argument, &entry);
 }
 
-enum result open_index_each(struct kv_env *env, open_index_visit *visit, void *argument)
+static enum result entries_visit(struct kv_cursor *cursor, size_t most, open_index_visit *visit,
+                                 void *argument)
 {
-    struct kv_transaction transaction;
-    struct kv_cursor cursor = {0};
-    enum result result = kv_begin(env, KV_READ, &transaction);
-    if (result == OK)
-        result = kv_cursor_init(&cursor, &transaction, LEDGER_OPEN);
-    if (result == OK)
-        result = kv_cursor_first(&cursor);
-    while (result == OK) {
+    enum result result = OK;
+    for (; result == OK && most > 0; most--) {
         struct ledger_fact fact;
         fact_init(&fact);
-        result = fact_decode(fact_key_get(cursor.key), cursor.value, FACT_HEAD, &fact);
+        result = fact_decode(fact_key_get(cursor->key), cursor->value, FACT_HEAD, &fact);
         if (result == OK && fact.state == FACT_DURABLE)
             result = entry_visit(&fact, visit, argument);
         fact_fini(&fact);
         if (result == OK)
-            result = kv_cursor_next(&cursor);
+            result = kv_cursor_next(cursor);
     }
+    return result;
+}
+
+enum result open_index_some(struct kv_env *env, uint64_t after, size_t most, open_index_visit *visit,
+                            void *argument, bool *is_last)
+{
+    struct kv_transaction transaction;
+    struct kv_cursor cursor = {0};
+    uint8_t key[FACT_KEY_SIZE];
+    fact_key_put(key, after + 1);
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = kv_cursor_init(&cursor, &transaction, LEDGER_OPEN);
+    if (result == OK)
+        result = kv_cursor_seek(&cursor, slice_of(key, sizeof key));
+    if (result == OK)
+        result = entries_visit(&cursor, most, visit, argument);
     kv_cursor_fini(&cursor);
     kv_abort(&transaction);
+    *is_last = result == ERR_MISSING;
     return result == ERR_MISSING ? OK : result;
+}
+
+enum result open_index_each(struct kv_env *env, open_index_visit *visit, void *argument)
+{
+    bool is_last;
+    return open_index_some(env, 0, SIZE_MAX, visit, argument, &is_last);
 }

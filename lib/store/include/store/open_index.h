@@ -39,3 +39,8 @@ typedef enum result open_index_visit(void *argument, const struct open_entry *en
 // what `visit` returns if not OK; `visit` must not use the environment. ERR_FORMAT: an entry can not be read;
 // ERR_IO, ERR_NOMEM.
 MUST_USE enum result open_index_each(struct kv_env *env, open_index_visit *visit, void *argument);
+
+// At most `most` of them above a receipt number, for those who must not read for long. `is_last`: there are
+// no more.
+MUST_USE enum result open_index_some(struct kv_env *env, uint64_t after, size_t most, open_index_visit *visit,
+                                     void *argument, bool *is_last);
