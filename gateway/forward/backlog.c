@@ -260,8 +260,8 @@ static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
 {
     struct asleep_row rows[ROWS_MAX];
     size_t count = 1;
-    struct receipt_origin origin = {receipt->number, receipt->order, receipt->closed_at,
-                                    receipt->open,   receipt->close, NULL};
+    struct receipt_origin origin = {
+        receipt->number, receipt->order, receipt->closed_at, receipt->open, receipt->close, NULL, NULL};
     if (!row_begin(&origin, &rows[0]))
         return false;
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
@@ -592,8 +592,8 @@ void backlog_fini(struct backlog *backlog)
 static bool entry_row(struct backlog *backlog, const struct open_entry *entry, struct asleep_row *rows,
                       size_t *count)
 {
-    struct receipt_origin origin = {entry->receipt, entry->order, entry->closed_at,
-                                    entry->open,    entry->close, NULL};
+    struct receipt_origin origin = {entry->receipt, entry->order, entry->closed_at, entry->open, entry->close,
+                                    NULL,           NULL};
     *count = 1;
     if (!row_begin(&origin, &rows[0]))
         return false;

@@ -335,11 +335,18 @@ void delivery_settle(struct delivery *delivery, enum record_settle_remark remark
 
 // ---- life ----
 
+struct receipt *receipt_reserve(size_t archives)
+{
+    return calloc(1, sizeof(struct receipt) + archives * sizeof(struct delivery));
+}
+
 struct receipt *receipt_make(struct worker *worker, const struct receipt_origin *origin, size_t deliveries)
 {
-    struct receipt *receipt = calloc(1, sizeof *receipt + deliveries * sizeof receipt->deliveries[0]);
+    struct receipt *receipt = origin->reserve != NULL ? *origin->reserve : receipt_reserve(deliveries);
     if (receipt == NULL)
         return NULL;
+    if (origin->reserve != NULL)
+        *origin->reserve = NULL;
     MAGIC_INIT(receipt, RECEIPT_MAGIC);
     receipt->worker = worker;
     receipt->number = origin->number;

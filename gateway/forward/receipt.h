@@ -56,8 +56,13 @@ struct receipt_origin {
     uint64_t closed_at;
     struct journal_position open;
     struct journal_position close;
-    struct awaited *awaited; // a client that waits for the archives' word; NULL: none
+    struct awaited *awaited;  // a client that waits for the archives' word; NULL: none
+    struct receipt **reserve; // of receipt_reserve(), nulled when it is used; NULL: memory is asked for
 };
+
+// Memory for a receipt, asked for before its CLOSE is appended: what is durable is queued without fail.
+// free() it if it was not used. NULL: there is none.
+struct receipt *receipt_reserve(size_t archives);
 
 // Its CLOSE is durable: queues it for each of the archives (node ids that this worker has; others are
 // skipped). `content` gets a reference of its own; may be NULL. ERR_NOMEM.

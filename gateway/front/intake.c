@@ -48,6 +48,8 @@ static void release_data(struct intake *intake)
     if (intake->close != NULL)
         wipe(intake->close, sizeof *intake->close);
     free(intake->close);
+    free(intake->reserve);
+    intake->reserve = NULL;
     intake->close = NULL;
     journal_receipt_end(&intake->receipt);
 }
@@ -257,7 +259,8 @@ static enum result admit(struct intake *intake)
                                     .closed_at = intake->close->last_byte,
                                     .open = intake->receipt.opened,
                                     .close = intake->close_place.position,
-                                    .awaited = awaited_make(intake)};
+                                    .awaited = awaited_make(intake),
+                                    .reserve = &intake->reserve};
     content_complete(intake->content, intake->length);
     enum result result = receipt_admit(intake->worker, &origin, intake->close->archives,
                                        intake->close->archive_count, intake->content);

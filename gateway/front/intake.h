@@ -54,6 +54,7 @@ struct intake {
     uint64_t length;            // data set bytes
     uint64_t first_byte;        // wall clock
     struct record_close *close; // while closing
+    struct receipt *reserve;    // likewise: what receipt_admit() needs
     struct journal_place close_place;
     struct journal_waiter waiter;
 };

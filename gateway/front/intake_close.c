@@ -123,6 +123,11 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
     close->length = intake->length;
     close->first_byte = intake->first_byte;
     close->last_byte = ev_wall_now(intake->worker->loop);
+    intake->reserve = receipt_reserve(close->archive_count);
+    if (intake->reserve == NULL) {
+        free(close);
+        return ERR_NOMEM;
+    }
     digests_fill(close, report);
     if (report->reason == DCM_SCAN_FINE)
         elements_fill(intake, close);

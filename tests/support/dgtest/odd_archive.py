@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from . import dimse, pdu
 from .association import Association, PeerClosed
-from .ports import wait_for
+from .ports import free_port, wait_for
 
 
 class Visit:
@@ -124,7 +124,7 @@ class OddArchive:
 
     def __init__(self, title: str = "NEWPACS") -> None:
         self.title = title
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server(("127.0.0.1", free_port()), backlog=64)
         self.port = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()

@@ -2,23 +2,44 @@
 """Free TCP ports and polling with a deadline."""
 from __future__ import annotations
 
+import random
 import socket
 import time
+from pathlib import Path
 from typing import Callable, TypeVar
 
 T = TypeVar("T")
 _given: set[int] = set()
 
 
+def _range() -> range:
+    """Ports that the kernel does not give to outgoing connections. One of those could be taken while a daemon is down,
+    by any program, and even by a client that tries to reach the daemon and meets itself (TCP's simultaneous open)."""
+    try:
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except (OSError, ValueError):
+        low, high = 32768, 60999
+    return range(10240, low) if low > 12000 else range(high + 1, 65536)
+
+
+_random = random.SystemRandom()
+_ports = _range()
+
+
 def free_port() -> int:
     """A port that was free a moment ago and that this process has not given out before."""
     while True:
+        port = _random.choice(_ports)
+        if port in _given:
+            continue
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
 
 
 def is_open(port: int) -> bool:
