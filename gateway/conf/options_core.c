@@ -170,7 +170,9 @@ static const struct conf_option JOURNAL[] = {
     {.key = "reserve",
      .type = CONF_SIZE,
      CONF_MEMBER(struct raw_journal, value.reserve_bytes),
-     .least = MIB,
+     // What a start on a full disk needs before it can deliver: segments of its own, and a margin for the
+     // stores.
+     .least = 3 * MIB,
      .most = 1024 * TIB,
      .standard = "1GiB",
      .help = "Free space that is kept for outcomes, copies forward and administration; less than the "
