@@ -8,7 +8,7 @@ enum { CATCH_UP_BUDGET = 2048, RECLAIM_MOST = 16 };
 
 // Each commit of the ledger syncs the disk that the journal needs for its acknowledgements, and nothing waits
 // for the ledger: so what has become durable within this time goes into one commit.
-#define LEDGER_PACE_NS (100 * NSEC_PER_MS)
+#define LEDGER_PACE_NS (250 * NSEC_PER_MS)
 #define DAY_LOOK_NS    (10 * NSEC_PER_SEC) // the wall clock may be set at any time
 
 // ENGINE 4: a segment goes when the committed vector is past it and nothing in it is live.

@@ -38,7 +38,7 @@ GOALS = [
     Goal("syncs-delayed", "fdatasync of the journal for each instance, tiny, 16 associations, 2 ms added to each", "",
          "<=", 0.35, 0.26),
     Goal("syncs-bare", "the same on the bare disk", "", ""),
-    Goal("resumption", "one instance per TLS association: rate with session resumption against full handshakes", "",
+    Goal("resumption", "one instance per TLS association (RSA-2048): rate with session resumption against full handshakes", "",
          ">=", 2.0, 3.0),
     Goal("window-16", "tiny, one association, 5 ms round trip: rate with window 16 against window 1", "", ">=", 8.0,
          12.0),

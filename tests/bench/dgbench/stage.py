@@ -47,13 +47,14 @@ class Stage:
 
     def __init__(self, folder: Path, *, tls: bool, delay_ms: int = 0, window: int = 1, far_ms: float = 0.0,
                  settings: dict[str, Any] | None = None, node_options: dict[str, Any] | None = None,
-                 sync_us: int | None = None, tee: bool = False, start: bool = True) -> None:
+                 sync_us: int | None = None, tee: bool = False, start: bool = True,
+                 algorithm: str = "ecdsa") -> None:
         self.folder = folder
         self.tls = tls
         self._stack = ExitStack()
         folder.mkdir(parents=True, exist_ok=True)
         self.authority = Authority(folder / "pki")
-        self.keys = Keys(self.authority, self.authority.issue("bench")) if tls else None
+        self.keys = Keys(self.authority, self.authority.issue("bench", algorithm=algorithm)) if tls else None
         self.syncs_path = folder / "syncs"
         keep = self._stack.enter_context
         try:
@@ -80,7 +81,7 @@ class Stage:
                            "DG_BENCH_SYNC_US": str(sync_us)}
         daemon = Daemon(self.folder / "gateway", nodes, settings=settings, environment=environment,
                         authority=self.authority if self.tls else None)
-        if self.tls:  # ECDSA everywhere
+        if self.tls:  # the same key everywhere
             pair = self.keys.pair
             for row in daemon.settings["tls"].values():
                 row.update(certificate=str(pair.certificate), key=str(pair.key))
