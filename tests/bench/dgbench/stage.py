@@ -86,7 +86,8 @@ class Stage:
             for row in daemon.settings["tls"].values():
                 row.update(certificate=str(pair.certificate), key=str(pair.key))
         daemon.settings["gateway"]["log_level"] = os.environ.get("DG_BENCH_LOG", "info")
-        daemon.settings["limits"] = dict(daemon.settings.get("limits", {}), client_associations=1000)
+        daemon.settings["limits"] = dict(daemon.settings.get("limits", {}), client_associations=1000,
+                                         client_silent=1000, silent=2000)
         daemon.settings["gateway"]["max_associations"] = 1000
         daemon.write()
         return daemon
