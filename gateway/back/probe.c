@@ -18,14 +18,16 @@ struct probe {
     void *arg;
     struct leg *leg;
     struct ev_timer deadline;
-    size_t asked; // pairs of finished associations
-    size_t batch; // pairs of this one
+    bool is_proposal; // this association asks the proposal
+    size_t asked;     // pairs of finished associations
+    size_t batch;     // pairs of this one
     struct ev_garbage garbage;
 };
 
 static void probe_destroy(struct ev_garbage *garbage)
 {
     struct probe *probe = CONTAINER_OF(garbage, struct probe, garbage);
+    ul_parameters_free(probe->question.proposal);
     MAGIC_CLEAR(probe);
     free(probe);
 }
@@ -62,20 +64,56 @@ static void on_deadline(void *arg)
     probe_finish(probe, ERR_TIMEOUT, "the archive did not answer in time");
 }
 
+static void learn_pair(struct probe *probe, struct slice abstract, struct slice transfer, uint8_t result)
+{
+    struct capability_cache *cache = probe->worker->gateway->capabilities;
+    uint16_t node = probe->question.node->conf->id;
+    uint64_t now = ev_wall_now(probe->worker->loop);
+    if (probe->question.is_for_client)
+        capability_put_for(cache, probe->question.client, node, abstract, transfer, result, now);
+    else
+        capability_put(cache, node, abstract, transfer, result, now);
+}
+
 static void learn(struct probe *probe)
 {
-    uint64_t now = ev_wall_now(probe->worker->loop);
     for (size_t i = 0; i < probe->batch; i++) {
         const struct negotiation_pair *pair = &probe->question.pairs[probe->asked + i];
-        capability_put(probe->worker->gateway->capabilities, probe->question.node->conf->id, pair->abstract,
-                       pair->transfer, leg_context_result(probe->leg, (uint8_t)(2 * i + 1)), now);
+        learn_pair(probe, pair->abstract, pair->transfer,
+                   leg_context_result(probe->leg, (uint8_t)(2 * i + 1)));
     }
+}
+
+// A context that was accepted says nothing of the syntaxes that were not chosen.
+static void learn_proposal(struct probe *probe)
+{
+    const struct ul_association *association = leg_association(probe->leg);
+    const struct ul_parameters *proposal = ul_association_own(association);
+    const struct ul_parameters *ac = ul_association_peer(association);
+    for (size_t i = 0; i < proposal->context_count; i++) {
+        const struct ul_context *context = &proposal->contexts[i];
+        struct slice abstract;
+        struct slice transfer;
+        uint8_t result = leg_context_result(probe->leg, context->id);
+        if (ul_parameters_agreed(proposal, ac, context->id, &abstract, &transfer)) {
+            learn_pair(probe, abstract, transfer, 0);
+            continue;
+        }
+        for (size_t t = 0; t < context->transfer_count; t++)
+            learn_pair(probe, context->abstract, context->transfer[t], result);
+    }
+    probe->question.pair_count = probe->question.on_answer(probe->arg, proposal, ac, &probe->question.pairs);
 }
 
 static void on_open(void *arg)
 {
     struct probe *probe = arg;
     MAGIC_CHECK(probe, PROBE_MAGIC);
+    if (probe->is_proposal) {
+        learn_proposal(probe);
+        leg_release(probe->leg);
+        return;
+    }
     if (probe->question.pair_count > 0) {
         learn(probe);
         leg_release(probe->leg);
@@ -116,11 +154,14 @@ static void on_end(void *arg, const struct leg_end *end)
     if (end->cause == LEG_TRANSPORT_ENDED)
         transport_reason_log(end->transport, leg_peer(probe->leg));
     leg_free(&probe->leg);
+    if (end->cause == LEG_REJECTED && probe->question.reject != NULL)
+        *probe->question.reject = end->reject;
     if (end->cause != LEG_RELEASED && end->cause != LEG_RELEASE_TIMEOUT) {
         probe_finish(probe, end->cause == LEG_REJECTED ? ERR_REFUSED : ERR_IO, text);
         return;
     }
-    probe->asked += probe->batch;
+    probe->asked += probe->is_proposal ? 0 : probe->batch;
+    probe->is_proposal = false;
     if (probe->asked >= probe->question.pair_count)
         probe_finish(probe, OK, "the archive answered");
     else if (probe_connect(probe) != OK)
@@ -153,6 +194,18 @@ static enum result contexts_add(struct probe *probe, struct ul_parameters *reque
     return OK;
 }
 
+static enum result pairs_request(struct probe *probe, struct ul_parameters **out)
+{
+    enum result result = negotiation_request(probe->question.called, probe->question.calling,
+                                             probe->worker->gateway->configuration->gateway.max_pdu, out);
+    if (result != OK)
+        return result;
+    result = contexts_add(probe, *out);
+    if (result != OK)
+        ul_parameters_free(*out);
+    return result;
+}
+
 static enum result probe_connect(struct probe *probe)
 {
     struct worker *worker = probe->worker;
@@ -160,15 +213,13 @@ static enum result probe_connect(struct probe *probe)
     struct net_address address;
     if (!node_address_get(probe->question.node, &address))
         return ERR_MISSING;
-    struct ul_parameters *request;
-    enum result result = negotiation_request(probe->question.called, probe->question.calling,
-                                             worker->gateway->configuration->gateway.max_pdu, &request);
-    if (result != OK)
-        return result;
-    result = contexts_add(probe, request);
-    if (result != OK) {
-        ul_parameters_free(request);
-        return result;
+    struct ul_parameters *request = probe->question.proposal;
+    probe->question.proposal = NULL;
+    probe->is_proposal = request != NULL;
+    if (request == NULL) {
+        enum result result = pairs_request(probe, &request);
+        if (result != OK)
+            return result;
     }
     struct leg_timeouts timeouts = {conf->connect_ns, conf->tls_ns, conf->release_ns, 0, conf->stall_ns};
     return leg_connect(&worker->legs, &timeouts, probe->question.node->dialer, &address, &request,
@@ -179,8 +230,10 @@ enum result probe_start(struct worker *worker, const struct probe_question *ques
                         void *arg, struct probe **out)
 {
     struct probe *probe = calloc(1, sizeof *probe);
-    if (probe == NULL)
+    if (probe == NULL) {
+        ul_parameters_free(question->proposal);
         return ERR_NOMEM;
+    }
     MAGIC_INIT(probe, PROBE_MAGIC);
     probe->worker = worker;
     probe->question = *question;
@@ -190,6 +243,7 @@ enum result probe_start(struct worker *worker, const struct probe_question *ques
     enum result result = probe_connect(probe);
     if (result != OK) {
         ev_timer_fini(&probe->deadline);
+        ul_parameters_free(probe->question.proposal);
         free(probe);
         return result;
     }

@@ -256,7 +256,11 @@ enum configuration_acknowledge {
     CONFIGURATION_ACKNOWLEDGE_PRIMARY, // and the status of the first archive of `to`
     CONFIGURATION_ACKNOWLEDGE_ALL      // and the status of every archive that is owed
 };
-enum configuration_negotiate { CONFIGURATION_NEGOTIATE_LEARNED, CONFIGURATION_NEGOTIATE_FIXED };
+enum configuration_negotiate {
+    CONFIGURATION_NEGOTIATE_LEARNED, // what the primary answered to the same proposal before, else asked now
+    CONFIGURATION_NEGOTIATE_FIXED,
+    CONFIGURATION_NEGOTIATE_MIRROR // the primary is asked each time, and its answer is the client's
+};
 
 // One row of `phases: NAME: store:`. The rows are tried in order; the first that matches counts.
 struct configuration_route {
@@ -267,6 +271,7 @@ struct configuration_route {
     enum configuration_acknowledge acknowledge;
     uint64_t acknowledge_within_ns; // primary and all: then the client gets A700
     enum configuration_negotiate negotiate;
+    bool prefer_lossless;                // learned: no lossy syntax where an offered lossless one is taken
     struct conf_texts classes;           // fixed: SOP Class UIDs; empty = every storage class
     struct conf_texts transfer_syntaxes; // fixed: UIDs in order of preference, at least one
 };

@@ -335,7 +335,7 @@ static const struct conf_choice ACKNOWLEDGE[] = {
 static const struct conf_choice NEGOTIATE[] = {
     {.name = "learned", .value = CONFIGURATION_NEGOTIATE_LEARNED},
     {.name = "fixed", .value = CONFIGURATION_NEGOTIATE_FIXED},
-    {.name = "mirror", .refused = LATER},
+    {.name = "mirror", .value = CONFIGURATION_NEGOTIATE_MIRROR},
     {.name = NULL},
 };
 
@@ -383,7 +383,18 @@ static const struct conf_option STORE[] = {
      .standard = "learned",
      .choices = NEGOTIATE,
      .reload = CONF_RELOAD_NEW,
-     .help = "What is accepted from clients: what the archives were seen to accept, or a fixed list."},
+     .help =
+         "What clients are answered: `learned`, what the first archive of `to` answered to the same proposal "
+         "before, and it is asked when that is not known; `mirror`, it is asked each time and its answer, a "
+         "rejection too, is the client's; `fixed`, a list."},
+    {.key = "prefer_lossless",
+     .type = CONF_BOOL,
+     CONF_MEMBER(struct raw_route, value.prefer_lossless),
+     .standard = "yes",
+     .reload = CONF_RELOAD_NEW,
+     .help = "With `negotiate: learned`: where the client offers a lossless transfer syntax that the archive "
+             "takes, "
+             "a lossy one is not accepted, even if the archive would choose it."},
     {.key = "classes",
      .type = CONF_TEXTS,
      CONF_MEMBER(struct raw_route, value.classes),

@@ -182,6 +182,10 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     if (result == OK)
         result = capability_load(gateway->capabilities, platform->control);
     if (result == OK)
+        result = proposal_cache_new(ledger_loop_persist_later, gateway, &gateway->proposals);
+    if (result == OK)
+        result = proposal_load(gateway->proposals, platform->control);
+    if (result == OK)
         result = pauses_load(gateway);
     if (result == OK)
         result = journal_make(gateway);
@@ -329,6 +333,7 @@ void gateway_free(struct gateway *gateway)
     damage_free(gateway->damage);
     journal_free(gateway->journal);
     capability_cache_free(gateway->capabilities);
+    proposal_cache_free(gateway->proposals);
     access_free(gateway->access);
     census_free(gateway->census);
     peers_free(gateway->peers);

@@ -16,6 +16,7 @@
 #include "journal/journal.h"
 #include "net/dial.h"
 #include "route/capability.h"
+#include "route/proposal.h"
 #include "seal/keyring.h"
 #include "store/kv.h"
 #include "store/ledger.h"
@@ -77,6 +78,7 @@ struct gateway {
     struct capability_cache *capabilities;
     struct damage *damage;
     struct scrub **scrubs; // one for each worker's disk thread
+    struct proposal_cache *proposals;
     struct access *access;
     struct census *census;
     struct peers *peers;                           // whose certificates end soon

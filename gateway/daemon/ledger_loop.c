@@ -78,7 +78,8 @@ static void on_wake(void *arg)
 static void on_persist(void *arg)
 {
     struct gateway *gateway = arg;
-    if (capability_persist(gateway->capabilities, gateway->platform.control) != OK)
+    bool is_kept = capability_persist(gateway->capabilities, gateway->platform.control) == OK;
+    if (proposal_persist(gateway->proposals, gateway->platform.control) != OK || !is_kept)
         ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
 }
 

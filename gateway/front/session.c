@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "front/session.h"
-#include "back/probe.h"
-#include "back/titles.h"
 #include "base/check.h"
 #include "base/magic.h"
 #include "base/text.h"
@@ -9,6 +7,7 @@
 #include "dimse/message.h"
 #include "dimse/status.h"
 #include "forward/archive.h"
+#include "front/asking.h"
 #include "front/census.h"
 #include "front/intake.h"
 #include "front/peers.h"
@@ -24,19 +23,17 @@ struct session {
     struct leg *leg;
     struct session_facts facts;
     struct access_verdict access;
-    struct negotiation negotiation;
-    struct probe *probe;
-    struct negotiation_pair *pairs; // being probed
-    struct list unfinished;         // intakes
-    struct list finished;           // intakes whose response waits to be sent
-    struct intake *receiving;       // takes the data set fragments
-    uint64_t instances;             // answered Success
-    struct net_address address;     // as counted
-    bool is_counted;                // in the process's number of associations
-    bool is_silent;                 // counted among those that have not asked for one
-    unsigned window;                // requests that the client may have open (PS3.7 D.3.3.3)
-    bool is_over_window;            // it has sent one more: nothing is read until one is answered
-    bool is_discarding_data;        // of a request that is not carried out
+    struct asking asking;
+    struct list unfinished;     // intakes
+    struct list finished;       // intakes whose response waits to be sent
+    struct intake *receiving;   // takes the data set fragments
+    uint64_t instances;         // answered Success
+    struct net_address address; // as counted
+    bool is_counted;            // in the process's number of associations
+    bool is_silent;             // counted among those that have not asked for one
+    unsigned window;            // requests that the client may have open (PS3.7 D.3.3.3)
+    bool is_over_window;        // it has sent one more: nothing is read until one is answered
+    bool is_discarding_data;    // of a request that is not carried out
     bool release_asked;
     char called[CONFIGURATION_TITLE_MAX + 1];
     char calling[CONFIGURATION_TITLE_MAX + 1];
@@ -122,9 +119,7 @@ void session_free(struct session *session)
     for (struct list_node *node = list_take_first(&session->finished); node != NULL;
          node = list_take_first(&session->finished))
         intake_free(CONTAINER_OF(node, struct intake, session_node));
-    probe_cancel(&session->probe);
-    free(session->pairs);
-    session->pairs = NULL;
+    asking_fini(&session->asking);
     leg_free(&session->leg);
     count_off(session);
     list_remove(&worker->sessions, &session->node);
@@ -191,7 +186,13 @@ static size_t accepted_count(const struct ul_parameters *answer)
 static void answer(struct session *session)
 {
     struct ul_parameters *parameters;
-    enum result result = negotiation_answer(&session->negotiation, &parameters);
+    struct ul_reject reject;
+    enum result result = asking_answer(&session->asking, &parameters, &reject);
+    asking_fini(&session->asking);
+    if (result == ERR_REFUSED) {
+        refuse(session, reject, LOG_FRONT_MIRRORED_REJECT);
+        return;
+    }
     if (result == OK) {
         size_t accepted = accepted_count(parameters);
         session->window = parameters->has_asynchronous_window ? parameters->operations_invoked : 1;
@@ -208,53 +209,6 @@ static void answer(struct session *session)
         ul_parameters_free(parameters);
     }
     leg_abort(session->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
-}
-
-static void on_probed(void *arg, enum result result, const char *text)
-{
-    struct session *session = arg;
-    MAGIC_CHECK(session, SESSION_MAGIC);
-    session->probe = NULL;
-    // The next client need not wait for an archive that is not there.
-    struct archive *primary = archive_by_conf(session->worker, session->facts.route->to[0]);
-    if (result == ERR_TIMEOUT || result == ERR_IO)
-        archive_lane_failed(primary, text);
-    else if (result == OK)
-        archive_succeeded(primary);
-    if (result != OK)
-        log_event(LOG_ROUTE_PROBE_FAILED, log_number(session->facts.number),
-                  log_text(session->facts.route->to[0]->name), log_text(text));
-    free(session->pairs);
-    session->pairs = NULL;
-    answer(session);
-}
-
-// FIELD 6: what is not known is asked now, if the primary can be asked. True: answer() follows later.
-static bool ask_primary(struct session *session)
-{
-    struct worker *worker = session->worker;
-    struct negotiation_pair *pairs = calloc(NEGOTIATION_PAIRS_MAX, sizeof *pairs);
-    if (pairs == NULL)
-        return false;
-    size_t count = negotiation_unknown(&session->negotiation, pairs, NEGOTIATION_PAIRS_MAX);
-    struct archive *archive = count > 0 ? archive_by_conf(worker, session->facts.route->to[0]) : NULL;
-    bool has_begun = false;
-    if (archive != NULL && !archive_is_broken(archive)) {
-        const struct configuration_node *conf = session->facts.route->to[0];
-        struct probe_question question = {
-            .node = archive_node(archive),
-            .called = titles_called(conf, session->facts.called),
-            .calling = titles_calling(conf, session->facts.calling),
-            .pairs = pairs,
-            .pair_count = count,
-        };
-        has_begun = probe_start(worker, &question, on_probed, session, &session->probe) == OK;
-    }
-    if (has_begun)
-        session->pairs = pairs;
-    else
-        free(pairs);
-    return has_begun;
 }
 
 static uint32_t max_pdu(const struct session *session)
@@ -372,14 +326,17 @@ static void on_request(void *arg, const struct ul_parameters *request)
     session->facts.quirks = session->access.quirks;
     session->facts.route =
         configuration_phase_route(gateway->configuration->start_phase, session->called, session->calling);
-    session->negotiation = (struct negotiation){.request = request,
-                                                .route = session->facts.route,
-                                                .services = session->access.services,
-                                                .capabilities = gateway->capabilities,
-                                                .max_pdu = max_pdu(session),
-                                                .window = gateway_limits(gateway)->window,
-                                                .now = ev_wall_now(worker->loop)};
-    if (!ask_primary(session))
+    session->asking.session = session;
+    session->asking.worker = worker;
+    session->asking.done = answer;
+    session->asking.negotiation = (struct negotiation){.request = request,
+                                                       .route = session->facts.route,
+                                                       .services = session->access.services,
+                                                       .capabilities = gateway->capabilities,
+                                                       .max_pdu = max_pdu(session),
+                                                       .window = gateway_limits(gateway)->window,
+                                                       .now = ev_wall_now(worker->loop)};
+    if (asking_begin(&session->asking))
         answer(session);
 }
 

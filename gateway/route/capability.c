@@ -23,10 +23,14 @@ struct entry {
     UT_hash_handle hh;
 };
 
+// Clients share a counter with those of the same number; a restart forgets it.
+enum { CLIENTS = 1024, FOR_CLIENTS = CAPABILITY_LIMIT / 4 * 3, NO_CLIENT = -1 };
+
 struct capability_cache {
     pthread_mutex_t lock;
     struct entry *entries;
     size_t dirty;
+    uint16_t new_of[CLIENTS];
     void (*on_change)(void *arg);
     void *arg;
 };
@@ -120,8 +124,33 @@ bool capability_is_worth_asking(struct capability_cache *cache, uint16_t node, s
     return is_worth;
 }
 
-void capability_put(struct capability_cache *cache, uint16_t node, struct slice abstract,
-                    struct slice transfer, uint8_t result, uint64_t when)
+bool capability_is_refused_since(struct capability_cache *cache, uint16_t node, struct slice abstract,
+                                 struct slice transfer, uint64_t since)
+{
+    struct entry_key key;
+    if (!key_fill(&key, node, abstract, transfer))
+        return false;
+    pthread_mutex_lock(&cache->lock);
+    const struct entry *entry = entry_find(cache, &key);
+    bool is_refused = entry != NULL && entry->result != 0 && entry->when > since;
+    pthread_mutex_unlock(&cache->lock);
+    return is_refused;
+}
+
+// The lock is held. False: this client has had its share.
+static bool client_may_add(struct capability_cache *cache, int64_t client)
+{
+    if (client == NO_CLIENT)
+        return true;
+    uint16_t *count = &cache->new_of[client % CLIENTS];
+    if (*count >= CAPABILITY_CLIENT_LIMIT || HASH_COUNT(cache->entries) >= FOR_CLIENTS)
+        return false;
+    (*count)++;
+    return true;
+}
+
+static void put(struct capability_cache *cache, int64_t client, uint16_t node, struct slice abstract,
+                struct slice transfer, uint8_t result, uint64_t when)
 {
     struct entry_key key;
     if (!key_fill(&key, node, abstract, transfer))
@@ -129,7 +158,7 @@ void capability_put(struct capability_cache *cache, uint16_t node, struct slice 
     bool has_changed = false;
     pthread_mutex_lock(&cache->lock);
     struct entry *entry = entry_find(cache, &key);
-    if (entry == NULL)
+    if (entry == NULL && client_may_add(cache, client))
         entry = entry_make(cache, &key);
     if (entry != NULL)
         entry->when = when; // written to the store with the next change only
@@ -143,6 +172,18 @@ void capability_put(struct capability_cache *cache, uint16_t node, struct slice 
     pthread_mutex_unlock(&cache->lock);
     if (has_changed && cache->on_change != NULL)
         cache->on_change(cache->arg);
+}
+
+void capability_put(struct capability_cache *cache, uint16_t node, struct slice abstract,
+                    struct slice transfer, uint8_t result, uint64_t when)
+{
+    put(cache, NO_CLIENT, node, abstract, transfer, result, when);
+}
+
+void capability_put_for(struct capability_cache *cache, uint32_t client, uint16_t node, struct slice abstract,
+                        struct slice transfer, uint8_t result, uint64_t when)
+{
+    put(cache, client, node, abstract, transfer, result, when);
 }
 
 static enum result load_one(void *arg, const struct control_capability *capability)

@@ -14,8 +14,9 @@
 #include "base/units.h"
 #include "store/control.h"
 
-#define CAPABILITY_LIMIT       65536
-#define CAPABILITY_REFUSAL_AGE (15 * 60 * NSEC_PER_SEC)
+#define CAPABILITY_LIMIT        65536
+#define CAPABILITY_CLIENT_LIMIT 1024
+#define CAPABILITY_REFUSAL_AGE  (15 * 60 * NSEC_PER_SEC)
 
 enum capability { CAPABILITY_UNKNOWN, CAPABILITY_ACCEPTED, CAPABILITY_REFUSED };
 
@@ -37,6 +38,14 @@ enum capability capability_get(struct capability_cache *cache, uint16_t node, st
 // ns.
 bool capability_is_worth_asking(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                 struct slice transfer, uint64_t now);
+// The last answer is a refusal, and was given after `since` (wall clock, ns).
+bool capability_is_refused_since(struct capability_cache *cache, uint16_t node, struct slice abstract,
+                                 struct slice transfer, uint64_t since);
+// The same as capability_put(), learned from what a client proposed: of each client only
+// CAPABILITY_CLIENT_LIMIT pairs that are new are remembered, and of all of them so many that there is room
+// for what lanes meet. So nobody fills the cache with invented UIDs. `client`: proposal_client().
+void capability_put_for(struct capability_cache *cache, uint32_t client, uint16_t node, struct slice abstract,
+                        struct slice transfer, uint8_t result, uint64_t when);
 // `result` as in PS3.8 table 9-18; 0 accepted. `when`: wall clock, ns. UIDs over 64 bytes are not remembered.
 void capability_put(struct capability_cache *cache, uint16_t node, struct slice abstract,
                     struct slice transfer, uint8_t result, uint64_t when);

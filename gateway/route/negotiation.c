@@ -85,23 +85,14 @@ static bool pair_is_listed(const struct negotiation_pair *pairs, size_t count, s
     return false;
 }
 
-size_t negotiation_unknown(const struct negotiation *negotiation, struct negotiation_pair *pairs,
-                           size_t capacity)
+bool negotiation_wants_archive(const struct negotiation *negotiation)
 {
-    size_t count = 0;
-    if (negotiation->route == NULL || negotiation->route->negotiate != CONFIGURATION_NEGOTIATE_LEARNED)
-        return 0;
-    for (size_t i = 0; i < negotiation->request->context_count; i++) {
-        const struct ul_context *context = &negotiation->request->contexts[i];
-        if (!may_store(negotiation, context))
-            continue;
-        for (size_t t = 0; t < context->transfer_count && count < capacity; t++) {
-            struct negotiation_pair pair = {context->abstract, context->transfer[t]};
-            if (is_worth_asking(negotiation, pair) && !pair_is_listed(pairs, count, pair))
-                pairs[count++] = pair;
-        }
-    }
-    return count;
+    if (negotiation->route == NULL || negotiation->route->negotiate == CONFIGURATION_NEGOTIATE_FIXED)
+        return false;
+    for (size_t i = 0; i < negotiation->request->context_count; i++)
+        if (may_store(negotiation, &negotiation->request->contexts[i]))
+            return true;
+    return false;
 }
 
 // The first syntax of the context for which `allowed` holds, a lossless one before any lossy one.
@@ -163,10 +154,28 @@ static const struct slice *choose_verification(const struct ul_context *context)
     return NULL;
 }
 
+// What the primary answered to this proposal, if that is known: exactly that.
+static enum ul_context_result decide_by_archive(const struct negotiation *negotiation, size_t index,
+                                                const struct slice **transfer)
+{
+    const struct ul_context *context = &negotiation->request->contexts[index];
+    const struct proposal_answer *answered = negotiation->answered;
+    if (answered == NULL || index >= answered->count || answered->result[index] == PROPOSAL_NOT_ASKED ||
+        (answered->result[index] == UL_CONTEXT_ACCEPTED &&
+         answered->transfer[index] >= context->transfer_count)) {
+        *transfer = choose_learned(negotiation, context);
+        return *transfer != NULL ? UL_CONTEXT_ACCEPTED : UL_CONTEXT_TRANSFER_SYNTAXES;
+    }
+    if (answered->result[index] == UL_CONTEXT_ACCEPTED)
+        *transfer = &context->transfer[answered->transfer[index]];
+    return (enum ul_context_result)answered->result[index];
+}
+
 // Result of one context (PS3.8 table 9-18); on acceptance *transfer is borrowed from the request.
-static enum ul_context_result decide(const struct negotiation *negotiation, const struct ul_context *context,
+static enum ul_context_result decide(const struct negotiation *negotiation, size_t index,
                                      const struct slice **transfer)
 {
+    const struct ul_context *context = &negotiation->request->contexts[index];
     *transfer = NULL;
     if (context->abstract_count != 1 || context->transfer_count == 0)
         return UL_CONTEXT_NO_REASON;
@@ -181,7 +190,7 @@ static enum ul_context_result decide(const struct negotiation *negotiation, cons
     } else if (negotiation->route->negotiate == CONFIGURATION_NEGOTIATE_FIXED) {
         *transfer = choose_fixed(negotiation, context);
     } else {
-        *transfer = choose_learned(negotiation, context);
+        return decide_by_archive(negotiation, index, transfer);
     }
     return *transfer != NULL ? UL_CONTEXT_ACCEPTED : UL_CONTEXT_TRANSFER_SYNTAXES;
 }
@@ -196,6 +205,34 @@ static enum result roles_answer(const struct ul_parameters *request, struct ul_p
             return result;
     }
     return OK;
+}
+
+// `mirror`: the primary's own words, as far as they answer something that was asked (PROTOCOL 37, 40, 42): it
+// may only turn a proposed role off.
+static enum result user_items_relay(const struct negotiation *negotiation, struct ul_parameters *answer)
+{
+    const struct ul_parameters *asked = negotiation->request;
+    const struct ul_parameters *said = negotiation->relayed;
+    enum result result = OK;
+    for (size_t i = 0; result == OK && i < said->role_count; i++)
+        for (size_t k = 0; k < asked->role_count; k++)
+            if (slice_is_equal(asked->roles[k].sop_class, said->roles[i].sop_class)) {
+                result = ul_parameters_add_role(answer, said->roles[i].sop_class,
+                                                asked->roles[k].scu == 1 && said->roles[i].scu == 1,
+                                                asked->roles[k].scp == 1 && said->roles[i].scp == 1);
+                break;
+            }
+    for (size_t i = 0; result == OK && i < said->extended_count; i++)
+        for (size_t k = 0; k < asked->extended_count; k++)
+            if (slice_is_equal(asked->extended[k].sop_class, said->extended[i].sop_class)) {
+                result = ul_parameters_add_extended(answer, said->extended[i].sop_class,
+                                                    said->extended[i].information);
+                break;
+            }
+    if (result == OK && said->has_identity_response && asked->has_user_identity &&
+        asked->identity.response_requested)
+        result = ul_parameters_set_identity_response(answer, said->identity_response);
+    return result;
 }
 
 static enum result user_information_set(struct ul_parameters *parameters, uint32_t max_pdu)
@@ -227,14 +264,15 @@ enum result negotiation_answer(const struct negotiation *negotiation, struct ul_
     for (size_t i = 0; result == OK && i < negotiation->request->context_count; i++) {
         const struct ul_context *context = &negotiation->request->contexts[i];
         const struct slice *transfer;
-        enum ul_context_result decision = decide(negotiation, context, &transfer);
+        enum ul_context_result decision = decide(negotiation, i, &transfer);
         if (decision == UL_CONTEXT_ACCEPTED)
             result = ul_parameters_add_accepted(answer, context->id, *transfer);
         else
             result = ul_parameters_add_refused(answer, context->id, decision);
     }
     if (result == OK)
-        result = roles_answer(negotiation->request, answer);
+        result = negotiation->relayed != NULL ? user_items_relay(negotiation, answer)
+                                              : roles_answer(negotiation->request, answer);
     if (result != OK) {
         ul_parameters_free(answer);
         return result;
@@ -263,4 +301,187 @@ enum result negotiation_request(struct slice called, struct slice calling, uint3
     }
     *out = request;
     return OK;
+}
+
+// ---- the primary's answer ----
+
+static bool is_proposed(const struct ul_parameters *proposal, struct slice sop_class)
+{
+    for (size_t i = 0; i < proposal->context_count; i++)
+        if (slice_is_equal(proposal->contexts[i].abstract, sop_class))
+            return true;
+    return false;
+}
+
+static enum result common_extended_relay(const struct ul_common_extended *item,
+                                         struct ul_parameters *proposal)
+{
+    enum result result =
+        ul_parameters_add_common_extended(proposal, item->version, item->sop_class, item->service_class);
+    for (size_t i = 0; result == OK && i < item->related_count; i++)
+        result = ul_parameters_add_related_class(proposal, item->related[i]);
+    return result;
+}
+
+// PROTOCOL 37, 40, 42, 43: only for classes that go to the archive.
+static enum result user_items_propose(const struct ul_parameters *asked, struct ul_parameters *proposal)
+{
+    enum result result = OK;
+    for (size_t i = 0; result == OK && i < asked->role_count; i++)
+        if (is_proposed(proposal, asked->roles[i].sop_class))
+            result = ul_parameters_add_role(proposal, asked->roles[i].sop_class, asked->roles[i].scu == 1,
+                                            asked->roles[i].scp == 1);
+    for (size_t i = 0; result == OK && i < asked->extended_count; i++)
+        if (is_proposed(proposal, asked->extended[i].sop_class))
+            result = ul_parameters_add_extended(proposal, asked->extended[i].sop_class,
+                                                asked->extended[i].information);
+    for (size_t i = 0; result == OK && i < asked->common_extended_count; i++)
+        if (is_proposed(proposal, asked->common_extended[i].sop_class))
+            result = common_extended_relay(&asked->common_extended[i], proposal);
+    if (result == OK && asked->has_user_identity)
+        result = ul_parameters_set_identity(proposal, &asked->identity);
+    return result;
+}
+
+enum result negotiation_proposal(const struct negotiation *negotiation, struct slice called,
+                                 struct slice calling, struct ul_parameters **out)
+{
+    const struct ul_parameters *asked = negotiation->request;
+    struct ul_parameters *proposal;
+    enum result result = negotiation_request(called, calling, negotiation->max_pdu, &proposal);
+    if (result != OK)
+        return result;
+    for (size_t i = 0; result == OK && i < asked->context_count; i++) {
+        const struct ul_context *context = &asked->contexts[i];
+        if (!may_store(negotiation, context) || context->transfer_count == 0)
+            continue;
+        result = ul_parameters_add_context(proposal, context->id, 0, context->abstract);
+        for (size_t t = 0; result == OK && t < context->transfer_count; t++)
+            result = ul_parameters_add_transfer_syntax(proposal, context->transfer[t]);
+    }
+    if (result == OK && negotiation->route->negotiate == CONFIGURATION_NEGOTIATE_MIRROR)
+        result = user_items_propose(asked, proposal);
+    if (result != OK) {
+        ul_parameters_free(proposal);
+        return result;
+    }
+    *out = proposal;
+    return OK;
+}
+
+// PROTOCOL 25 to 27: what is not sound, or not answered, counts as refused.
+static uint8_t refusal_of(const struct ul_parameters *ac, uint8_t id)
+{
+    const struct ul_context *context = ul_parameters_context_get(ac, id);
+    bool is_known = context != NULL && context->result >= UL_CONTEXT_USER_REJECTED &&
+                    context->result <= UL_CONTEXT_TRANSFER_SYNTAXES;
+    return is_known ? context->result : UL_CONTEXT_NO_REASON;
+}
+
+void negotiation_answered(const struct negotiation *negotiation, const struct ul_parameters *proposal,
+                          const struct ul_parameters *ac, struct proposal_answer *answered)
+{
+    const struct ul_parameters *asked = negotiation->request;
+    *answered = (struct proposal_answer){.when = negotiation->now, .count = asked->context_count};
+    for (size_t i = 0; i < asked->context_count; i++) {
+        const struct ul_context *context = &asked->contexts[i];
+        struct slice abstract;
+        struct slice transfer;
+        answered->result[i] = PROPOSAL_NOT_ASKED;
+        if (ul_parameters_context_get(proposal, context->id) == NULL)
+            continue;
+        if (!ul_parameters_agreed(proposal, ac, context->id, &abstract, &transfer)) {
+            answered->result[i] = refusal_of(ac, context->id);
+            continue;
+        }
+        answered->result[i] = UL_CONTEXT_ACCEPTED;
+        while (!slice_is_equal(context->transfer[answered->transfer[i]], transfer))
+            answered->transfer[i]++;
+    }
+}
+
+bool negotiation_is_stale(const struct negotiation *negotiation, const struct proposal_answer *answered)
+{
+    uint64_t now = negotiation->now; // a clock that was set back makes everything old
+    bool is_old = answered->when > now || now - answered->when >= CAPABILITY_REFUSAL_AGE;
+    for (size_t i = 0; i < answered->count && i < negotiation->request->context_count; i++) {
+        const struct ul_context *context = &negotiation->request->contexts[i];
+        uint8_t result = answered->result[i];
+        if (result != UL_CONTEXT_ACCEPTED && result != PROPOSAL_NOT_ASKED && is_old)
+            return true;
+        if (result == UL_CONTEXT_ACCEPTED && answered->transfer[i] < context->transfer_count &&
+            capability_is_refused_since(negotiation->capabilities, negotiation->route->to[0]->id,
+                                        context->abstract, context->transfer[answered->transfer[i]],
+                                        answered->when))
+            return true;
+    }
+    return false;
+}
+
+// A lossy syntax was chosen for this context, and there may be a lossless one instead.
+static bool is_lossy(const struct negotiation *negotiation, const struct proposal_answer *answered,
+                     size_t index)
+{
+    const struct ul_context *context = &negotiation->request->contexts[index];
+    return negotiation->route->prefer_lossless && answered->result[index] == UL_CONTEXT_ACCEPTED &&
+           !negotiation_is_lossless(context->transfer[answered->transfer[index]]);
+}
+
+size_t negotiation_lossless_unknown(const struct negotiation *negotiation,
+                                    const struct proposal_answer *answered, struct negotiation_pair *pairs,
+                                    size_t capacity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < answered->count; i++) {
+        const struct ul_context *context = &negotiation->request->contexts[i];
+        if (!is_lossy(negotiation, answered, i))
+            continue;
+        for (size_t t = 0; t < context->transfer_count && count < capacity; t++) {
+            struct negotiation_pair pair = {context->abstract, context->transfer[t]};
+            if (negotiation_is_lossless(pair.transfer) && is_worth_asking(negotiation, pair) &&
+                !pair_is_listed(pairs, count, pair))
+                pairs[count++] = pair;
+        }
+    }
+    return count;
+}
+
+void negotiation_lossless_prefer(const struct negotiation *negotiation, struct proposal_answer *answered)
+{
+    for (size_t i = 0; i < answered->count; i++) {
+        const struct ul_context *context = &negotiation->request->contexts[i];
+        if (!is_lossy(negotiation, answered, i))
+            continue;
+        for (size_t t = 0; t < context->transfer_count; t++)
+            if (negotiation_is_lossless(context->transfer[t]) &&
+                is_accepted(negotiation, context->abstract, context->transfer[t])) {
+                answered->transfer[i] = (uint8_t)t;
+                break;
+            }
+    }
+}
+
+struct ul_reject negotiation_reject(const struct ul_reject *by_archive)
+{
+    struct ul_reject busy = {UL_REJECT_TRANSIENT, UL_REJECT_BY_PRESENTATION,
+                             UL_REJECT_PRESENTATION_CONGESTION};
+    if (by_archive == NULL ||
+        (by_archive->result != UL_REJECT_PERMANENT && by_archive->result != UL_REJECT_TRANSIENT))
+        return busy;
+    uint8_t reason = by_archive->reason;
+    switch (by_archive->source) {
+    case UL_REJECT_BY_USER:
+        return reason == UL_REJECT_USER_NO_REASON || reason == UL_REJECT_USER_CALLING_TITLE ||
+                       reason == UL_REJECT_USER_CALLED_TITLE
+                   ? *by_archive
+                   : busy;
+    case UL_REJECT_BY_ACSE:
+        return reason == UL_REJECT_ACSE_NO_REASON ? *by_archive : busy;
+    case UL_REJECT_BY_PRESENTATION:
+        return reason == UL_REJECT_PRESENTATION_CONGESTION || reason == UL_REJECT_PRESENTATION_LOCAL_LIMIT
+                   ? *by_archive
+                   : busy;
+    default:
+        return busy;
+    }
 }

@@ -74,7 +74,8 @@ void configuration_make(struct history *history)
         put(text, "%sarchive%u", i == 0 ? "" : ", ", i);
     put(text, "], acknowledge: %s, acknowledge_within: 25s, negotiate: %s } ] } }\nstart_phase: coexist\n",
         acknowledge[history->plan.acknowledge],
-        history->plan.is_learned
+        history->plan.is_mirror ? "mirror"
+        : history->plan.is_learned
             ? "learned"
             : "fixed, transfer_syntaxes: [ExplicitVRLittleEndian, ImplicitVRLittleEndian]");
     conf_errors_init(&errors);

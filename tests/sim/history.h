@@ -168,6 +168,7 @@ struct plan {
     uint64_t capacity;
     unsigned fragment_max;                  // bytes of a fragment of the clients at most
     bool is_learned;                        // negotiation
+    bool is_mirror;                         // likewise, goes before is_learned
     unsigned asked[HISTORY_ARCHIVES_MAX];   // asynchronous operations window of the nodes
     unsigned granted[HISTORY_ARCHIVES_MAX]; // and what the archives allow
     enum configuration_acknowledge acknowledge;

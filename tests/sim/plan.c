@@ -249,6 +249,7 @@ void plan_draw(struct history *history)
     plan->capacity = 256 * MIB;
     plan->fragment_max = fragments[history_below(history, 4)];
     plan->is_learned = history_chance(history, 1, 2);
+    plan->is_mirror = plan->is_learned && history_chance(history, 1, 3);
     if (history_chance(history, 1, 2))
         plan->acknowledge =
             history_chance(history, 2, 3) ? CONFIGURATION_ACKNOWLEDGE_PRIMARY : CONFIGURATION_ACKNOWLEDGE_ALL;

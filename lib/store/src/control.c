@@ -9,18 +9,32 @@
 #include "cbor/writer.h"
 #include <stdlib.h>
 
-enum control_database { CONTROL_CAPABILITY, CONTROL_PAUSE, CONTROL_DAMAGE, CONTROL_DATABASES };
+enum control_database {
+    CONTROL_CAPABILITY,
+    CONTROL_PAUSE,
+    CONTROL_DAMAGE,
+    CONTROL_PROPOSAL,
+    CONTROL_DATABASES
+};
 
 static const struct kv_database databases[CONTROL_DATABASES] = {
     [CONTROL_CAPABILITY] = {"capability", false, 0},
     [CONTROL_PAUSE] = {"pause", false, 0},
     [CONTROL_DAMAGE] = {"damage", false, 0},
+    [CONTROL_PROPOSAL] = {"proposal", false, 0},
 };
 
 const struct kv_schema control_schema = {"control", databases, CONTROL_DATABASES};
 
 // Stored numbers: see LEDGER.md.
 enum capability_key { CAPABILITY_ANSWER = 1, CAPABILITY_WHEN = 2 };
+enum proposal_key {
+    PROPOSAL_ARCHIVE = 1,
+    PROPOSAL_CLIENT = 2,
+    PROPOSAL_WHEN = 3,
+    PROPOSAL_RESULTS = 4,
+    PROPOSAL_TRANSFERS = 5
+};
 enum pause_key { PAUSE_WHEN = 1, PAUSE_WHO = 2 };
 enum damage_key {
     DAMAGE_BYTES = 1,
@@ -197,6 +211,107 @@ enum result control_capabilities_each(struct kv_env *env, control_capability_vis
             result = visit(argument, &lot[i]);
     }
     free(lot);
+    return result == ERR_MISSING ? OK : result;
+}
+
+// ---- proposals
+
+static enum result proposal_put(struct kv_transaction *transaction, const struct control_proposal *proposal)
+{
+    uint8_t memory[VALUE_MAX + 2 * CONTROL_PROPOSAL_CONTEXTS];
+    struct cbor_writer writer;
+    struct slice key = slice_of(proposal->digest, sizeof proposal->digest);
+    if (proposal->is_gone) {
+        enum result result = kv_delete(transaction, CONTROL_PROPOSAL, key, NULL);
+        return result == ERR_MISSING ? OK : result;
+    }
+    cbor_writer_init(&writer, memory, sizeof memory);
+    cbor_add_map(&writer);
+    cbor_put_uint(&writer, PROPOSAL_ARCHIVE, proposal->archive);
+    cbor_put_uint(&writer, PROPOSAL_CLIENT, proposal->client);
+    cbor_put_uint(&writer, PROPOSAL_WHEN, proposal->when);
+    cbor_put_bytes(&writer, PROPOSAL_RESULTS, slice_of(proposal->result, proposal->count));
+    cbor_put_bytes(&writer, PROPOSAL_TRANSFERS, slice_of(proposal->transfer, proposal->count));
+    cbor_end(&writer);
+    ensure(cbor_writer_result(&writer) == OK);
+    return kv_put(transaction, CONTROL_PROPOSAL, key, cbor_writer_slice(&writer), KV_PLAIN);
+}
+
+static enum result proposals_write(struct kv_env *env, const struct control_proposal *list, size_t count)
+{
+    struct kv_transaction transaction;
+    enum result result = kv_begin(env, KV_WRITE, &transaction);
+    for (size_t i = 0; result == OK && i < count; i++)
+        result = proposal_put(&transaction, &list[i]);
+    if (result == OK)
+        return kv_commit(&transaction);
+    kv_abort(&transaction);
+    return result;
+}
+
+enum result control_proposals_put(struct kv_env *env, const struct control_proposal *list, size_t count)
+{
+    enum result result = AGAIN;
+    for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
+        result = proposals_write(env, list, count);
+    return result;
+}
+
+static void numbers_take(struct cbor_reader *reader, uint8_t *to, size_t *count)
+{
+    struct slice bytes = cbor_take_bytes(reader, CONTROL_PROPOSAL_CONTEXTS);
+    if (bytes.length > 0)
+        memcpy(to, bytes.data, bytes.length);
+    *count = bytes.length;
+}
+
+static bool proposal_decode(struct slice key, struct slice value, struct control_proposal *proposal)
+{
+    struct cbor_reader reader;
+    int64_t field;
+    size_t results = 0;
+    size_t transfers = 0;
+    if (key.length != CONTROL_PROPOSAL_DIGEST)
+        return false;
+    *proposal = (struct control_proposal){0};
+    memcpy(proposal->digest, key.data, key.length);
+    cbor_reader_init(&reader, value);
+    cbor_enter_map(&reader);
+    while (cbor_next_key(&reader, &field)) {
+        if (field == PROPOSAL_ARCHIVE)
+            proposal->archive = (uint32_t)cbor_take_uint(&reader, UINT32_MAX);
+        else if (field == PROPOSAL_CLIENT)
+            proposal->client = (uint32_t)cbor_take_uint(&reader, UINT32_MAX);
+        else if (field == PROPOSAL_WHEN)
+            proposal->when = cbor_take_uint(&reader, UINT64_MAX);
+        else if (field == PROPOSAL_RESULTS)
+            numbers_take(&reader, proposal->result, &results);
+        else if (field == PROPOSAL_TRANSFERS)
+            numbers_take(&reader, proposal->transfer, &transfers);
+    }
+    proposal->count = (uint8_t)results;
+    return cbor_reader_result(&reader) == OK && transfers == results;
+}
+
+enum result control_proposals_each(struct kv_env *env, control_proposal_visit *visit, void *argument)
+{
+    struct kv_transaction transaction;
+    struct kv_cursor cursor = {0};
+    static const uint8_t lowest[1] = {0};
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = kv_cursor_init(&cursor, &transaction, CONTROL_PROPOSAL);
+    if (result == OK)
+        result = kv_cursor_seek(&cursor, slice_of(lowest, sizeof lowest));
+    while (result == OK) {
+        struct control_proposal proposal;
+        if (proposal_decode(cursor.key, cursor.value, &proposal))
+            result = visit(argument, &proposal);
+        if (result == OK)
+            result = kv_cursor_next(&cursor);
+    }
+    kv_cursor_fini(&cursor);
+    kv_abort(&transaction);
     return result == ERR_MISSING ? OK : result;
 }
 

@@ -220,10 +220,9 @@ static void test_phases(void **state)
     expect("phases: { one: { store: [ { to: [x], acknowledge: soon } ] } }",
            "/etc/g.yaml:6:51: phases.one.store[1].acknowledge: \"soon\" is not known here; allowed: durable, "
            "primary, all\n");
-    expect("phases: { one: { store: [ { to: [x], negotiate: mirror } ] } }",
-           "/etc/g.yaml:6:49: phases.one.store[1].negotiate: \"mirror\" is not supported by this version; "
-           "allowed: "
-           "learned, fixed\n");
+    expect("phases: { one: { store: [ { to: [x], negotiate: guess } ] } }",
+           "/etc/g.yaml:6:49: phases.one.store[1].negotiate: \"guess\" is not known here; allowed: learned, "
+           "fixed, mirror\n");
     expect("phases: { one: { store: [ { to: [x], negotiate: fixed } ] } }",
            "/etc/g.yaml:6:27: phases.one.store[1].transfer_syntaxes: missing; allowed: a list of transfer "
            "syntaxes, for "

@@ -22,15 +22,29 @@ static void on_request(void *arg, const struct ul_parameters *request)
     for (size_t i = 0; i < request->context_count; i++) {
         const struct ul_context *context = &request->contexts[i];
         enum result result;
-        if (pacs->refused != NULL && slice_is_text(context->transfer[0], pacs->refused))
+        size_t chosen = 0;
+        while (pacs->refused != NULL && chosen < context->transfer_count &&
+               slice_is_text(context->transfer[chosen], pacs->refused))
+            chosen++;
+        if (pacs->refuses_all)
+            result = ul_parameters_add_refused(answer, context->id, UL_CONTEXT_ABSTRACT_SYNTAX);
+        else if (chosen == context->transfer_count)
             result = ul_parameters_add_refused(answer, context->id, UL_CONTEXT_TRANSFER_SYNTAXES);
         else
-            result = ul_parameters_add_accepted(answer, context->id, context->transfer[0]);
+            result = ul_parameters_add_accepted(answer, context->id, context->transfer[chosen]);
         ensure(result == OK);
     }
     if (pacs->window != 0 && request->has_asynchronous_window)
         ul_parameters_set_asynchronous_window(
             answer, pacs->window < 0 ? request->operations_invoked : (uint16_t)pacs->window, 1);
+    if (pacs->likes_roles) {
+        for (size_t i = 0; i < request->role_count; i++)
+            ensure(ul_parameters_add_role(answer, request->roles[i].sop_class, true, true) == OK);
+        for (size_t i = 0; i < request->extended_count; i++)
+            ensure(ul_parameters_add_extended(answer, request->extended[i].sop_class, slice_of_text("yes")) ==
+                   OK);
+        pacs->saw_identity = request->has_user_identity;
+    }
     pacs->accepted++;
     ensure(leg_answer(association->leg, &answer) == OK);
 }

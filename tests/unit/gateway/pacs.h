@@ -50,6 +50,9 @@ struct pacs {
     int window;             // asynchronous operations that it grants; -1: what was asked, 0: says nothing
     unsigned batch;         // for PACS_REVERSES
     unsigned open_most;     // most operations that were open on one association
+    bool refuses_all;       // contexts: abstract syntax not supported
+    bool likes_roles;       // grants every role, answers every extended negotiation
+    bool saw_identity;      // a user identity was proposed to it
     unsigned accepted;      // associations
     unsigned rejected;      // likewise
     unsigned stores;        // C-STORE-RQ

@@ -33,6 +33,11 @@ const char rig_configuration_learned[] =
              "  one: { store: [ { to: [pacs, second], negotiate: learned } ] }\n"
              "start_phase: one\n";
 
+const char rig_configuration_mirror[] =
+    RIG_HEAD "phases:\n"
+             "  one: { store: [ { to: [pacs, second], negotiate: mirror } ] }\n"
+             "start_phase: one\n";
+
 #define RIG_AWAITED(WHOM)                                                                                    \
     RIG_HEAD "phases:\n"                                                                                     \
              "  one: { store: [ { to: [pacs, second], negotiate: fixed, acknowledge: " WHOM ",\n"            \

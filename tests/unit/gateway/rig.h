@@ -45,6 +45,8 @@ struct rig {
 extern const char rig_configuration_fixed[];
 // The same with learned negotiation to both archives.
 extern const char rig_configuration_learned[];
+// To both archives, what the first one answers.
+extern const char rig_configuration_mirror[];
 // To both archives, fixed, and the client waits for the first, or for both, 20 seconds long.
 extern const char rig_configuration_primary[];
 extern const char rig_configuration_all[];

@@ -8,6 +8,7 @@
 #include "pacs.h"
 #include "speak.h"
 #include "ul/parameters.h"
+#include "ul/pdu.h"
 
 static struct rig *rig;
 static struct pacs pacs;
@@ -88,17 +89,17 @@ static void test_archive_is_off(void **state)
 static void test_refusal_is_asked_again(void **state)
 {
     (void)state;
-    pacs.refused = EXPLICIT_LE;
-    assert_string_equal(syntax_get(), IMPLICIT_LE);
-    pacs.refused = NULL;
-    assert_string_equal(syntax_get(), IMPLICIT_LE);
+    pacs.refuses_all = true;
+    assert_string_equal(syntax_get(), "3");
+    pacs.refuses_all = false;
+    assert_string_equal(syntax_get(), "3");
     assert_int_equal(pacs.accepted, 1);
     rig_run(rig, 16 * 60 * NSEC_PER_SEC);
     assert_string_equal(syntax_get(), EXPLICIT_LE);
     assert_int_equal(pacs.accepted, 2);
     pacs.refused = EXPLICIT_LE;
     rig_run(rig, 16 * 60 * NSEC_PER_SEC);
-    assert_string_equal(syntax_get(), EXPLICIT_LE); // an acceptance is: a lane meets the archive's new mind
+    assert_string_equal(syntax_get(), EXPLICIT_LE); // its choice is repeated: a lane meets its new mind
     assert_int_equal(pacs.accepted, 2);
 }
 
@@ -106,9 +107,9 @@ static void test_refusal_is_asked_again(void **state)
 static void test_refusal_is_repeated(void **state)
 {
     (void)state;
-    pacs.refused = EXPLICIT_LE;
+    pacs.refuses_all = true;
     for (int i = 0; i < 60; i++) {
-        assert_string_equal(syntax_get(), IMPLICIT_LE);
+        assert_string_equal(syntax_get(), "3");
         rig_run(rig, 50 * NSEC_PER_SEC);
     }
     assert_in_range(pacs.accepted, 4, 5);
@@ -170,7 +171,7 @@ static void test_client_leaves(void **state)
     }
 }
 
-// More than one association's worth of pairs.
+// As many contexts as an association can have, each with two syntaxes.
 static void test_many_pairs(void **state)
 {
     (void)state;
@@ -194,22 +195,108 @@ static void test_many_pairs(void **state)
     client_open(&client, rig, NULL);
     client_send(&client, byte_queue_peek(&queue));
     (void)hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
-    assert_int_equal(pacs.accepted, 2);
+    assert_int_equal(pacs.accepted, 1); // its own proposal, as it is
     client_close(&client);
     byte_queue_fini(&queue);
     ul_parameters_free(request);
     nobody_is_left();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+// ---- mirror ----
+
+static int set_up_mirror(void **state)
+{
+    (void)state;
+    rig = rig_new(rig_configuration_mirror, 9);
+    rig_boot(rig);
+    pacs_init(&pacs, rig, 0);
+    return 0;
+}
+
+static void test_mirror_asks_each_time(void **state)
+{
+    (void)state;
+    pacs.refused = EXPLICIT_LE;
+    assert_string_equal(syntax_get(), IMPLICIT_LE);
+    pacs.refused = NULL;
+    assert_string_equal(syntax_get(), EXPLICIT_LE);
+    pacs.refused = IMPLICIT_LE;
+    assert_string_equal(syntax_get(), EXPLICIT_LE);
+    assert_int_equal(pacs.accepted, 3);
+}
+
+static void is_rejected(uint8_t result, uint8_t source, uint8_t reason)
+{
+    client_open(&client, rig, NULL);
+    speak_associate(&client, "GATE", "CT1");
+    struct slice pdu = hear_pdu(&client, UL_PDU_ASSOCIATE_RJ);
+    assert_int_equal(pdu.data[7], result);
+    assert_int_equal(pdu.data[8], source);
+    assert_int_equal(pdu.data[9], reason);
+    client_close(&client);
+    nobody_is_left();
+}
+
+static void test_mirror_relays_the_reject(void **state)
+{
+    (void)state;
+    pacs.stranger = "CT1";
+    is_rejected(1, 1, 3);
+}
+
+// PROTOCOL 6: never a hang.
+static void test_mirror_without_archive(void **state)
+{
+    (void)state;
+    pacs_fini(&pacs);
+    for (int i = 0; i < 3; i++)
+        is_rejected(2, 3, 1);
+    pacs_init(&pacs, rig, 0);
+    assert_string_equal(syntax_get(), EXPLICIT_LE); // as soon as it is there again
+    memory_network_blackhole(rig->network, &pacs.address, true);
+    uint64_t begin = sim_world_now(rig->world);
+    is_rejected(2, 3, 1);
+    assert_true(sim_world_now(rig->world) - begin < 20 * NSEC_PER_SEC);
+}
+
+// PROTOCOL 37, 40: identity, roles as the archive answers them.
+static void test_mirror_relays_user_items(void **state)
+{
+    (void)state;
+    pacs.likes_roles = true;
+    client_open(&client, rig, NULL);
+    speak_associate(&client, "GATE", "CT1");
+    struct slice pdu = hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
+    struct ul_parameters *answer;
+    enum ul_reason reason;
+    assert_int_equal(ul_parameters_decode(UL_PDU_ASSOCIATE_AC, slice_from(pdu, 6), &answer, &reason), OK);
+    assert_int_equal(answer->role_count, 1);
+    assert_int_equal(answer->roles[0].scu, 1);
+    assert_int_equal(answer->roles[0].scp, 1);
+    assert_true(pacs.saw_identity);
+    ul_parameters_free(answer);
+    client_close(&client);
+    nobody_is_left();
+}
+
+#define MIRROR(name) cmocka_unit_test_setup_teardown(name, set_up_mirror, tear_down)
+#define TEST(name)   cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_asked_once),          TEST(test_archive_is_off),
-        TEST(test_archive_hangs),       TEST(test_client_leaves),
-        TEST(test_many_pairs),          TEST(test_refusal_is_asked_again),
-        TEST(test_refusal_is_repeated), TEST(test_archive_hangs_for_many),
+        TEST(test_asked_once),
+        TEST(test_archive_is_off),
+        TEST(test_archive_hangs),
+        TEST(test_client_leaves),
+        TEST(test_many_pairs),
+        TEST(test_refusal_is_asked_again),
+        TEST(test_refusal_is_repeated),
+        TEST(test_archive_hangs_for_many),
+        MIRROR(test_mirror_asks_each_time),
+        MIRROR(test_mirror_relays_the_reject),
+        MIRROR(test_mirror_without_archive),
+        MIRROR(test_mirror_relays_user_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,28 @@ typedef enum result control_capability_visit(void *argument, const struct contro
 MUST_USE enum result control_capabilities_each(struct kv_env *env, control_capability_visit *visit,
                                                void *argument);
 
+// What `archive` answered to a whole proposal, by its digest (gateway/route/proposal.h).
+enum { CONTROL_PROPOSAL_DIGEST = 32, CONTROL_PROPOSAL_CONTEXTS = 128 };
+
+struct control_proposal {
+    uint8_t digest[CONTROL_PROPOSAL_DIGEST];
+    bool is_gone;     // for _put: it is deleted
+    uint8_t count;    // contexts, at most CONTROL_PROPOSAL_CONTEXTS
+    uint32_t archive; // node id
+    uint32_t client;  // a number for the client that it was learned from
+    uint64_t when;    // wall clock of the answer, ns since 1970 UTC
+    uint8_t result[CONTROL_PROPOSAL_CONTEXTS];
+    uint8_t transfer[CONTROL_PROPOSAL_CONTEXTS];
+};
+
+// In one commit. Errors as control_capabilities_put().
+MUST_USE enum result control_proposals_put(struct kv_env *env, const struct control_proposal *list,
+                                           size_t count);
+// In order of digest; `visit` is called inside a read transaction. Entries that can not be read are left out.
+typedef enum result control_proposal_visit(void *argument, const struct control_proposal *proposal);
+MUST_USE enum result control_proposals_each(struct kv_env *env, control_proposal_visit *visit,
+                                            void *argument);
+
 struct control_pause {
     uint32_t archive;
     uint64_t when; // ns since 1970 UTC
