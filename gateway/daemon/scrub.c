@@ -115,6 +115,21 @@ static bool is_good(const struct scrub *scrub, uint32_t block)
     return low < scrub->good_count && scrub->good[low] == block;
 }
 
+// Whether it is a record of a receipt that is owed, and the ledger knows it at this place: that was complete
+// and authentic at recovery. Records of dropped receipts, and of copies that were not completed, may be torn.
+static bool is_owed_here(const struct scrub *scrub, const struct journal_entry *entry)
+{
+    struct ledger_fact fact;
+    struct journal_position at = entry->position;
+    fact_init(&fact);
+    bool is_owed = ledger_find_receipt(scrub->gateway->platform.ledger, entry->receipt, &fact) == OK &&
+                   fact.state == FACT_DURABLE && fact.open.stream == at.stream &&
+                   fact.close.stream == at.stream && journal_position_compare(fact.open, at) <= 0 &&
+                   journal_position_compare(at, fact.close) <= 0;
+    fact_fini(&fact);
+    return is_owed;
+}
+
 // Of what lies in this segment; the rest was seen before, or is seen when it is read for sending.
 static void close_check(struct scrub *scrub, const struct journal_entry *entry)
 {
@@ -123,24 +138,20 @@ static void close_check(struct scrub *scrub, const struct journal_entry *entry)
     struct slice index = scrub->close->index;
     for (uint32_t i = 0; i < journal_index_count(index); i++) {
         struct journal_position at = journal_index_get(index, i, entry->position.stream);
-        if (at.segment == entry->position.segment && !is_good(scrub, (uint32_t)(at.offset / JOURNAL_ALIGN)))
-            found(scrub, at, 0, entry->receipt, JOURNAL_DATA);
+        if (at.segment != entry->position.segment || is_good(scrub, (uint32_t)(at.offset / JOURNAL_ALIGN)))
+            continue;
+        if (!is_owed_here(scrub, entry))
+            return;
+        found(scrub, at, 0, entry->receipt, JOURNAL_DATA);
     }
 }
 
-// Torn, says the reader; but a record of a receipt that is owed was complete and authentic at recovery.
+// Nothing is skipped where the record is good and only belongs to nothing complete.
 static void torn_check(struct scrub *scrub, const struct journal_entry *entry)
 {
-    struct ledger_fact fact;
-    if (entry->receipt == 0 || entry->header.type > JOURNAL_CLOSE)
-        return;
-    fact_init(&fact);
-    if (ledger_find_receipt(scrub->gateway->platform.ledger, entry->receipt, &fact) == OK &&
-        fact.state == FACT_DURABLE && fact.open.stream == entry->position.stream &&
-        journal_position_compare(fact.open, entry->position) <= 0 &&
-        journal_position_compare(entry->position, fact.close) <= 0)
+    if (entry->skipped > 0 && entry->receipt != 0 && entry->header.type <= JOURNAL_CLOSE &&
+        is_owed_here(scrub, entry))
         found(scrub, entry->position, entry->skipped, entry->receipt, entry->header.type);
-    fact_fini(&fact);
 }
 
 static void entry_take(struct scrub *scrub, const struct journal_entry *entry)

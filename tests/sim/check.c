@@ -6,9 +6,11 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "daemon/scrub.h"
 #include "dimse/status.h"
 #include "history.h"
 #include "machine.h"
+#include "store/control.h"
 #include "store/ledger_reader.h"
 
 #define NO_FACT UINT32_MAX
@@ -338,6 +340,27 @@ static void resent_check(struct checker *checker)
     }
 }
 
+static enum result damage_take(void *argument, const struct control_damage *damage)
+{
+    (void)damage;
+    ++*(uint64_t *)argument;
+    return OK;
+}
+
+// No plan damages what was durable: whatever the scrub met on its way, it must not cry wolf.
+static void damage_check(struct history *history, struct gateway *gateway)
+{
+    struct scrub_figures figures = {0};
+    uint64_t stored = 0;
+    ensure(control_damage_each(gateway->platform.control, damage_take, &stored) == OK);
+    if (stored > 0)
+        history_fail(history, "%llu records are in quarantine and nothing has damaged any",
+                     (unsigned long long)stored);
+    for (unsigned i = 0; i < gateway->platform.workers; i++)
+        scrub_figures_add(gateway->scrubs[i], &figures);
+    history->scrubbed += figures.records;
+}
+
 void check_end(struct history *history)
 {
     struct gateway *gateway = machine_gateway(history->machine);
@@ -354,6 +377,7 @@ void check_end(struct history *history)
     order_check(&checker);
     totals_check(&checker, gateway->platform.ledger);
     segments_check(history, gateway);
+    damage_check(history, gateway);
     resent_check(&checker);
     free(checker.facts);
     free(checker.fact_of);

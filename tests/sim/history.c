@@ -514,6 +514,8 @@ static void figures_take(struct history *history, struct history_figures *figure
                                         .acknowledged = (unsigned)history->acks,
                                         .copies = (unsigned)history->copy_count,
                                         .lives = machine_life(history->machine),
+                                        .rotations = history->rotations,
+                                        .scrubbed = (unsigned)history->scrubbed,
                                         .reclaimed = (unsigned)log_event_count(JOURNAL_SEGMENT_RECLAIMED),
                                         .copied = (unsigned)log_event_count(STORE_SEGMENT_COPIED)};
 }

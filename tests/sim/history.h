@@ -193,6 +193,7 @@ struct history {
     struct seal_master *masters[2];
     unsigned master; // which of them the key file is under, as far as is known
     unsigned rotations;
+    uint64_t scrubbed; // records authenticated by the scrub in the last life
     struct configuration *configuration;
     struct machine *machine;
     struct oracle *oracle;
@@ -230,6 +231,7 @@ struct history_figures {
     uint64_t trace;
     uint64_t steps;
     uint64_t virtual_time;
+    unsigned rotations, scrubbed;
     unsigned instances, attempts, acknowledged, copies, extra, lives, reclaimed, copied;
 };
 

@@ -93,6 +93,8 @@ static void add(struct totals *totals, const struct history_figures *figures)
     totals->sum.lives += figures->lives;
     totals->sum.reclaimed += figures->reclaimed;
     totals->sum.copied += figures->copied;
+    totals->sum.rotations += figures->rotations;
+    totals->sum.scrubbed += figures->scrubbed;
 }
 
 static bool seed_run(uint64_t seed, const struct request *request, struct totals *totals)
@@ -221,9 +223,11 @@ int main(int count, char **arguments)
     double took = seconds() - begun;
     printf("%u histories, %u failed; %.1f s, %.0f ms each; %u lives, %u instances, %u requests, %u "
            "acknowledged, %u "
-           "copies, %u of them extra, %u segments reclaimed, %u copied forward, %" PRIu64 " steps\n",
+           "copies, %u of them extra, %u segments reclaimed, %u copied forward, %u key rotations, %u records "
+           "scrubbed, %" PRIu64 " steps\n",
            totals.run, totals.failed, took, totals.run > 0 ? 1000 * took / totals.run : 0, totals.sum.lives,
            totals.sum.instances, totals.sum.attempts, totals.sum.acknowledged, totals.sum.copies,
-           totals.sum.extra, totals.sum.reclaimed, totals.sum.copied, totals.sum.steps);
+           totals.sum.extra, totals.sum.reclaimed, totals.sum.copied, totals.sum.rotations,
+           totals.sum.scrubbed, totals.sum.steps);
     return is_fine ? 0 : 1;
 }
