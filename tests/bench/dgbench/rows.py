@@ -52,7 +52,7 @@ def _floor(bench: Bench, tee_cpu: float) -> float:
 
 def ct_tls(bench: Bench) -> None:
     with Stage(bench.folder / "ct-tls", tls=True, tee=True) as stage:
-        total = bench.count(1000)
+        total = bench.count(800)
         stage.through_gateway(size=CT, total=100, associations=4)
         for _ in range(bench.rounds):
             cpu = {}
