@@ -11,7 +11,9 @@
 //   GET  /v1/queue?archive&state&after&limit -> actions->queue_list
 //   POST /v1/queue/retry|park|drop        -> actions->queue_change   body: see struct admin_selection
 //   GET  /v1/archives                     -> actions->archive_list
-//   POST /v1/archives/NAME/echo|pause|resume -> actions->archive_change  body: optional {"person", "reason"}
+//   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
+//   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: optional {"person",
+//   "reason"}
 //
 // Every answer is a JSON object with "version": ADMIN_VERSION. A failure is {"version", "error", "message"}
 // with `error` one of: bad-request, not-found, not-allowed (method), too-large, refused, failed, unavailable.
@@ -67,7 +69,14 @@ struct admin_selection {
     const char *reason; // why; NULL if not said
 };
 
-enum admin_archive_change { ADMIN_ECHO, ADMIN_PAUSE, ADMIN_RESUME };
+enum admin_archive_change { ADMIN_ECHO, ADMIN_PAUSE, ADMIN_RESUME, ADMIN_PROBE };
+
+// About presentation contexts; texts are UIDs or keywords of PS3.6, NULL = not asked for.
+struct admin_capability_query {
+    const char *sop_class;
+    const char *transfer_syntax;
+    const char *client; // calling AE title; NULL = any
+};
 
 // What the daemon can do. Each call must lead to exactly one admin_reply_send() or admin_reply_fail(), at
 // once or later. Pointers in arguments are borrowed during the call.
@@ -105,8 +114,17 @@ struct admin_actions {
     //                seconds or null, "problem": TEXT or null, "counters": {"answered", "failed", "lost",
     //                "opened", "refused", "bytes"}}]}
     void (*archive_list)(void *arg, struct admin_reply *reply);
-    // ECHO: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}; PAUSE and RESUME: {"archive":
-    // NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
+    // {"archive": NAME, "proposals": N, "items": [{"sop_class": UID, "sop_class_name", "transfer_syntax":
+    // UID,
+    //  "transfer_syntax_name": TEXT or null, "accepted": bool, "result": N, "when": seconds}],
+    //  "explanation": [{"route": N, "primary": NAME, "negotiate", "answer": "accepted"|"refused"|"asked",
+    //                   "result": N, "when": seconds or null, "why": TEXT}]}
+    // items: what the archive has answered, filtered. explanation: with a SOP Class, for each route that the
+    // client may fall under and that has this archive. ADMIN_BAD_REQUEST for a name that is not known.
+    void (*archive_capabilities)(void *arg, const char *name, const struct admin_capability_query *query,
+                                 struct admin_reply *reply);
+    // ECHO and PROBE: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}; PAUSE and RESUME:
+    // {"archive": NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
     void (*archive_change)(void *arg, enum admin_archive_change change, const char *name, const char *person,
                            const char *reason, struct admin_reply *reply);
     // {"ok": bool, "errors": [TEXT], "changed": [PATH], "restart": [PATH], "tls": [{"name": NAME, "problem":

@@ -104,6 +104,40 @@ enum result admin_filter_parse(const char *query, struct admin_filter_request *o
     return result;
 }
 
+static enum result capability_take(struct admin_capability_request *out, const char *key, const char *value,
+                                   struct admin_problem *problem)
+{
+    static const char *const KEYS[] = {"sop_class", "transfer_syntax", "client"};
+    const char **members[] = {&out->query.sop_class, &out->query.transfer_syntax, &out->query.client};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
+        if (strcmp(KEYS[i], key) != 0)
+            continue;
+        if (!is_plain_text(value))
+            return refuse(problem, "%s is empty, too long or has control characters", key);
+        (void)text_copy(out->texts[i], sizeof out->texts[i], slice_of_text(value));
+        *members[i] = out->texts[i];
+        return OK;
+    }
+    return refuse(problem, "only sop_class, transfer_syntax and client may be asked for");
+}
+
+enum result admin_capability_parse(const char *query, struct admin_capability_request *out,
+                                   struct admin_problem *problem)
+{
+    struct evkeyvalq parameters;
+    enum result result = OK;
+    *out = (struct admin_capability_request){0};
+    if (query == NULL)
+        return OK;
+    if (evhttp_parse_query_str(query, &parameters) != 0)
+        return refuse(problem, "the query of the URL can not be read");
+    for (struct evkeyval *pair = parameters.tqh_first; pair != NULL && result == OK;
+         pair = pair->next.tqe_next)
+        result = capability_take(out, pair->key, pair->value, problem);
+    evhttp_clear_headers(&parameters);
+    return result;
+}
+
 static enum result receipts_take(struct admin_change_request *out, const json_t *list,
                                  struct admin_problem *problem)
 {

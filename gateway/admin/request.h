@@ -32,6 +32,15 @@ struct admin_change_request {
 MUST_USE enum result admin_filter_parse(const char *query, struct admin_filter_request *out,
                                         struct admin_problem *problem);
 
+// A query about capabilities and the memory that it points into.
+struct admin_capability_request {
+    struct admin_capability_query query;
+    char texts[3][ADMIN_TEXT];
+};
+// From the query part of a URI; NULL = none. ERR_FORMAT: *problem says why.
+MUST_USE enum result admin_capability_parse(const char *query, struct admin_capability_request *out,
+                                            struct admin_problem *problem);
+
 // From a body. With `is_queue` false only "person" and "reason" are known, and the body may be empty.
 // ERR_FORMAT, ERR_NOMEM: *problem says why. On OK the caller ends it with admin_change_fini().
 MUST_USE enum result admin_change_parse(const char *text, size_t length, bool is_queue,

@@ -219,7 +219,7 @@ static const struct route ROUTES[] = {
 };
 
 static const char *const ARCHIVE_VERBS[] = {
-    [ADMIN_ECHO] = "echo", [ADMIN_PAUSE] = "pause", [ADMIN_RESUME] = "resume"};
+    [ADMIN_ECHO] = "echo", [ADMIN_PAUSE] = "pause", [ADMIN_RESUME] = "resume", [ADMIN_PROBE] = "probe"};
 
 static void archive_change(struct admin_server *server, struct admin_reply *reply,
                            enum admin_archive_change change, const char *name)
@@ -236,6 +236,19 @@ static void archive_change(struct admin_server *server, struct admin_reply *repl
     admin_change_fini(&request);
 }
 
+static void capabilities_serve(struct admin_server *server, struct admin_reply *reply, const char *name)
+{
+    struct admin_capability_request request;
+    struct admin_problem problem;
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(reply->request));
+    if (evhttp_request_get_command(reply->request) != EVHTTP_REQ_GET)
+        admin_reply_fail(reply, ADMIN_NOT_ALLOWED, "this path takes GET only");
+    else if (admin_capability_parse(query, &request, &problem) != OK)
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+    else
+        server->actions->archive_capabilities(server->arg, name, &request.query, reply);
+}
+
 // "/v1/archives/NAME/VERB"; false if it is another path.
 static bool archive_serve(struct admin_server *server, struct admin_reply *reply, const char *path)
 {
@@ -248,7 +261,11 @@ static bool archive_serve(struct admin_server *server, struct admin_reply *reply
     if (slash == NULL || !text_copy(name, sizeof name, slice_of(begin, (size_t)(slash - begin))) ||
         !admin_name_is_valid(name))
         return false;
-    for (int change = ADMIN_ECHO; change <= ADMIN_RESUME; change++) {
+    if (strcmp(slash + 1, "capabilities") == 0) {
+        capabilities_serve(server, reply, name);
+        return true;
+    }
+    for (int change = ADMIN_ECHO; change <= ADMIN_PROBE; change++) {
         if (strcmp(ARCHIVE_VERBS[change], slash + 1) != 0)
             continue;
         if (evhttp_request_get_command(reply->request) != EVHTTP_REQ_POST)

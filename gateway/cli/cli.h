@@ -38,7 +38,10 @@ enum cli_option {
     CLI_OPTION_UID = 1 << 10,
     CLI_OPTION_PERSON = 1 << 11,
     CLI_OPTION_REASON = 1 << 12,
-    CLI_OPTION_BACKUP = 1 << 13
+    CLI_OPTION_BACKUP = 1 << 13,
+    CLI_OPTION_SOP_CLASS = 1 << 20,
+    CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
+    CLI_OPTION_CLIENT = 1 << 22
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -53,6 +56,9 @@ struct cli {
     const char *person;
     const char *reason;
     const char *backup;
+    const char *sop_class;
+    const char *transfer_syntax;
+    const char *client;
     bool is_json;
     bool is_all;
     unsigned given;   // bits of cli_option
@@ -70,6 +76,8 @@ enum cli_exit cli_queue_quarantine(struct cli *cli);
 enum cli_exit cli_archive_list(struct cli *cli);
 enum cli_exit cli_archive_show(struct cli *cli);
 enum cli_exit cli_archive_echo(struct cli *cli);
+enum cli_exit cli_archive_capabilities(struct cli *cli);
+enum cli_exit cli_archive_probe(struct cli *cli);
 enum cli_exit cli_archive_pause(struct cli *cli);
 enum cli_exit cli_archive_resume(struct cli *cli);
 enum cli_exit cli_ledger_backup(struct cli *cli);

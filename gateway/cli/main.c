@@ -81,6 +81,19 @@ static const struct verb VERBS[] = {
      "Example:  dicomgate archive show legacy\n"},
     {"archive", "echo", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_echo, "NAME",
      "C-ECHO to an archive, as the gateway would reach it", "Example:  dicomgate archive echo legacy\n"},
+    {"archive", "capabilities", CLI_OPTION_SOP_CLASS | CLI_OPTION_TRANSFER_SYNTAX | CLI_OPTION_CLIENT, 1, 1,
+     cli_archive_capabilities, "NAME [--sop-class UID] [--transfer-syntax UID] [--client AE]",
+     "what an archive takes, and what a client would be answered and why",
+     "Lists what the archive has answered to presentation contexts. With --sop-class it also says, for each\n"
+     "route that has the archive, what a client is answered to that SOP Class (and transfer syntax) and "
+     "why.\n"
+     "UIDs may be keywords such as CTImageStorage and ExplicitVRLittleEndian.\n\n"
+     "Example:  dicomgate archive capabilities legacy --sop-class CTImageStorage --client CT1\n"},
+    {"archive", "probe", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_probe, "NAME",
+     "ask an archive anew what it takes",
+     "Asks about all that is known of it, or about the common storage SOP Classes, and forgets what it has\n"
+     "answered to whole proposals: those are asked again when they come.\n\n"
+     "Example:  dicomgate archive probe legacy\n"},
     {"archive", "pause", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_pause,
      "NAME [--person WHO] [--reason WHY]", "stop sending to an archive; what it is owed is kept",
      "Lasts over a restart, until `archive resume`.\n\n"
@@ -160,6 +173,9 @@ static const struct option OPTIONS[] = {
     {"person", required_argument, NULL, CLI_OPTION_PERSON},
     {"reason", required_argument, NULL, CLI_OPTION_REASON},
     {"backup", required_argument, NULL, CLI_OPTION_BACKUP},
+    {"sop-class", required_argument, NULL, CLI_OPTION_SOP_CLASS},
+    {"transfer-syntax", required_argument, NULL, CLI_OPTION_TRANSFER_SYNTAX},
+    {"client", required_argument, NULL, CLI_OPTION_CLIENT},
     {NULL, 0, NULL, 0},
 };
 
@@ -178,7 +194,7 @@ static void print_help(FILE *stream, const char *group)
             continue;
         (void)snprintf(words, sizeof words, "%s %s", VERBS[i].group,
                        VERBS[i].name != NULL ? VERBS[i].name : "");
-        (void)fprintf(stream, "  %-18s%s\n", words, VERBS[i].help);
+        (void)fprintf(stream, "  %-22s%s\n", words, VERBS[i].help);
     }
     if (group == NULL)
         (void)fputs(
@@ -227,6 +243,12 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->reason;
     case CLI_OPTION_BACKUP:
         return &cli->backup;
+    case CLI_OPTION_SOP_CLASS:
+        return &cli->sop_class;
+    case CLI_OPTION_TRANSFER_SYNTAX:
+        return &cli->transfer_syntax;
+    case CLI_OPTION_CLIENT:
+        return &cli->client;
     default:
         return NULL;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate archive list|show|echo|pause|resume`.
+// `dicomgate archive list|show|capabilities|probe|echo|pause|resume`.
 #include "verb_tables.h"
 
 #include <string.h>
@@ -159,4 +159,116 @@ enum cli_exit cli_archive_pause(struct cli *cli)
 enum cli_exit cli_archive_resume(struct cli *cli)
 {
     return pause_or_resume(cli, "resume");
+}
+
+// ---- capabilities ----
+
+// Appends "&key=value", everything but letters, digits and dots escaped.
+static void query_add(char *path, size_t capacity, const char *key, const char *value)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    size_t length = strlen(path);
+    if (value == NULL)
+        return;
+    int begin = snprintf(path + length, capacity - length, "%s%s=", strchr(path, '?') ? "&" : "?", key);
+    length += begin > 0 ? (size_t)begin : 0;
+    for (; *value != 0 && length + 4 < capacity; value++) {
+        unsigned char c = (unsigned char)*value;
+        bool is_plain =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.';
+        if (is_plain) {
+            path[length++] = (char)c;
+            continue;
+        }
+        path[length++] = '%';
+        path[length++] = HEX[c >> 4];
+        path[length++] = HEX[c & 15];
+    }
+    if (length < capacity)
+        path[length] = 0;
+}
+
+static const char *name_or_uid(const json_t *item, const char *name, const char *uid)
+{
+    return json_is_string(json_object_get(item, name)) ? cli_text(item, name) : cli_text(item, uid);
+}
+
+static void print_capabilities(const json_t *items)
+{
+    static const char *const TITLES[] = {"SOP CLASS", "TRANSFER SYNTAX", "ANSWER", "WHEN"};
+    struct cli_table table;
+    size_t index;
+    json_t *item;
+    char when[CLI_TEXT];
+    char answer[CLI_TEXT];
+    cli_table_init(&table, sizeof TITLES / sizeof *TITLES, TITLES);
+    json_array_foreach(items, index, item)
+    {
+        bool is_accepted = json_is_true(json_object_get(item, "accepted"));
+        (void)snprintf(answer, sizeof answer, "refused (%d)", (int)cli_number(item, "result"));
+        cli_table_add(&table, name_or_uid(item, "sop_class_name", "sop_class"));
+        cli_table_add(&table, name_or_uid(item, "transfer_syntax_name", "transfer_syntax"));
+        cli_table_add(&table, is_accepted ? "accepted" : answer);
+        cli_table_add(&table, cli_time(item, "when", when));
+    }
+    cli_table_print(&table, stdout);
+    cli_table_fini(&table);
+}
+
+static void print_explanations(const json_t *rows)
+{
+    size_t index;
+    json_t *row;
+    char when[CLI_TEXT];
+    if (json_array_size(rows) > 0)
+        (void)printf("\nWhat a client would be answered:\n");
+    json_array_foreach(rows, index, row)
+    {
+        (void)printf("  route %d (%s, primary %s): %s: %s", (int)cli_number(row, "route"),
+                     cli_text(row, "negotiate"), cli_text(row, "primary"), cli_text(row, "answer"),
+                     cli_text(row, "why"));
+        if (json_is_integer(json_object_get(row, "when")))
+            (void)printf(" (learned %s)", cli_time(row, "when", when));
+        (void)printf("\n");
+    }
+}
+
+enum cli_exit cli_archive_capabilities(struct cli *cli)
+{
+    char path[2048];
+    json_t *answer;
+    if (snprintf(path, sizeof path, "/v1/archives/%.200s/capabilities", cli->arguments[0]) < 0)
+        return CLI_INTERNAL;
+    query_add(path, sizeof path, "sop_class", cli->sop_class);
+    query_add(path, sizeof path, "transfer_syntax", cli->transfer_syntax);
+    query_add(path, sizeof path, "client", cli->client);
+    enum cli_exit status = cli_call(cli, path, NULL, &answer);
+    if (status != CLI_FINE)
+        return status;
+    if (cli->is_json) {
+        status = cli_print_json(answer);
+    } else {
+        print_capabilities(json_object_get(answer, "items"));
+        print_explanations(json_object_get(answer, "explanation"));
+    }
+    json_decref(answer);
+    return status;
+}
+
+enum cli_exit cli_archive_probe(struct cli *cli)
+{
+    json_t *answer;
+    enum cli_exit status = change(cli, "probe", &answer);
+    if (status != CLI_FINE)
+        return status;
+    bool is_fine = json_is_true(json_object_get(answer, "ok"));
+    if (cli->is_json)
+        status = cli_print_json(answer);
+    else
+        (void)printf("%s: %s, %d pairs of syntaxes asked, %d answers changed: %s\n",
+                     cli_text(answer, "archive"), is_fine ? "fine" : "FAILED",
+                     (int)cli_number(answer, "asked"), (int)cli_number(answer, "changed"),
+                     cli_text(answer, "message"));
+    json_decref(answer);
+    return status == CLI_FINE && !is_fine ? CLI_FINDING : status;
 }

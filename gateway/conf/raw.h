@@ -9,6 +9,7 @@
 #include "conf/configuration.h"
 #include "conf/document.h"
 #include "conf/load.h"
+#include "conf/uids.h"
 
 struct raw_gateway {
     struct conf_entry entry;
@@ -153,8 +154,3 @@ void raw_check(const struct conf_document *document, const struct raw *raw, cons
 
 // "A700", "A770-A779" or "A7xx"; false if it is none of these.
 bool status_range_read(const char *text, uint16_t *first, uint16_t *last);
-
-// The UID of a transfer syntax by its keyword (PS3.6 table A-1) or as it stands; NULL if it is neither.
-const char *transfer_syntax_uid(const char *text);
-// Is it a well-formed UID (PS3.5 9.1)?
-bool uid_is_valid(const char *text);

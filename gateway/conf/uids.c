@@ -2,7 +2,7 @@
 //
 // UIDs as an operator writes them: digits and dots (PS3.5 9.1), or the keyword of a transfer syntax (PS3.6
 // table A-1).
-#include "raw.h"
+#include "conf/uids.h"
 
 #include <string.h>
 
@@ -42,6 +42,57 @@ static const struct keyword TRANSFER_SYNTAXES[] = {
     {"RLELossless", "1.2.840.10008.1.2.5"},
 };
 
+// PS3.6 table A-1, those of PS3.4 annex B that are met in practice.
+static const struct keyword SOP_CLASSES[] = {
+    {"ComputedRadiographyImageStorage", "1.2.840.10008.5.1.4.1.1.1"},
+    {"DigitalXRayImageStorageForPresentation", "1.2.840.10008.5.1.4.1.1.1.1"},
+    {"DigitalXRayImageStorageForProcessing", "1.2.840.10008.5.1.4.1.1.1.1.1"},
+    {"DigitalMammographyXRayImageStorageForPresentation", "1.2.840.10008.5.1.4.1.1.1.2"},
+    {"DigitalMammographyXRayImageStorageForProcessing", "1.2.840.10008.5.1.4.1.1.1.2.1"},
+    {"DigitalIntraOralXRayImageStorageForPresentation", "1.2.840.10008.5.1.4.1.1.1.3"},
+    {"CTImageStorage", "1.2.840.10008.5.1.4.1.1.2"},
+    {"EnhancedCTImageStorage", "1.2.840.10008.5.1.4.1.1.2.1"},
+    {"UltrasoundMultiFrameImageStorage", "1.2.840.10008.5.1.4.1.1.3.1"},
+    {"MRImageStorage", "1.2.840.10008.5.1.4.1.1.4"},
+    {"EnhancedMRImageStorage", "1.2.840.10008.5.1.4.1.1.4.1"},
+    {"UltrasoundImageStorage", "1.2.840.10008.5.1.4.1.1.6.1"},
+    {"SecondaryCaptureImageStorage", "1.2.840.10008.5.1.4.1.1.7"},
+    {"MultiFrameGrayscaleByteSecondaryCaptureImageStorage", "1.2.840.10008.5.1.4.1.1.7.2"},
+    {"MultiFrameTrueColorSecondaryCaptureImageStorage", "1.2.840.10008.5.1.4.1.1.7.4"},
+    {"TwelveLeadECGWaveformStorage", "1.2.840.10008.5.1.4.1.1.9.1.1"},
+    {"GrayscaleSoftcopyPresentationStateStorage", "1.2.840.10008.5.1.4.1.1.11.1"},
+    {"XRayAngiographicImageStorage", "1.2.840.10008.5.1.4.1.1.12.1"},
+    {"EnhancedXAImageStorage", "1.2.840.10008.5.1.4.1.1.12.1.1"},
+    {"XRayRadiofluoroscopicImageStorage", "1.2.840.10008.5.1.4.1.1.12.2"},
+    {"BreastTomosynthesisImageStorage", "1.2.840.10008.5.1.4.1.1.13.1.3"},
+    {"NuclearMedicineImageStorage", "1.2.840.10008.5.1.4.1.1.20"},
+    {"SegmentationStorage", "1.2.840.10008.5.1.4.1.1.66.4"},
+    {"VLEndoscopicImageStorage", "1.2.840.10008.5.1.4.1.1.77.1.1"},
+    {"VideoEndoscopicImageStorage", "1.2.840.10008.5.1.4.1.1.77.1.1.1"},
+    {"VLPhotographicImageStorage", "1.2.840.10008.5.1.4.1.1.77.1.4"},
+    {"OphthalmicPhotography8BitImageStorage", "1.2.840.10008.5.1.4.1.1.77.1.5.1"},
+    {"VLWholeSlideMicroscopyImageStorage", "1.2.840.10008.5.1.4.1.1.77.1.6"},
+    {"BasicTextSRStorage", "1.2.840.10008.5.1.4.1.1.88.11"},
+    {"EnhancedSRStorage", "1.2.840.10008.5.1.4.1.1.88.22"},
+    {"ComprehensiveSRStorage", "1.2.840.10008.5.1.4.1.1.88.33"},
+    {"MammographyCADSRStorage", "1.2.840.10008.5.1.4.1.1.88.50"},
+    {"KeyObjectSelectionDocumentStorage", "1.2.840.10008.5.1.4.1.1.88.59"},
+    {"XRayRadiationDoseSRStorage", "1.2.840.10008.5.1.4.1.1.88.67"},
+    {"EncapsulatedPDFStorage", "1.2.840.10008.5.1.4.1.1.104.1"},
+    {"PositronEmissionTomographyImageStorage", "1.2.840.10008.5.1.4.1.1.128"},
+    {"RTImageStorage", "1.2.840.10008.5.1.4.1.1.481.1"},
+    {"RTDoseStorage", "1.2.840.10008.5.1.4.1.1.481.2"},
+    {"RTStructureSetStorage", "1.2.840.10008.5.1.4.1.1.481.3"},
+    {"RTPlanStorage", "1.2.840.10008.5.1.4.1.1.481.5"},
+};
+
+const size_t uid_storage_count = sizeof SOP_CLASSES / sizeof *SOP_CLASSES;
+
+const char *uid_storage_get(size_t index)
+{
+    return SOP_CLASSES[index].uid;
+}
+
 bool uid_is_valid(const char *text)
 {
     size_t length = strspn(text, "0123456789.");
@@ -56,10 +107,31 @@ bool uid_is_valid(const char *text)
     return text[length - 1] != '.';
 }
 
+static const char *uid_find(const struct keyword *table, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(table[i].name, text) == 0)
+            return table[i].uid;
+    return uid_is_valid(text) ? text : NULL;
+}
+
 const char *transfer_syntax_uid(const char *text)
 {
+    return uid_find(TRANSFER_SYNTAXES, sizeof TRANSFER_SYNTAXES / sizeof *TRANSFER_SYNTAXES, text);
+}
+
+const char *sop_class_uid(const char *text)
+{
+    return uid_find(SOP_CLASSES, uid_storage_count, text);
+}
+
+const char *uid_keyword(const char *uid)
+{
+    for (size_t i = 0; i < uid_storage_count; i++)
+        if (strcmp(SOP_CLASSES[i].uid, uid) == 0)
+            return SOP_CLASSES[i].name;
     for (size_t i = 0; i < sizeof TRANSFER_SYNTAXES / sizeof *TRANSFER_SYNTAXES; i++)
-        if (strcmp(TRANSFER_SYNTAXES[i].name, text) == 0)
-            return TRANSFER_SYNTAXES[i].uid;
-    return uid_is_valid(text) ? text : NULL;
+        if (strcmp(TRANSFER_SYNTAXES[i].uid, uid) == 0)
+            return TRANSFER_SYNTAXES[i].name;
+    return NULL;
 }

@@ -22,6 +22,7 @@ const struct admin_actions actions_table = {
     .queue_change = actions_queue_change,
     .archive_list = actions_archive_list,
     .archive_change = actions_archive_change,
+    .archive_capabilities = actions_archive_capabilities,
     .config_reload = actions_config_reload,
 };
 

@@ -190,6 +190,8 @@ void actions_archive_change(void *arg, enum admin_archive_change change, const c
         admin_reply_fail(reply, ADMIN_NOT_FOUND, "there is no archive \"%.60s\"", name);
     else if (change == ADMIN_ECHO)
         echo_ask(actions, node, reply);
+    else if (change == ADMIN_PROBE)
+        actions_probe(actions, node, reply);
     else
         pause_ask(actions, change == ADMIN_PAUSE, index, person, reply);
 }

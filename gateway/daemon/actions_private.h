@@ -102,6 +102,10 @@ void actions_archive_list(void *arg, struct admin_reply *reply);
 void actions_queue_list(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
 void actions_queue_change(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                           struct admin_reply *reply);
+void actions_archive_capabilities(void *arg, const char *name, const struct admin_capability_query *query,
+                                  struct admin_reply *reply);
+// `archive probe`: what is known of it is asked anew.
+void actions_probe(struct actions *actions, struct node *node, struct admin_reply *reply);
 void actions_archive_change(void *arg, enum admin_archive_change change, const char *name, const char *person,
                             const char *reason, struct admin_reply *reply);
 

@@ -94,6 +94,31 @@ static struct entry *entry_make(struct capability_cache *cache, const struct ent
     return entry;
 }
 
+static void entry_copy(const struct entry *entry, struct control_capability *to)
+{
+    *to =
+        (struct control_capability){.archive = entry->key.node, .answer = entry->result, .when = entry->when};
+    memcpy(to->abstract_syntax, entry->key.abstract, sizeof to->abstract_syntax);
+    memcpy(to->transfer_syntax, entry->key.transfer, sizeof to->transfer_syntax);
+}
+
+enum result capability_list(struct capability_cache *cache, uint16_t node, struct control_capability **list,
+                            size_t *count)
+{
+    size_t found = 0;
+    pthread_mutex_lock(&cache->lock);
+    struct control_capability *copy = calloc(HASH_COUNT(cache->entries) + 1, sizeof *copy);
+    for (struct entry *entry = cache->entries; copy != NULL && entry != NULL; entry = entry->hh.next)
+        if (entry->key.node == node)
+            entry_copy(entry, &copy[found++]);
+    pthread_mutex_unlock(&cache->lock);
+    if (copy == NULL)
+        return ERR_NOMEM;
+    *list = copy;
+    *count = found;
+    return OK;
+}
+
 enum capability capability_get(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                struct slice transfer)
 {
@@ -222,11 +247,7 @@ static size_t dirty_collect(struct capability_cache *cache, struct control_capab
             continue;
         if (count == PERSIST_BATCH)
             break;
-        struct control_capability *to = &list[count++];
-        *to = (struct control_capability){
-            .archive = entry->key.node, .answer = entry->result, .when = entry->when};
-        memcpy(to->abstract_syntax, entry->key.abstract, sizeof to->abstract_syntax);
-        memcpy(to->transfer_syntax, entry->key.transfer, sizeof to->transfer_syntax);
+        entry_copy(entry, &list[count++]);
         entry->is_dirty = false;
         cache->dirty--;
     }

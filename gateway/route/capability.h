@@ -32,6 +32,10 @@ MUST_USE enum result capability_load(struct capability_cache *cache, struct kv_e
 // Ledger thread: writes what has changed. On failure it stays to be written.
 MUST_USE enum result capability_persist(struct capability_cache *cache, struct kv_env *control);
 
+// A copy of all that is known of a node, in no order; free() *list. ERR_NOMEM.
+MUST_USE enum result capability_list(struct capability_cache *cache, uint16_t node,
+                                     struct control_capability **list, size_t *count);
+
 enum capability capability_get(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                struct slice transfer);
 // Nothing is known, or the answer is a refusal of more than CAPABILITY_REFUSAL_AGE ago. `now`: wall clock,

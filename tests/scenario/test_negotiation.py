@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway accepts from a modality: `learned` from the archives, or `fixed` by a list."""
+import pytest
 from dgtest import part10, pdu
-from dgtest.association import open_association, propose
+from dgtest.association import Rejected, open_association, propose
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
@@ -105,3 +106,61 @@ def test_move_originator_reaches_the_archives(folder):
             command = archive.copies()[0].command
             assert command["MoveOriginatorApplicationEntityTitle"] == "VIEWER"
             assert command["MoveOriginatorMessageID"] == 77
+
+
+def mirrored() -> dict:
+    return {"phases": {"coexist": {"store": [{"to": ["legacy", "new"], "negotiate": "mirror"}]}}}
+
+
+def test_mirror_answers_what_the_primary_answers_now(folder):
+    with Stage(folder, settings=mirrored()) as stage:
+        pairs = ((CT, [pdu.EXPLICIT_LE, pdu.IMPLICIT_LE]), (MR, [pdu.IMPLICIT_LE]))
+        assert answer(stage, *pairs) == [pdu.EXPLICIT_LE, pdu.IMPLICIT_LE]
+        stage.legacy.set(abstracts=[CT], transfers=[pdu.IMPLICIT_LE])
+        assert answer(stage, *pairs) == [pdu.IMPLICIT_LE, "no"]
+        one = part10.generate(2000, 86, 5, sop_class=STORAGE)
+        stage.legacy.set(abstracts=[], transfers=[])
+        stage.send([one])
+        stage.wait_arrived([one])
+
+
+def test_mirror_rejects_when_the_primary_is_away(folder):
+    with Stage(folder, settings=mirrored()) as stage:
+        stage.legacy.down()
+        info = propose(((CT, [pdu.EXPLICIT_LE]),), called="DICOMGATE", calling="CT1")
+        with pytest.raises(Rejected) as caught:
+            with open_association(("127.0.0.1", stage.daemon.port), info):
+                pass
+        assert caught.value.triple == (2, 3, 1)
+
+
+def test_capabilities_are_listed_and_explained(folder):
+    with Stage(folder) as stage:
+        stage.legacy.set(abstracts=[CT])
+        assert answer(stage, (CT, [pdu.EXPLICIT_LE]), (MR, [pdu.EXPLICIT_LE])) == [pdu.EXPLICIT_LE, "no"]
+
+        def asked(*more: str) -> dict:
+            return stage.daemon.ask("archive", "capabilities", "legacy", *more)
+        rows = {(row["sop_class"], row["transfer_syntax"]): row["accepted"] for row in asked()["items"]}
+        assert rows[(CT, pdu.EXPLICIT_LE)] is True and rows[(MR, pdu.EXPLICIT_LE)] is False
+        told = asked("--sop-class", "MRImageStorage", "--transfer-syntax", "ExplicitVRLittleEndian")["explanation"]
+        assert told[0]["answer"] == "refused" and "legacy has refused it" in told[0]["why"] and told[0]["when"]
+        assert asked("--sop-class", "1.2.840.10008.1.20.1")["explanation"][0]["result"] == 3
+        stage.legacy.set(abstracts=[])
+        assert stage.daemon.ask("archive", "probe", "legacy")["changed"] == 1
+        assert answer(stage, (CT, [pdu.EXPLICIT_LE]), (MR, [pdu.EXPLICIT_LE])) == [pdu.EXPLICIT_LE] * 2
+
+
+def test_more_kinds_than_one_association_can_carry(folder):
+    """140 SOP Classes wait for an archive: each association towards it has at most 128 contexts."""
+    with Stage(folder, start=False) as stage:
+        for archive in stage.archives:
+            archive.down()
+        stage.daemon.start()
+        classes = [f"1.2.826.0.1.3680043.10.7.{n}" for n in range(140)]
+        files = [part10.generate(500, 87, n, sop_class=uid) for n, uid in enumerate(classes)]
+        stage.send(files[:100])
+        stage.send(files[100:])
+        for archive in stage.archives:
+            archive.up()
+        stage.wait_arrived(files)

@@ -76,12 +76,24 @@ static void on_archive(void *arg, enum admin_archive_change change, const char *
         admin_reply_send(reply, ADMIN_FINE, json_pack("{s:s}", "archive", name));
 }
 
+static void on_capabilities(void *arg, const char *name, const struct admin_capability_query *query,
+                            struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(the.called, sizeof the.called, "capabilities %s %s %s %s", name,
+                   query->sop_class != NULL ? query->sop_class : "-",
+                   query->transfer_syntax != NULL ? query->transfer_syntax : "-",
+                   query->client != NULL ? query->client : "-");
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:s}", "archive", name));
+}
+
 static const struct admin_actions ACTIONS = {
     .status = on_status,
     .queue_list = on_list,
     .queue_change = on_change,
     .archive_list = on_archives,
     .archive_change = on_archive,
+    .archive_capabilities = on_capabilities,
 };
 
 static int setup(void **state)
@@ -173,6 +185,22 @@ static void expect(const char *method, const char *path, const char *body, int s
 #define LIST_ANSWER   "{\"items\":[],\"more\":false,\"version\":1}"
 #define CHANGE_ANSWER "{\"changed\":1,\"unchanged\":0,\"version\":1}"
 #define BAD(message)  "{\"error\":\"bad-request\",\"message\":\"" message "\",\"version\":1}"
+
+static void test_capabilities(void **state)
+{
+    (void)state;
+    expect("GET", "/v1/archives/legacy/capabilities", "", 200, "capabilities legacy - - -",
+           "{\"archive\":\"legacy\",\"version\":1}");
+    expect("GET",
+           "/v1/archives/legacy/capabilities?sop_class=CTImageStorage&transfer_syntax=1.2&client=CT%201", "",
+           200, "capabilities legacy CTImageStorage 1.2 CT 1", "{\"archive\":\"legacy\",\"version\":1}");
+    expect("GET", "/v1/archives/legacy/capabilities?class=1.2", "", 400, "",
+           BAD("only sop_class, transfer_syntax and client may be asked for"));
+    expect("GET", "/v1/archives/legacy/capabilities?client=", "", 400, "",
+           BAD("client is empty, too long or has control characters"));
+    expect("POST", "/v1/archives/legacy/capabilities", "", 405, "",
+           "{\"error\":\"not-allowed\",\"message\":\"this path takes GET only\",\"version\":1}");
+}
 
 static void test_queue_list(void **state)
 {
@@ -378,6 +406,7 @@ static void test_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_capabilities),
         TEST(test_queue_list),
         TEST(test_queue_change),
         TEST(test_queue_change_refused),
