@@ -68,3 +68,23 @@ def test_archive_keeps_the_same_as_when_sent_to_directly(folder, kind, tls_versi
             wait_for("all delivered", lambda: gateway.owed() == 0, 60, 0.2)
         assert holds() == wanted
         print(f"{kind} {tls_version or 'plain'}: {len(wanted)} instances equal")
+
+
+@pytest.mark.parametrize("kind", ["dcmqrscp", "storescp", "orthanc"])
+@pytest.mark.parametrize("acknowledge", ["primary", "all"])
+def test_client_is_told_what_the_archive_says(folder, kind, acknowledge):
+    """Mirrored negotiation and the archive's own status: the same as when sent to directly, and it has it then."""
+    sent = instances(folder)
+    authority = Authority(folder / "pki")
+    with archive(kind, folder / "direct", authority, sent, "") as (port, holds):
+        direct = sender.send(sender.Target(("127.0.0.1", port), "ARCHIVE", "CT1"), sent)
+        wanted = holds()
+    route = {"to": ["archive", "other"], "acknowledge": acknowledge, "negotiate": "mirror"}
+    with archive(kind, folder / "through", authority, sent, "") as (port, holds), \
+            Archive(folder / "other", "OTHER") as other:
+        nodes = [Node("archive", 1, "ARCHIVE", port, options={"associations": 1}), Node("other", 2, "OTHER", other.port)]
+        with Daemon(folder / "gateway", nodes, authority=authority,
+                    settings={"phases": {"coexist": {"store": [route]}}}) as gateway:
+            told = sender.send(sender.Target(("127.0.0.1", gateway.port), calling="CT1"), sent)
+            assert holds() == wanted, "it has it when the client is told so"
+            assert [(r.instance.name, r.status) for r in told] == [(r.instance.name, r.status) for r in direct]
