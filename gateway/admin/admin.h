@@ -91,7 +91,8 @@ struct admin_actions {
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
     //              "instances_refused", "bytes_received"}  of this process life
     //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free": N or null, "accepting": bool},
-    //  "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
+    //  "scrub": {"passes", "records", "bytes", "damaged"}  of this life; damaged: records whose segment is
+    //  there "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
     //  "events": {EVENT NAME: N}                   every log event that has happened since the start
     //  "certificates": [{"section": NAME, "kind": "certificate"|"authority"|"revocation list", "file": PATH,
     //                    "subject": TEXT, "expires": seconds, "days": N}]   what TLS stands on

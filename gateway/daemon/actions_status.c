@@ -314,6 +314,19 @@ static json_t *listeners_json(const struct configuration *conf)
     return rows;
 }
 
+static json_t *scrub_json(struct gateway *gateway)
+{
+    struct scrub_figures figures = {0};
+    json_t *object = json_object();
+    for (unsigned i = 0; i < gateway->platform.workers; i++)
+        scrub_figures_add(gateway->scrubs[i], &figures);
+    set_number(object, "passes", figures.passes);
+    set_number(object, "records", figures.records);
+    set_number(object, "bytes", figures.bytes);
+    set_number(object, "damaged", damage_count(gateway->damage));
+    return object;
+}
+
 static json_t *recovery_json(const struct journal_recovery_figures *recovery)
 {
     json_t *object = json_object();
@@ -423,6 +436,7 @@ static json_t *status_json(const struct actions *actions, const struct worker_fi
     (void)json_object_set_new(body, "receipts", receipts_json(gateway, sum, &totals));
     (void)json_object_set_new(body, "figures", figures_json(&totals));
     (void)json_object_set_new(body, "journal", journal_json(&health, &conf->journal));
+    (void)json_object_set_new(body, "scrub", scrub_json(gateway));
     (void)json_object_set_new(body, "recovery", recovery_json(&gateway->recovery));
     (void)json_object_set_new(body, "events", events_json());
     json_t *alarms = alarms_json(gateway, sum, &health);

@@ -62,7 +62,8 @@ MUST_USE enum result seal_open(struct seal_cipher *cipher, struct seal_key *key,
 
 // Keyed hash for look-ups of what must not be stored clear (patient IDs): HMAC-SHA-256 under a key that HKDF
 // (RFC 5869) derives from the master key and a label. Same master and label, same hashes, for ever. One
-// object per thread; a hash allocates nothing.
+// object per thread; a hash allocates nothing. Another master key (seal/keys.h) means other hashes: whoever
+// stores them must keep the key that they were made with, or make them anew.
 struct seal_hash;
 
 MUST_USE enum result seal_hash_new(const struct seal_master *master, const char *label,
