@@ -99,6 +99,12 @@ static const char *settled_by_text(uint8_t remark)
         return "by commitment";
     case RECORD_BY_QUERY:
         return "by query";
+    case RECORD_BY_DUPLICATE:
+        return "as duplicate";
+    case RECORD_CONTENT_UNPROVEN:
+        return "content unproven";
+    case RECORD_BY_LOOP:
+        return "by loop";
     }
     return "unknown";
 }

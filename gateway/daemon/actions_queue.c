@@ -125,8 +125,6 @@ static void row_reason_fill(struct row *row, const char *reason)
 {
     if (row->stage == STAGE_RESTING || row->stage == STAGE_PARKED)
         text_copy(row->reason, sizeof row->reason, slice_of_text(reason));
-    if (row->stage == STAGE_HELD)
-        text_copy(row->reason, sizeof row->reason, slice_of_text("begins when the primary has said yes"));
 }
 
 static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
@@ -139,6 +137,11 @@ static void row_fill(struct row *row, const struct delivery *delivery, size_t ar
                         .stage = delivery->stage};
     row_time_fill(row, receipt->worker->loop, delivery->when);
     row_reason_fill(row, delivery->reason);
+    if (row->stage == STAGE_HELD && delivery->waits_for_primary)
+        text_copy(row->reason, sizeof row->reason, slice_of_text("begins when the primary has said yes"));
+    else if (row->stage == STAGE_HELD && receipt->gate == RECEIPT_WATCHED)
+        text_copy(row->reason, sizeof row->reason,
+                  slice_of_text("behind another receipt of its SOP Instance UID"));
     if (receipt->content == NULL)
         return;
     row->is_known = true;
@@ -298,8 +301,8 @@ static enum result row_look_up(struct gateway *gateway, struct row *row)
 
 static const char *stage_text(enum delivery_stage stage)
 {
-    return stage == STAGE_RESTING || stage == STAGE_HELD ? admin_state_text(ADMIN_WAITING)
-                                                         : delivery_stage_name(stage);
+    bool is_waiting = stage == STAGE_RESTING || stage == STAGE_HELD;
+    return is_waiting ? admin_state_text(ADMIN_WAITING) : delivery_stage_name(stage);
 }
 
 static json_t *row_json(const struct gateway *gateway, const struct row *row)

@@ -14,6 +14,7 @@
 #include "front/access.h"
 #include "front/census.h"
 #include "front/peers.h"
+#include "order/keeper.h"
 #include "store/control.h"
 #include <stdlib.h>
 
@@ -193,6 +194,8 @@ enum result gateway_new(const struct platform *platform, const struct configurat
         result = damage_new(gateway, &gateway->damage);
     if (result == OK)
         result = workers_make(gateway);
+    if (result == OK)
+        result = order_keeper_new(gateway, &gateway->order);
     if (result != OK) {
         gateway_free(gateway);
         return result;
@@ -323,14 +326,16 @@ void gateway_free(struct gateway *gateway)
     if (gateway == NULL)
         return;
     MAGIC_CHECK(gateway, GATEWAY_MAGIC);
+    order_keeper_drain(gateway->order);
     for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
         worker_free(gateway->workers[i]);
-    free(gateway->workers);
     for (unsigned i = 0; gateway->scrubs != NULL && i < gateway->platform.workers; i++)
         scrub_free(gateway->scrubs[i]);
     free(gateway->scrubs);
     ledger_loop_fini(gateway);
+    order_keeper_free(gateway->order);
     damage_free(gateway->damage);
+    free(gateway->workers);
     journal_free(gateway->journal);
     capability_cache_free(gateway->capabilities);
     proposal_cache_free(gateway->proposals);

@@ -24,6 +24,7 @@
 struct access;
 struct census;
 struct peers;
+struct order_keeper;
 struct worker;
 
 // What the gateway stands on. All of it is borrowed until gateway_free().
@@ -36,6 +37,8 @@ struct platform {
     const struct net_dialer *const *dialers;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
+    struct ev_loop *control_loop; // order of receipts with one SOP UID
+    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker
     unsigned workers;            // 1 to 64
@@ -83,6 +86,7 @@ struct gateway {
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
+    struct order_keeper *order;
     struct node *nodes;
     size_t node_count;
     struct worker **workers;

@@ -165,6 +165,8 @@ static enum result gateway_make(struct process *process)
         .dialers = secure_dialers(process->secure),
         .main_loop = threads->main_loop,
         .ledger_loop = threads->ledger.loop,
+        .control_loop = threads->control.loop,
+        .lookup_loop = threads->lookup.loop,
         .worker_loops = worker_loops,
         .disk_loops = disk_loops,
         .workers = threads->workers,

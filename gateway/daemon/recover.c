@@ -12,6 +12,7 @@
 #include "forward/archive.h"
 #include "forward/receipt.h"
 #include "journal/recovery.h"
+#include "order/keeper.h"
 #include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
@@ -135,9 +136,15 @@ static void on_corrupt(void *arg, const struct journal_entry *entry)
                                                             .finder = CONTROL_DAMAGE_LEDGER});
 }
 
+static void on_commit(void *arg, struct ledger_writer *writer)
+{
+    const struct gateway *gateway = arg;
+    order_keeper_committed(gateway->order, writer);
+}
+
 enum result gateway_recover(struct gateway *gateway)
 {
-    struct ledger_listener listener = {.argument = gateway, .on_corrupt = on_corrupt};
+    struct ledger_listener listener = {.argument = gateway, .on_commit = on_commit, .on_corrupt = on_corrupt};
     struct ledger_options options = {.batch_receipts = gateway->configuration->ledger.batch};
     enum result result =
         ledger_writer_new(gateway->platform.ledger, gateway->journal, &options, &listener, &gateway->ledger);

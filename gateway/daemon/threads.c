@@ -59,6 +59,10 @@ enum result threads_init(struct threads *threads, unsigned workers)
     if (result == OK)
         result = loop_make("ledger", 0, &threads->ledger);
     if (result == OK)
+        result = loop_make("control", 0, &threads->control);
+    if (result == OK)
+        result = loop_make("lookup", 0, &threads->lookup);
+    if (result == OK)
         result = loop_make("resolver", 0, &threads->resolver);
     if (result == OK)
         result = log_start(threads);
@@ -89,6 +93,10 @@ enum result threads_start(struct threads *threads)
 {
     enum result result = start_one(&threads->ledger);
     if (result == OK)
+        result = start_one(&threads->control);
+    if (result == OK)
+        result = start_one(&threads->lookup);
+    if (result == OK)
         result = start_one(&threads->resolver);
     for (unsigned i = 0; result == OK && i < threads->workers; i++)
         result = start_one(&threads->disk[i]);
@@ -113,6 +121,8 @@ void threads_join(struct threads *threads)
     for (unsigned i = 0; i < threads->workers; i++)
         join_one(&threads->disk[i]);
     join_one(&threads->ledger);
+    join_one(&threads->control);
+    join_one(&threads->lookup);
     join_one(&threads->resolver);
 }
 
@@ -124,12 +134,11 @@ void threads_fini(struct threads *threads)
         if (threads->disk[i].loop != NULL)
             ev_loop_free(&threads->disk[i].loop);
     }
-    if (threads->ledger.loop != NULL)
-        ev_loop_free(&threads->ledger.loop);
-    if (threads->resolver.loop != NULL)
-        ev_loop_free(&threads->resolver.loop);
-    if (threads->main_loop != NULL)
-        ev_loop_free(&threads->main_loop);
+    struct ev_loop **others[] = {&threads->ledger.loop, &threads->control.loop, &threads->lookup.loop,
+                                 &threads->resolver.loop, &threads->main_loop};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (*others[i] != NULL)
+            ev_loop_free(others[i]);
     atomic_store(&threads->log_ends, true);
     if (threads->log_has_started)
         pthread_join(threads->log, NULL);

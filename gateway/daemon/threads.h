@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The real threads of the daemon (ENGINE 1): one loop and one thread for each worker, each disk side, the
-// ledger, the resolver and the log. Made before the gateway, started after recovery, ended after it has
-// stopped.
+// ledger, control, look-up, the resolver and the log. Made before the gateway, started after recovery, ended
+// after it has stopped.
 //
 // Thread: main.
 #pragma once
@@ -27,6 +27,8 @@ struct threads {
     struct thread worker[THREADS_WORKERS_MAX];
     struct thread disk[THREADS_WORKERS_MAX];
     struct thread ledger;
+    struct thread control;
+    struct thread lookup;
     struct thread resolver;
     pthread_t log;
     bool log_has_started;

@@ -9,11 +9,12 @@
 #include "forward/lane.h"
 #include "front/intake.h"
 #include "front/session.h"
+#include "order/gate.h"
 #include <stdlib.h>
 
 #define WORKER_MAGIC 0x574f5231u
 
-enum { INBOX_CAPACITY = 1024 };
+enum { INBOX_CAPACITY = 16384 }; // more than the questions of order that may be open
 
 // ---- the stream's events ----
 
@@ -248,6 +249,8 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
         result = ev_mailbox_init(&worker->inbox, worker->loop, INBOX_CAPACITY, 0, on_mail, worker);
     worker->has_inbox = result == OK;
     if (result == OK)
+        result = order_gate_new(worker, &worker->gate);
+    if (result == OK)
         result = archives_make(worker);
     return result;
 }
@@ -256,6 +259,8 @@ enum result worker_start(struct worker *worker)
 {
     enum result result = stream_make(worker);
     worker->notes.stream = worker->stream;
+    if (result == OK)
+        order_gate_start(worker->gate, worker->gateway->order);
     return result;
 }
 
@@ -296,6 +301,7 @@ void worker_free(struct worker *worker)
         }
         ev_mailbox_fini(&worker->inbox);
     }
+    order_gate_free(worker->gate); // mail in the inbox may lie in it
     if (worker->legs.read_buffer != NULL)
         leg_environment_fini(&worker->legs);
     hot_window_fini(&worker->window);

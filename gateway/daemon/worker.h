@@ -17,6 +17,7 @@
 #include "leg/leg.h"
 
 struct archive;
+struct order_gate;
 
 #define WORKER_SCANNERS_KEPT 16
 
@@ -40,6 +41,7 @@ struct worker {
     struct ev_mailbox inbox;
     struct hot_window window;
     struct notes notes;
+    struct order_gate *gate;
     struct list sessions;
     struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room

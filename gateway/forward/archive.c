@@ -243,11 +243,12 @@ static bool lane_is_wanted(struct archive *archive, bool *is_urgent)
         is_opening |= lane_is_opening(lane);
         is_opening_urgent |= lane_is_opening(lane) && lane_has_urgent(lane);
     }
-    if (!may_send(archive))
-        return false;
+    backlog_front_wake(archive);
     struct list_node *first = list_first(&archive->waiting);
-    *is_urgent = first != NULL && delivery_of(first)->is_urgent && idle + idle_kept == 0 &&
-                 !is_opening_urgent && archive->lanes.count <= archive->lane_limit && may_be_urgent(archive);
+    if (first == NULL || !may_send(archive))
+        return false;
+    *is_urgent = delivery_of(first)->is_urgent && idle + idle_kept == 0 && !is_opening_urgent &&
+                 archive->lanes.count <= archive->lane_limit && may_be_urgent(archive);
     return *is_urgent ||
            (!archive->is_broken && !is_opening && archive_count(archive, STAGE_WAITING) > idle &&
             archive->lanes.count < archive->lane_limit);
@@ -348,8 +349,8 @@ void archive_init(struct archive *archive, struct worker *worker, struct node *n
 {
     *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
-    struct list *lists[] = {&archive->waiting, &archive->resting, &archive->answered, &archive->parked,
-                            &archive->sending, &archive->lanes,   &archive->held};
+    struct list *lists[] = {&archive->waiting, &archive->held,    &archive->resting, &archive->answered,
+                            &archive->parked,  &archive->sending, &archive->lanes};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     unsigned workers = worker->gateway->platform.workers;

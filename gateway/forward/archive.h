@@ -34,10 +34,10 @@ struct archive {
     struct node *node;
     unsigned lane_limit;
     struct list waiting;  // by order of receipt
+    struct list held;     // by order of receipt
     struct list resting;  // by time of the next try
     struct list answered; // by time of settlement
     struct list parked;
-    struct list held; // until the primary has said yes
     struct list sending;
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)

@@ -66,7 +66,7 @@ static void let_go(struct receipt *receipt)
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         struct delivery *delivery = &receipt->deliveries[i];
         bool was_awaited = delivery->is_urgent;
-        delivery->is_urgent = false;
+        delivery->is_urgent = delivery->waits_for_primary = false;
         if (delivery->stage == STAGE_HELD || (was_awaited && delivery->stage == STAGE_WAITING))
             delivery_wait(delivery); // to its place among the others
     }

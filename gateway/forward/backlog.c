@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "forward/archive.h"
 #include "forward/receipt_private.h"
+#include "order/gate.h"
 #include "store/open_index.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@ enum {
     OLDEST_LOOKS = 4096,
     STAGE_BITS = 0x07,
     RESENT_BIT = 0x08,
+    FREE_BIT = 0x10, // alone with its UID (order/gate.h)
+    UNPROVEN_BIT = 0x20,
+    SENT_BIT = 0x40,
 };
 #define WHEN_UNIT_NS   (10 * NSEC_PER_MS)
 #define SEARCH_REST_NS (100 * NSEC_PER_MS) // after a walk that has found nothing
@@ -125,7 +129,10 @@ static bool delivery_put(struct backlog *backlog, const struct delivery *deliver
     unsigned slot = row->count++;
     size_t archive = (size_t)(delivery->archive - backlog->worker->archives);
     row->archive[slot] = (uint8_t)archive;
-    row->bits[slot] = (uint8_t)((unsigned)delivery->stage | (delivery->is_resent ? RESENT_BIT : 0u));
+    bool is_free = delivery->receipt != NULL && delivery->receipt->gate == RECEIPT_FREE;
+    row->bits[slot] = (uint8_t)((unsigned)delivery->stage | (delivery->is_resent ? RESENT_BIT : 0u) |
+                                (is_free ? FREE_BIT : 0u) | (delivery->is_unproven ? UNPROVEN_BIT : 0u) |
+                                (delivery->was_sent ? SENT_BIT : 0u));
     row->status[slot] = delivery->status;
     row->attempts[slot] = (uint8_t)delivery->attempts;
     bool fits = archive <= UINT8_MAX && delivery->attempts <= UINT8_MAX;
@@ -142,6 +149,9 @@ static void delivery_get(struct backlog *backlog, struct receipt *receipt, const
     enum delivery_stage stage = stage_get(row, slot);
     struct delivery *delivery = delivery_add(receipt, archive_get(backlog, row, slot));
     delivery->is_resent = (row->bits[slot] & RESENT_BIT) != 0;
+    delivery->is_unproven = (row->bits[slot] & UNPROVEN_BIT) != 0;
+    delivery->was_sent = (row->bits[slot] & SENT_BIT) != 0;
+    delivery->was_accepted = stage == STAGE_ANSWERED;
     delivery->status = row->status[slot];
     delivery->attempts = row->attempts[slot];
     delivery->when = when_get(backlog, row->when[slot]);
@@ -235,8 +245,8 @@ static bool delivery_may_sleep(const struct delivery *delivery)
                delivery->receipt->order > delivery->archive->front_order;
     case STAGE_RESTING:
         return delivery->aborts == 0 && delivery->hiccups == 0;
-    case STAGE_SENDING:
     case STAGE_HELD:
+    case STAGE_SENDING:
         return false;
     case STAGE_ANSWERED:
     case STAGE_PARKED: // a retry forgets what came before
@@ -260,8 +270,11 @@ static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
 {
     struct asleep_row rows[ROWS_MAX];
     size_t count = 1;
-    struct receipt_origin origin = {
-        receipt->number, receipt->order, receipt->closed_at, receipt->open, receipt->close, NULL, NULL};
+    struct receipt_origin origin = {.number = receipt->number,
+                                    .order = receipt->order,
+                                    .closed_at = receipt->closed_at,
+                                    .open = receipt->open,
+                                    .close = receipt->close};
     if (!row_begin(&origin, &rows[0]))
         return false;
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
@@ -349,9 +362,11 @@ static struct receipt *wake_at(struct backlog *backlog, struct asleep_position a
             place = asleep_next(&backlog->rows, place);
         row_remove(backlog, place);
     }
+    receipt->gate = (rows[0].bits[0] & FREE_BIT) != 0 ? RECEIPT_FREE : RECEIPT_UNASKED;
     for (size_t i = 0; i < count; i++)
         for (unsigned slot = 0; slot < rows[i].count; slot++)
             delivery_get(backlog, receipt, &rows[i], slot);
+    order_gate_ask_later(receipt);
     backlog_look_later(backlog);
     return receipt;
 }
@@ -405,6 +420,8 @@ void backlog_front_wake(struct archive *archive)
 {
     if (archive->asleep[STAGE_WAITING] == 0)
         return;
+    if (order_gate_asked(archive->worker->gate) >= front_most(&archive->worker->backlog))
+        return; // those that are awake already are asked about first
     struct list_node *first = list_first(&archive->waiting);
     if (first != NULL && CONTAINER_OF(first, struct delivery, node)->receipt->order <= archive->asleep_from)
         return;
@@ -436,6 +453,22 @@ bool backlog_receipts_wake(struct worker *worker, bool (*is_meant)(void *arg, ui
         at = asleep_seek(&backlog->rows, order);
     }
     return true;
+}
+
+struct receipt *backlog_receipt_find(struct worker *worker, uint64_t order, uint64_t number)
+{
+    struct backlog *backlog = &worker->backlog;
+    struct asleep_position at = asleep_seek(&backlog->rows, order);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL && row->order == order;
+         at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
+        if (row->number == number)
+            return wake_at(backlog, at);
+    for (struct list_node *node = list_last(&worker->receipts);
+         node != NULL && node != &worker->receipts.head; node = node->previous)
+        if (CONTAINER_OF(node, struct receipt, node)->number == number)
+            return CONTAINER_OF(node, struct receipt, node);
+    return NULL;
 }
 
 static bool is_any(void *arg, uint64_t number)
@@ -592,8 +625,11 @@ void backlog_fini(struct backlog *backlog)
 static bool entry_row(struct backlog *backlog, const struct open_entry *entry, struct asleep_row *rows,
                       size_t *count)
 {
-    struct receipt_origin origin = {entry->receipt, entry->order, entry->closed_at, entry->open, entry->close,
-                                    NULL,           NULL};
+    struct receipt_origin origin = {.number = entry->receipt,
+                                    .order = entry->order,
+                                    .closed_at = entry->closed_at,
+                                    .open = entry->open,
+                                    .close = entry->close};
     *count = 1;
     if (!row_begin(&origin, &rows[0]))
         return false;

@@ -60,6 +60,9 @@ void backlog_front_wake(struct archive *archive);
 size_t backlog_stage_wake(struct archive *archive, enum delivery_stage stage, size_t most);
 // Wakes those that `is_meant`; stops early, false, when there is no memory.
 bool backlog_receipts_wake(struct worker *worker, bool (*is_meant)(void *arg, uint64_t number), void *arg);
+// The receipt, awake now; NULL: this worker does not have it, or has no memory to
+// wake it.
+struct receipt *backlog_receipt_find(struct worker *worker, uint64_t order, uint64_t number);
 // All of them, for tests.
 void backlog_all_wake(struct worker *worker);
 

@@ -67,13 +67,10 @@ static void retry_or_park(struct lane *lane, struct delivery *delivery, enum con
     text_format(reason, sizeof reason, "%04X %s", status, name);
     if (means == CONFIGURATION_MEANS_HICCUP)
         delivery->hiccups++;
-    bool gives_up = means == CONFIGURATION_MEANS_PERMANENT || means == CONFIGURATION_MEANS_DUPLICATE ||
+    bool gives_up = means == CONFIGURATION_MEANS_PERMANENT ||
                     (means == CONFIGURATION_MEANS_HICCUP && delivery->hiccups >= HICCUP_ATTEMPTS);
     if (gives_up)
-        delivery_park(delivery,
-                      means == CONFIGURATION_MEANS_DUPLICATE ? "0111 duplicate: compare before deciding"
-                                                             : reason,
-                      status, slice_of(NULL, 0));
+        delivery_park(delivery, reason, status, slice_of(NULL, 0));
     else
         delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts), reason);
 }
@@ -103,6 +100,8 @@ static void conclude(struct lane *lane, struct flight *flight, const struct dims
         archive->counters.bytes += length;
         archive->last_success = ev_wall_now(archive->worker->loop);
         delivery_answered(delivery, &answer);
+    } else if (means == CONFIGURATION_MEANS_DUPLICATE) {
+        delivery_exists(delivery, &answer);
     } else {
         archive->counters.failed++;
         log_event(LOG_DELIVERY_REFUSED, log_text(archive->node->conf->name),
@@ -188,7 +187,7 @@ static struct delivery *lose(struct flight *flight)
     bool was_sent = flight->is_last_queued;
     struct delivery *delivery = flight_land(&flight);
     if (was_sent)
-        delivery->is_resent = true;
+        delivery->is_resent = delivery->was_sent = true;
     return delivery;
 }
 

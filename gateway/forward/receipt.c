@@ -9,6 +9,8 @@
 #include "forward/archive.h"
 #include "forward/awaited.h"
 #include "forward/receipt_private.h"
+#include "order/gate.h"
+#include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
 
@@ -77,11 +79,13 @@ static void insert_sorted(struct list *list, struct delivery *delivery,
 void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
 {
     struct archive *archive = delivery->archive;
+    if (stage == STAGE_WAITING && (delivery->waits_for_primary || !order_gate_allows(delivery)))
+        stage = STAGE_HELD;
     if (list_node_is_linked(&delivery->node))
         list_remove(archive_list(archive, delivery->stage), &delivery->node);
     delivery->stage = stage;
     struct list *list = archive_list(archive, stage);
-    if (stage == STAGE_WAITING)
+    if (stage == STAGE_WAITING || stage == STAGE_HELD)
         insert_sorted(list, delivery, order_get);
     else if (stage == STAGE_RESTING || stage == STAGE_ANSWERED)
         insert_sorted(list, delivery, when_get);
@@ -90,12 +94,23 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
     archive_timers_update(archive);
     if (stage == STAGE_WAITING)
         archive_pump_later(archive);
+    order_gate_changed(delivery);
 }
 
 static void settled(struct delivery *delivery)
 {
     struct receipt *receipt = delivery->receipt;
     delivery_stage_set(delivery, STAGE_SETTLED);
+    receipt_let_go(receipt);
+}
+
+void receipt_keep(struct receipt *receipt)
+{
+    receipt->unsettled++;
+}
+
+void receipt_let_go(struct receipt *receipt)
+{
     ensure(receipt->unsettled > 0);
     if (--receipt->unsettled == 0)
         receipt_free(receipt);
@@ -113,7 +128,7 @@ static void content_let_go(struct receipt *receipt)
 {
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         enum delivery_stage stage = receipt->deliveries[i].stage;
-        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_SENDING || stage == STAGE_HELD)
+        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD || stage == STAGE_SENDING)
             return;
     }
     content_release(receipt);
@@ -155,7 +170,7 @@ static void refused_settle(struct delivery *delivery)
 
 void receipt_refuse(struct receipt *receipt, uint64_t taken)
 {
-    receipt->unsettled++; // it must not go while it is walked
+    receipt_keep(receipt);
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         struct delivery *delivery = &receipt->deliveries[i];
         delivery->is_urgent = false;
@@ -166,10 +181,8 @@ void receipt_refuse(struct receipt *receipt, uint64_t taken)
         else if (delivery->stage != STAGE_SETTLED)
             refused_settle(delivery);
     }
-    if (--receipt->unsettled == 0)
-        receipt_free(receipt);
-    else
-        content_let_go(receipt);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
 }
 
 // What can not be sent to an archive, by its contexts or by a person's decision or because the gateway stops,
@@ -232,14 +245,16 @@ static struct awaited_word word_of(const struct delivery_answer *answer)
     return (struct awaited_word){answer->status, answer->comment, answer->offending};
 }
 
-void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer)
+static void answered(struct delivery *delivery, const struct delivery_answer *answer,
+                     enum record_settle_remark remark)
 {
     const struct configuration_node *conf = delivery->archive->node->conf;
     bool settles = conf->settle_on == CONFIGURATION_SETTLE_ON_ANSWER;
     struct awaited_word word = word_of(answer);
     delivery->status = answer->status;
+    delivery->was_accepted = true;
     struct record_outcome outcome = outcome_of(delivery, settles ? RECORD_SETTLED : RECORD_ANSWERED);
-    outcome.remark = settles ? RECORD_SETTLE_ON_ANSWER : RECORD_REMARK_NONE;
+    outcome.remark = (uint8_t)(settles && remark == RECORD_REMARK_NONE ? RECORD_SETTLE_ON_ANSWER : remark);
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
     note(delivery, &outcome);
@@ -264,6 +279,33 @@ void delivery_answered(struct delivery *delivery, const struct delivery_answer *
     content_let_go(receipt);
 }
 
+// FIELD 5: Orthanc, for one, says Success to a second receipt and keeps the first.
+void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer)
+{
+    delivery->is_unproven = delivery->other_content;
+    if (delivery->is_unproven)
+        log_event(LOG_ORDER_UNPROVEN, log_text(delivery->archive->node->conf->name),
+                  log_number(delivery->receipt->number));
+    answered(delivery, answer, delivery->is_unproven ? RECORD_CONTENT_UNPROVEN : RECORD_REMARK_NONE);
+}
+
+void delivery_exists(struct delivery *delivery, const struct delivery_answer *answer)
+{
+    const char *name = delivery->archive->node->conf->name;
+    bool is_known = delivery->was_sent || delivery->same_content;
+    if (is_known && !delivery->other_content) {
+        log_event(LOG_ORDER_DUPLICATE, log_text(name), log_number(delivery->receipt->number));
+        answered(delivery, answer, RECORD_BY_DUPLICATE);
+        return;
+    }
+    char reason[sizeof delivery->reason];
+    text_format(reason, sizeof reason, "%04X duplicate: %s", answer->status,
+                delivery->other_content ? "it was sent other content under this UID"
+                                        : "never sent from here, its content is unknown");
+    delivery_failed(delivery, answer);
+    delivery_park(delivery, reason, answer->status, slice_of(NULL, 0));
+}
+
 void delivery_failed(struct delivery *delivery, const struct delivery_answer *answer)
 {
     struct awaited_word word = word_of(answer);
@@ -272,6 +314,7 @@ void delivery_failed(struct delivery *delivery, const struct delivery_answer *an
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
     note(delivery, &outcome);
+    delivery->was_sent = true; // it may have kept what it refused
     if (delivery->is_urgent)
         (void)awaited_refused(delivery, &word);
     // For the one that was refused to its client it counts what was sent before this answer.
@@ -325,8 +368,44 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
     settled(delivery);
 }
 
+static enum record_outcome_kind kind_of(enum order_action how)
+{
+    return how == ORDER_SUPERSEDE ? RECORD_SUPERSEDED : RECORD_SETTLED;
+}
+
+void delivery_over(struct delivery *delivery, enum order_action how, uint64_t evidence)
+{
+    char comment[32];
+    const char *name = delivery->archive->node->conf->name;
+    struct record_outcome outcome = outcome_of(delivery, kind_of(how));
+    text_copy(comment, sizeof comment, slice_of_text("receipt "));
+    ledger_receipt_text(evidence, comment + strlen(comment), sizeof comment - strlen(comment));
+    outcome.comment = slice_of_text(comment);
+    outcome.status = 0; // that of a failed attempt is no answer to this
+    if (how == ORDER_DUPLICATE)
+        outcome.remark = RECORD_BY_DUPLICATE;
+    else if (how == ORDER_LOOP)
+        outcome.remark = RECORD_BY_LOOP;
+    note(delivery, &outcome);
+    enum log_id event = how == ORDER_SUPERSEDE   ? LOG_ORDER_SUPERSEDED
+                        : how == ORDER_DUPLICATE ? LOG_ORDER_DUPLICATE
+                                                 : LOG_ORDER_LOOP;
+    log_event(event, log_text(name), log_number(delivery->receipt->number));
+    delivery->was_accepted = how == ORDER_DUPLICATE;
+    struct receipt *receipt = delivery->receipt;
+    struct awaited_word word = {.status = DIMSE_SUCCESS, .comment = outcome.comment};
+    receipt_keep(receipt);
+    if (delivery->is_urgent)
+        awaited_accepted(delivery, &word); // the archive has it, or a newer one
+    settled(delivery);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
+}
+
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark)
 {
+    if (remark == RECORD_BY_ANSWER_ONLY && delivery->is_unproven)
+        remark = RECORD_CONTENT_UNPROVEN;
     struct record_outcome outcome = outcome_of(delivery, RECORD_SETTLED);
     outcome.remark = (uint8_t)remark;
     note(delivery, &outcome);
@@ -419,6 +498,7 @@ void receipt_free(struct receipt *receipt)
         if (list_node_is_linked(&delivery->node))
             list_remove(archive_list(delivery->archive, delivery->stage), &delivery->node);
     }
+    order_gate_leave(receipt);
     content_release(receipt);
     list_remove(&receipt->worker->receipts, &receipt->node);
     MAGIC_CLEAR(receipt);
@@ -426,19 +506,19 @@ void receipt_free(struct receipt *receipt)
 }
 
 enum result receipt_admit(struct worker *worker, const struct receipt_origin *origin,
-                          const uint32_t *archives, size_t archive_count, struct content *content)
+                          const struct record_close *close, struct content *content)
 {
-    if (archive_count == 0)
+    if (close->archive_count == 0)
         return OK;
-    struct receipt *receipt = receipt_make(worker, origin, archive_count);
+    struct receipt *receipt = receipt_make(worker, origin, close->archive_count);
     if (receipt == NULL)
         return ERR_NOMEM;
     if (content != NULL)
         content_hold(content, &receipt->content);
-    for (size_t i = 0; i < archive_count; i++) {
-        struct archive *archive = archive_by_id(worker, archives[i]);
+    for (size_t i = 0; i < close->archive_count; i++) {
+        struct archive *archive = archive_by_id(worker, close->archives[i]);
         if (archive == NULL)
-            log_event(LOG_RECEIPT_UNKNOWN_NODE, log_number(origin->number), log_number(archives[i]));
+            log_event(LOG_RECEIPT_UNKNOWN_NODE, log_number(origin->number), log_number(close->archives[i]));
         else
             (void)delivery_add(receipt, archive);
     }
@@ -446,11 +526,13 @@ enum result receipt_admit(struct worker *worker, const struct receipt_origin *or
         awaited_attach(origin->awaited, receipt);
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         struct delivery *delivery = &receipt->deliveries[i];
-        bool is_held = origin->awaited != NULL && !delivery->is_urgent;
-        delivery_stage_set(delivery, is_held ? STAGE_HELD : STAGE_WAITING);
+        delivery->waits_for_primary = origin->awaited != NULL && !delivery->is_urgent;
+        delivery_stage_set(delivery, STAGE_WAITING);
     }
     if (receipt->unsettled == 0)
         receipt_free(receipt);
+    else
+        order_gate_ask(receipt, close, origin->sop_instance);
     backlog_look_later(&worker->backlog);
     return OK;
 }
@@ -461,6 +543,9 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     const struct configuration_node *conf = delivery->archive->node->conf;
     delivery->status = from->status;
     delivery->attempts = from->attempts;
+    delivery->was_sent = from->attempts > 0;
+    delivery->is_unproven = from->remark == RECORD_CONTENT_UNPROVEN;
+    delivery->was_accepted = from->state == DELIVERY_ANSWERED;
     delivery->is_resent = from->state == DELIVERY_SENT || (from->state == DELIVERY_PARKED && from->resent);
     if (from->state == DELIVERY_ANSWERED) {
         uint64_t wall = ev_wall_now(worker->loop);
@@ -500,5 +585,7 @@ enum result receipt_restore(struct worker *worker, const struct open_entry *entr
     }
     if (receipt->unsettled == 0)
         receipt_free(receipt);
+    else
+        order_gate_ask_later(receipt);
     return OK;
 }

@@ -9,7 +9,10 @@
 #pragma once
 
 #include "daemon/worker.h"
+#include "order/rule.h"
 
+struct order_ask;
+struct order_watch;
 struct receipt;
 
 struct delivery {
@@ -26,11 +29,28 @@ struct delivery {
     uint32_t others_answered; // what the archive had answered at the first of these ends
     uint64_t when;            // RESTING: next try; ANSWERED: when it settles (ev_now)
     uint8_t hiccups;          // answers that may be no judgement of the object
+    bool waits_for_primary;   // goes when the primary has said yes (acknowledge: primary)
+    bool is_allowed;          // of a watched receipt: it is its turn
+    bool same_content;        // the archive was sent these bytes by another receipt of the UID
+    bool other_content;       // or others
+    bool was_sent;            // an earlier attempt of its own may have left whole
+    bool was_accepted;        // SETTLED: by the archive, not by being dropped or overtaken
+    bool is_unproven;         // ANSWERED: which content the archive holds is not proven
     char reason[63];          // PARKED, RESTING: why
+};
+
+enum receipt_gate {
+    RECEIPT_UNASKED, // whether it is alone with its SOP Instance UID is not known yet
+    RECEIPT_FREE,
+    RECEIPT_WATCHED, // it is not: each delivery has to be allowed
 };
 
 struct receipt {
     uint32_t magic;
+    enum receipt_gate gate;
+    struct list_node gate_node; // of those to be asked about
+    struct order_ask *ask;      // the question under way
+    struct order_watch *watch;
     struct worker *worker;
     struct list_node node; // worker->receipts
     uint64_t number;
@@ -56,18 +76,20 @@ struct receipt_origin {
     uint64_t closed_at;
     struct journal_position open;
     struct journal_position close;
-    struct awaited *awaited;  // a client that waits for the archives' word; NULL: none
-    struct receipt **reserve; // of receipt_reserve(), nulled when it is used; NULL: memory is asked for
+    struct slice sop_instance; // borrowed for the call; only for receipt_admit()
+    struct awaited *awaited;   // a client that waits for the archives' word; NULL: none
+    struct receipt **reserve;  // of receipt_reserve(), nulled when it is used; NULL: memory is asked for
 };
 
 // Memory for a receipt, asked for before its CLOSE is appended: what is durable is queued without fail.
 // free() it if it was not used. NULL: there is none.
 struct receipt *receipt_reserve(size_t archives);
 
-// Its CLOSE is durable: queues it for each of the archives (node ids that this worker has; others are
-// skipped). `content` gets a reference of its own; may be NULL. ERR_NOMEM.
+// Its CLOSE is durable: queues it for each of the archives that `close` owes it to (node ids that this worker
+// has; others are skipped), as soon as it is known to be its turn. `content` gets a reference of its own; may
+// be NULL. ERR_NOMEM.
 MUST_USE enum result receipt_admit(struct worker *worker, const struct receipt_origin *origin,
-                                   const uint32_t *archives, size_t archive_count, struct content *content);
+                                   const struct record_close *close, struct content *content);
 
 // The same at start, from the ledger's open index.
 struct open_entry;
@@ -84,6 +106,9 @@ void receipt_free(struct receipt *receipt);
 // The client was told a failure (forward/awaited.h): what has not begun is owed no more. Bit n of `taken`:
 // delivery n has said yes. The receipt may be gone afterwards.
 void receipt_refuse(struct receipt *receipt, uint64_t taken);
+// Between the two a receipt whose last delivery settles stays; the second may free it.
+void receipt_keep(struct receipt *receipt);
+void receipt_let_go(struct receipt *receipt);
 
 // Why deliveries of a receipt are parked that can not be read from the journal.
 #define DELIVERY_DAMAGED "journal record is damaged"
@@ -91,10 +116,10 @@ void receipt_refuse(struct receipt *receipt, uint64_t taken);
 // ---- changes; each moves the delivery between the lists of its archive; after one of a delivery that the
 // client was refused meanwhile it may be gone ----
 
-void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt
 // A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
 // kept for such. Any stage; ends with the answer.
 void delivery_urge(struct delivery *delivery);
+void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt; held if it may not go
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 
@@ -115,3 +140,8 @@ void delivery_unpark(struct delivery *delivery, struct slice person);
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);
 // settle_after has passed.
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark);
+// Overtaken by another receipt of its UID (FIELD 5): owed no more, with that receipt as evidence.
+void delivery_over(struct delivery *delivery, enum order_action how, uint64_t evidence);
+// 0111: the archive has this UID. Whether it has these bytes is judged by what it was sent: answered as a
+// duplicate, or parked.
+void delivery_exists(struct delivery *delivery, const struct delivery_answer *answer);

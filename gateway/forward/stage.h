@@ -6,10 +6,10 @@
 enum delivery_stage {
     STAGE_WAITING,  // in the archive's queue
     STAGE_RESTING,  // waits for its next try
+    STAGE_HELD,     // may not go yet: see order/gate.h and forward/awaited.h
     STAGE_SENDING,  // a lane has it
     STAGE_ANSWERED, // success or warning; settles after settle_after
     STAGE_PARKED,   // waits for a person
-    STAGE_HELD,     // goes into the queue when the primary has said yes (acknowledge: primary)
     STAGE_SETTLED,  // nothing is owed any more
 };
 

@@ -259,11 +259,11 @@ static enum result admit(struct intake *intake)
                                     .closed_at = intake->close->last_byte,
                                     .open = intake->receipt.opened,
                                     .close = intake->close_place.position,
+                                    .sop_instance = slice_of_text(intake->sop_instance),
                                     .awaited = awaited_make(intake),
                                     .reserve = &intake->reserve};
     content_complete(intake->content, intake->length);
-    enum result result = receipt_admit(intake->worker, &origin, intake->close->archives,
-                                       intake->close->archive_count, intake->content);
+    enum result result = receipt_admit(intake->worker, &origin, intake->close, intake->content);
     if (result != OK)
         log_event(LOG_RECEIPT_UNQUEUED, log_number(origin.number));
     return result;

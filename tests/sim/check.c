@@ -6,42 +6,23 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "check.h"
 #include "daemon/scrub.h"
 #include "dimse/status.h"
-#include "history.h"
 #include "machine.h"
 #include "store/control.h"
 #include "store/ledger_reader.h"
 
-#define NO_FACT UINT32_MAX
-
 // After this an answer that the gateway has seen is durable as OUTCOME, if the disk does what it should.
 #define OUTCOME_TIME (3 * NSEC_PER_SEC)
 
-// What the ledger says of one receipt, as far as the checker compares it.
-struct fact {
-    uint64_t receipt;
-    uint64_t order;
-    enum fact_state state;
-    uint32_t attempt; // that brought it; NO_FACT: none
-    bool is_resent[HISTORY_ARCHIVES_MAX];
-    bool is_dropped[HISTORY_ARCHIVES_MAX]; // owed no more, as the client was told a failure
-};
-
-struct checker {
-    struct history *history;
-    struct fact *facts;
-    size_t count, capacity;
-    uint32_t *fact_of; // by attempt: index of its settled fact; NO_FACT
-};
-
-static uint32_t attempt_of(const struct history *history, const struct ledger_fact *fact)
+static uint32_t content_of(const struct history *history, const struct ledger_fact *fact)
 {
     for (size_t i = 0; i < history->attempt_count && fact->sop_instance != NULL; i++) {
         const struct attempt *attempt = &history->attempts[i];
         if (attempt->length == fact->length &&
             strcmp(history->instances[attempt->instance].uid, fact->sop_instance) == 0)
-            return (uint32_t)i;
+            return attempt->content;
     }
     return NO_FACT;
 }
@@ -59,11 +40,11 @@ static bool is_yes(const struct attempt *attempt)
     return attempt->is_answered && (attempt->status == DIMSE_SUCCESS || attempt->status == DIMSE_COERCION);
 }
 
-static unsigned copies_of(const struct history *history, uint32_t attempt, unsigned archive)
+unsigned check_copies_of(const struct history *history, uint32_t content, unsigned archive)
 {
     unsigned count = 0;
     for (size_t i = 0; i < history->copy_count; i++)
-        count += history->copies[i].attempt == attempt && history->copies[i].archive == archive;
+        count += history->copies[i].attempt == content && history->copies[i].archive == archive;
     return count;
 }
 
@@ -72,7 +53,7 @@ static void refused_check(struct history *history, const struct ledger_fact *fac
                           const struct fact_delivery *delivery, unsigned archive)
 {
     const char *remark = delivery->remark != NULL ? delivery->remark : "";
-    bool has_copy = copies_of(history, attempt, archive) > 0;
+    bool has_copy = check_copies_of(history, attempt, archive) > 0;
     bool is_said = strstr(remark, "finding") != NULL || strstr(remark, "may have it") != NULL;
     bool has_ended = history->trouble > 0; // what says so may be lost with the machine
     for (size_t i = 0; i < history->end_count; i++)
@@ -83,24 +64,46 @@ static void refused_check(struct history *history, const struct ledger_fact *fac
                      archive, (unsigned long long)fact->receipt, remark);
 }
 
-static void deliveries_check(struct history *history, const struct ledger_fact *fact, uint32_t attempt,
+static unsigned acknowledged_of(const struct history *history, uint32_t content)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < history->attempt_count; i++)
+        count += history->attempts[i].content == content && is_yes(&history->attempts[i]);
+    return count;
+}
+
+// A client was told that these bytes failed: then nobody need have them.
+static bool was_refused(const struct history *history, uint32_t content)
+{
+    for (size_t i = 0; content != NO_FACT && i < history->attempt_count; i++)
+        if (history->attempts[i].content == content && history->attempts[i].is_answered &&
+            !is_yes(&history->attempts[i]))
+            return true;
+    return false;
+}
+
+static void deliveries_check(struct history *history, const struct ledger_fact *fact, uint32_t content,
                              const char *text)
 {
-    bool is_refused =
-        attempt != NO_FACT && history->attempts[attempt].is_answered && !is_yes(&history->attempts[attempt]);
+    bool is_refused = was_refused(history, content);
+    bool is_single = content != NO_FACT && history_attempts_of(history, content) == 1;
     // The failure may have been said and not been heard: such an instance is sent again, or given up.
-    bool may_be_refused = attempt != NO_FACT && !history->attempts[attempt].is_answered &&
-                          history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE;
+    bool may_be_refused =
+        is_refused || (content != NO_FACT && history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE &&
+                       acknowledged_of(history, content) < history_attempts_of(history, content));
     for (unsigned archive = 0; archive < history->plan.archives; archive++) {
         const struct fact_delivery *delivery = fact_delivery_find(fact, archive + 1);
         if (delivery == NULL || !delivery->owed)
             history_fail(history, "receipt %s is not owed to archive %u", text, archive);
-        else if (is_refused || (may_be_refused && delivery->state == DELIVERY_DROPPED))
-            refused_check(history, fact, attempt, delivery, archive);
-        else if (delivery->state != DELIVERY_SETTLED)
+        else if (is_refused && is_single)
+            refused_check(history, fact, content, delivery, archive);
+        else if (may_be_refused && delivery->state == DELIVERY_DROPPED)
+            continue;
+        else if (delivery->state != DELIVERY_SETTLED && delivery->state != DELIVERY_SUPERSEDED)
             history_fail(history, "receipt %s is %s at archive %u", text,
                          delivery_state_text(delivery->state), archive);
-        else if (delivery->attempts == 0 && !may_miss_sent(history))
+        else if (delivery->state == DELIVERY_SETTLED && delivery->settled_by != RECORD_BY_DUPLICATE &&
+                 delivery->attempts == 0 && !may_miss_sent(history))
             history_fail(history, "receipt %s is settled at archive %u and was never sent", text, archive);
     }
 }
@@ -117,26 +120,22 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
     }
     struct fact *fact = &checker->facts[checker->count];
     *fact = (struct fact){
-        .receipt = from->receipt, .order = from->order, .state = from->state, .attempt = NO_FACT};
+        .receipt = from->receipt, .order = from->order, .state = from->state, .content = NO_FACT};
     ledger_receipt_text(from->receipt, text, sizeof text);
     if (from->state != FACT_SETTLED && from->state != FACT_DROPPED)
         history_fail(history, "receipt %s is %s at the end", text, fact_state_text(from->state));
     if (from->damaged > 0)
         history_fail(history, "receipt %s: %u damaged records", text, from->damaged);
     if (from->state == FACT_SETTLED) {
-        fact->attempt = attempt_of(history, from);
-        deliveries_check(history, from, fact->attempt, text);
-        if (fact->attempt == NO_FACT)
+        fact->content = content_of(history, from);
+        deliveries_check(history, from, fact->content, text);
+        if (fact->content == NO_FACT)
             history_fail(history, "receipt %s (%s, %llu bytes) is nothing that was sent", text,
                          from->sop_instance, (unsigned long long)from->length);
-        else if (checker->fact_of[fact->attempt] != NO_FACT)
-            history_fail(history, "two receipts of one request: %s is the second", text);
-        else
-            checker->fact_of[fact->attempt] = (uint32_t)checker->count;
         for (unsigned i = 0; i < history->plan.archives; i++) {
             const struct fact_delivery *delivery = fact_delivery_find(from, i + 1);
-            fact->is_resent[i] = delivery != NULL && delivery->resent;
-            fact->is_dropped[i] = delivery != NULL && delivery->state == DELIVERY_DROPPED;
+            if (delivery != NULL)
+                fact->at[i] = (struct fact_at){delivery->state, delivery->settled_by, delivery->resent};
         }
     }
     checker->count++;
@@ -145,35 +144,42 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
 
 // ---- acknowledged, stored, known ----
 
-// Whether the archive said yes before the client was answered; `is_seen`: and the gateway went on after it.
-static bool has_said_yes(const struct history *history, uint32_t attempt, unsigned archive, bool is_seen)
+// Whether the archive said yes to these bytes, or with `is_seen` false to any of the same UID, before the
+// client was answered; `is_seen`: and the gateway went on after it.
+static bool has_said_yes(const struct history *history, const struct attempt *attempt, unsigned archive,
+                         bool is_seen)
 {
     for (size_t i = 0; i < history->copy_count; i++) {
         const struct copy *copy = &history->copies[i];
-        if (copy->attempt == attempt && copy->archive == archive && copy->answered != 0 &&
-            copy->answered <= history->attempts[attempt].answered && (copy->is_confirmed || !is_seen))
+        const struct attempt *of = &history->attempts[copy->attempt];
+        bool is_meant =
+            is_seen ? copy->attempt == attempt->content
+                    : history_uid_of(history, of->instance) == history_uid_of(history, attempt->instance);
+        if (is_meant && copy->archive == archive && copy->answered != 0 &&
+            copy->answered <= attempt->answered && (copy->is_confirmed || !is_seen))
             return true;
     }
     return false;
 }
 
-// A client that is told Success under `primary` and `all` <=> its archives said so, in time.
-static void acknowledgement_check(struct history *history, uint32_t index)
+// A client that is told Success under `primary` and `all` <=> its archives said so, in time. (FIELD 5: to
+// these bytes, or to newer ones of the instance.)
+static void acknowledgement_check(struct history *history, const struct attempt *attempt)
 {
-    const struct attempt *attempt = &history->attempts[index];
     enum configuration_acknowledge mode = history->plan.acknowledge;
     if (!attempt->is_answered || mode == CONFIGURATION_ACKNOWLEDGE_DURABLE)
         return;
     unsigned awaited = mode == CONFIGURATION_ACKNOWLEDGE_ALL ? history->plan.archives : 1;
     unsigned seen = 0;
     for (unsigned archive = 0; archive < awaited; archive++) {
-        if (is_yes(attempt) && !has_said_yes(history, index, archive, false))
+        if (is_yes(attempt) && !has_said_yes(history, attempt, archive, false))
             history_fail(history, "instance %u, attempt %u was acknowledged before archive %u said so",
                          attempt->instance, attempt->number, archive);
-        seen += has_said_yes(history, index, archive, true);
+        seen += has_said_yes(history, attempt, archive, true);
     }
     // An answer that was written a moment before may not have arrived.
-    bool is_close = history->plan.path.rate != 0 || history->plan.path.read_max != 0;
+    bool is_close = history->plan.path.rate != 0 || history->plan.path.read_max != 0 ||
+                    history_attempts_of(history, attempt->content) > 1;
     if (!is_yes(attempt) && attempt->status != DIMSE_OUT_OF_RESOURCES && seen == awaited && !is_close)
         history_fail(history, "instance %u, attempt %u got %04X although every archive said yes",
                      attempt->instance, attempt->number, attempt->status);
@@ -184,33 +190,44 @@ static void acknowledgement_check(struct history *history, uint32_t index)
                      attempt->number, (double)(attempt->answered - attempt->whole) / 1e9);
 }
 
-static void attempts_check(struct checker *checker)
+static unsigned receipts_of(const struct checker *checker, uint32_t content)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < checker->count; i++)
+        count += checker->facts[i].content == content;
+    return count;
+}
+
+static void contents_check(struct checker *checker)
 {
     struct history *history = checker->history;
     for (uint32_t i = 0; i < history->attempt_count; i++) {
         const struct attempt *attempt = &history->attempts[i];
-        bool is_acknowledged = is_yes(attempt);
-        acknowledgement_check(history, i);
-        bool is_known = checker->fact_of[i] != NO_FACT;
-        if (is_acknowledged && !is_known)
+        acknowledgement_check(history, attempt);
+        if (attempt->content != i)
+            continue;
+        unsigned receipts = receipts_of(checker, i);
+        if (acknowledged_of(history, i) > receipts)
             history_fail(history,
                          "instance %u, attempt %u was acknowledged and the ledger has no receipt of it",
                          attempt->instance, attempt->number);
-        for (unsigned archive = 0; archive < history->plan.archives; archive++) {
-            unsigned copies = copies_of(history, i, archive);
-            if (is_acknowledged && copies == 0)
-                history_fail(history,
-                             "instance %u, attempt %u was acknowledged and archive %u does not have it",
-                             attempt->instance, attempt->number, archive);
-            if (is_known && copies == 0 && !checker->facts[checker->fact_of[i]].is_dropped[archive])
-                history_fail(history, "instance %u, attempt %u is settled and archive %u does not have it",
-                             attempt->instance, attempt->number, archive);
-            if (copies > 0 && !is_known)
+        if (receipts > history_attempts_of(history, i))
+            history_fail(history, "instance %u, attempt %u: two receipts of one request", attempt->instance,
+                         attempt->number);
+        for (unsigned archive = 0; archive < history->plan.archives; archive++)
+            if (receipts == 0 && check_copies_of(history, i, archive) > 0)
                 history_fail(history,
                              "archive %u has instance %u, attempt %u, of which the ledger has no receipt",
                              archive, attempt->instance, attempt->number);
-        }
     }
+}
+
+// The request that brought a receipt, if only one can have.
+static const struct attempt *request_of(const struct history *history, const struct fact *fact)
+{
+    if (fact->content == NO_FACT || history_attempts_of(history, fact->content) > 1)
+        return NULL;
+    return &history->attempts[fact->content];
 }
 
 // `order` is used once, and what was acknowledged before another request began comes before it (FIELD 5).
@@ -221,12 +238,13 @@ static void order_check(struct checker *checker)
         const struct fact *a = &checker->facts[i];
         for (size_t k = 0; k < checker->count; k++) {
             const struct fact *b = &checker->facts[k];
-            if (i == k || a->attempt == NO_FACT || b->attempt == NO_FACT)
+            if (i == k || a->content == NO_FACT || b->content == NO_FACT)
                 continue;
-            const struct attempt *first = &history->attempts[a->attempt];
+            const struct attempt *first = request_of(history, a);
+            const struct attempt *second = request_of(history, b);
             if (a->order == b->order)
                 history_fail(history, "order %llu was used twice", (unsigned long long)a->order);
-            if (is_yes(first) && first->answered < history->attempts[b->attempt].begun &&
+            if (first != NULL && second != NULL && is_yes(first) && first->answered < second->begun &&
                 a->order >= b->order)
                 history_fail(history, "order %llx was acknowledged before the request of %llx began",
                              (unsigned long long)a->order, (unsigned long long)b->order);
@@ -283,8 +301,8 @@ static void segments_check(struct history *history, struct gateway *gateway)
 
 // ---- extra deliveries ----
 
-static bool is_excused_by_crash(const struct history *history, const struct copy *copy,
-                                const struct copy *again)
+bool check_is_excused_by_crash(const struct history *history, const struct copy *copy,
+                               const struct copy *again)
 {
     for (size_t i = 0; i < history->end_count; i++) {
         const struct life_end *end = &history->ends[i];
@@ -301,7 +319,10 @@ static bool is_excused_by_crash(const struct history *history, const struct copy
 // answered.
 static void again_check(struct history *history, const struct copy *copy, const struct copy *again)
 {
-    if (copy->is_confirmed && again->after > copy->answered && !is_excused_by_crash(history, copy, again))
+    if (history_attempts_of(history, copy->attempt) > 1)
+        return; // maybe another receipt's
+    if (copy->is_confirmed && again->after > copy->answered &&
+        !check_is_excused_by_crash(history, copy, again))
         history_fail(history,
                      "archive %u got instance %u again although its answer of %.3f s was seen (%.3f s)",
                      again->archive, history->attempts[again->attempt].instance, (double)copy->answered / 1e9,
@@ -332,11 +353,12 @@ static void resent_check(struct checker *checker)
     struct history *history = checker->history;
     for (size_t i = 0; i < checker->count && !may_miss_sent(history); i++) {
         const struct fact *fact = &checker->facts[i];
-        for (unsigned archive = 0; fact->attempt != NO_FACT && archive < history->plan.archives; archive++)
-            if (!fact->is_resent[archive] && copies_of(history, fact->attempt, archive) > 1)
+        for (unsigned archive = 0; request_of(history, fact) != NULL && archive < history->plan.archives;
+             archive++)
+            if (!fact->at[archive].is_resent && check_copies_of(history, fact->content, archive) > 1)
                 history_fail(history,
                              "archive %u has two copies of instance %u and the ledger does not say resent",
-                             archive, history->attempts[fact->attempt].instance);
+                             archive, history->attempts[fact->content].instance);
     }
 }
 
@@ -366,19 +388,16 @@ void check_end(struct history *history)
     struct gateway *gateway = machine_gateway(history->machine);
     struct checker checker = {.history = history};
     uint64_t damaged = 0;
-    checker.fact_of = malloc((history->attempt_count + 1) * sizeof *checker.fact_of);
-    ensure(checker.fact_of != NULL && gateway != NULL);
-    for (size_t i = 0; i < history->attempt_count; i++)
-        checker.fact_of[i] = NO_FACT;
+    ensure(gateway != NULL);
     ensure(ledger_each(gateway->platform.ledger, on_fact, &checker, &damaged) == OK);
     if (damaged > 0)
         history_fail(history, "%llu facts of the ledger can not be read", (unsigned long long)damaged);
-    attempts_check(&checker);
+    contents_check(&checker);
+    check_order(&checker);
     order_check(&checker);
     totals_check(&checker, gateway->platform.ledger);
     segments_check(history, gateway);
     damage_check(history, gateway);
     resent_check(&checker);
     free(checker.facts);
-    free(checker.fact_of);
 }

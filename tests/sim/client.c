@@ -147,7 +147,9 @@ static void attempt_begin(struct client *client, struct instance *instance, bool
 {
     struct history *history = client->history;
     free(client->bytes);
-    client->bytes = dataset_make(history, instance, instance->attempts, is_implicit, &client->length);
+    if (instance->attempts > 0 && history_chance(history, 1, 2))
+        instance->variant++; // a technologist has corrected something
+    client->bytes = dataset_make(history, instance, instance->variant, is_implicit, &client->length);
     client->sent = 0;
     client->instance = (uint32_t)(instance - history->instances);
     client->attempt = history_attempt_add(history, client->instance, is_implicit, client->length,

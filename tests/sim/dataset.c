@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Small generated data sets (PS3.5 7.1): every attempt to send an instance has bytes of its own, told apart
-// by length and content, so that each copy in an archive can be traced to the request that brought it.
+// Small generated data sets (PS3.5 7.1): every variant of an instance has bytes of its own, told apart
+// by length and content, so that each copy in an archive can be traced to the requests that may have brought
+// it.
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,10 +74,10 @@ const char *dataset_class(unsigned index)
     return classes[index];
 }
 
-uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t attempt,
+uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t variant,
                       bool is_implicit, size_t *length)
 {
-    size_t pixels = instance->pixels + 16 * (size_t)attempt; // more than the syntaxes differ by
+    size_t pixels = instance->pixels + 16 * (size_t)variant; // more than the syntaxes differ by
     struct maker maker = {.bytes = malloc(pixels + 1024), .is_implicit = is_implicit};
     char text[96];
     ensure(maker.bytes != NULL);
@@ -89,9 +90,9 @@ uint8_t *dataset_make(const struct history *history, const struct instance *inst
     put_text(&maker, 0x0020000D, "UI", instance->study);
     (void)text_format(text, sizeof text, "%s.1", instance->study);
     put_text(&maker, 0x0020000E, "UI", text);
-    (void)text_format(text, sizeof text, "attempt %u", attempt);
+    (void)text_format(text, sizeof text, "variant %u", variant);
     put_text(&maker, 0x00204000, "LT", text);
-    put_pixels(&maker, history->seed * 1000003 + instance->pixels * 31 + attempt, pixels);
+    put_pixels(&maker, history->seed * 1000003 + instance->pixels * 31 + variant, pixels);
     *length = maker.length;
     return maker.bytes;
 }

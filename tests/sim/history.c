@@ -96,7 +96,29 @@ uint32_t history_attempt_add(struct history *history, uint32_t instance, bool is
                                 .length = length,
                                 .hash = hash,
                                 .begun = history_now(history)};
+    uint32_t first = 0;
+    while (first < history->attempt_count &&
+           (history->attempts[first].hash != hash || history->attempts[first].length != length ||
+            history_uid_of(history, history->attempts[first].instance) != history_uid_of(history, instance)))
+        first++;
+    attempt->content = first;
     return (uint32_t)history->attempt_count++;
+}
+
+unsigned history_attempts_of(const struct history *history, uint32_t content)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < history->attempt_count; i++)
+        count += history->attempts[i].content == content;
+    return count;
+}
+
+uint32_t history_uid_of(const struct history *history, uint32_t instance)
+{
+    uint32_t first = 0;
+    while (strcmp(history->instances[first].uid, history->instances[instance].uid) != 0)
+        first++;
+    return first;
 }
 
 uint32_t history_copy_add(struct history *history, uint32_t attempt, unsigned archive, uint64_t after)

@@ -48,19 +48,21 @@ struct instance {
     unsigned client;
     uint64_t due;      // virtual time from which it may be sent
     uint32_t attempts; // made so far
+    uint32_t variant;  // of its bytes, as sent last; sent again it has the same ones or new ones
     uint32_t again;    // times it is sent once more after its Success
     uint32_t
-        pixels; // bytes of Pixel Data of the first attempt; later ones have more, so that no two are alike
+        pixels; // bytes of Pixel Data of the first variant; later ones have more, so that no two are alike
     unsigned sop_class;
     bool is_bad; // SOP Instance UID differs between command and data set: must be refused
     char uid[HISTORY_UID_MAX + 1];
     char study[HISTORY_UID_MAX + 1];
 };
 
-// One C-STORE of it: its own bytes, so at most one receipt, and every copy can be traced to it.
+// One C-STORE of it. Every copy can be traced to the attempts that had its bytes under its UID.
 struct attempt {
     uint32_t instance;
-    uint32_t number; // of this instance, from 0
+    uint32_t number;  // of this instance, from 0
+    uint32_t content; // the first attempt with the same bytes under the same UID
     bool is_implicit;
     bool is_answered;
     uint16_t status; // if answered
@@ -73,7 +75,7 @@ struct attempt {
 
 // What an archive has for ever: one complete data set as it came in.
 struct copy {
-    uint32_t attempt;
+    uint32_t attempt; // the first one with these bytes
     unsigned archive;
     uint64_t after;    // the gateway began to send it after this: bytes may lie unread for long
     uint64_t at;       // stored
@@ -261,8 +263,13 @@ void configuration_make(struct history *history);
 // plan.c
 void plan_draw(struct history *history);
 
-// dataset.c: the bytes of one attempt; free() them.
-uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t attempt,
+// Attempts that had these bytes: more than one may have brought more than one receipt.
+unsigned history_attempts_of(const struct history *history, uint32_t content);
+// Index of the first instance with the same SOP Instance UID.
+uint32_t history_uid_of(const struct history *history, uint32_t instance);
+
+// dataset.c: the bytes of one variant; free() them.
+uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t variant,
                       bool is_implicit, size_t *length);
 uint64_t dataset_hash(const uint8_t *bytes, size_t length);
 const char *dataset_class(unsigned index);

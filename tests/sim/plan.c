@@ -179,6 +179,18 @@ static int event_compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+// Another station sends the same SOP Instance UID at about the same time: the same bytes, or others.
+static void twin_draw(struct history *history, struct instance *twin, const struct instance *of)
+{
+    unsigned client = twin->client;
+    if (of->is_bad)
+        return;
+    *twin = *of;
+    twin->client = client;
+    twin->due += history_below(history, 3 * NSEC_PER_SEC);
+    twin->pixels += history_chance(history, 1, 2) ? 8 : 0;
+}
+
 static void instances_draw(struct history *history)
 {
     static const unsigned shares[] = {1, 1, 3, 10};
@@ -202,6 +214,9 @@ static void instances_draw(struct history *history)
         (void)text_format(instance->uid, sizeof instance->uid, "1.2.826.0.1.3680043.10.99.%zu.%u", i + 1,
                           (unsigned)history_below(history, 1000));
         (void)text_format(instance->study, sizeof instance->study, "1.2.826.0.1.3680043.10.98.%zu", i / 8);
+        if (i > 0 && history_chance(history, 1, 10))
+            twin_draw(history, instance,
+                      &history->instances[history_uid_of(history, (uint32_t)history_below(history, i))]);
     }
 }
 

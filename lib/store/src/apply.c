@@ -246,6 +246,8 @@ static enum result outcome_apply(struct ledger_fact *fact, const struct record_o
         delivery->has_status = true;
         delivery->status = outcome->status;
     }
+    if (kind == RECORD_ANSWERED && !was_settled)
+        delivery->settled_by = outcome->remark;
     if (kind == RECORD_SETTLED && !was_settled) {
         delivery->settled_by = outcome->remark;
         delivery->has_status |= outcome->remark == RECORD_SETTLE_ON_ANSWER;

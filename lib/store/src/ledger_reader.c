@@ -43,13 +43,11 @@ static enum result receipt_add(struct receipts *receipts, uint64_t receipt)
     return OK;
 }
 
-static enum result index_read(struct kv_transaction *transaction, enum ledger_database database,
-                              struct slice uid, struct receipts *receipts)
+static enum result index_read_hash(struct kv_transaction *transaction, enum ledger_database database,
+                                   const uint8_t hash[FACT_SOP_HASH_SIZE], struct receipts *receipts)
 {
     struct kv_cursor cursor;
-    uint8_t hash[FACT_SOP_HASH_SIZE] = {0};
-    struct slice key = slice_of(hash, sizeof hash);
-    fact_uid_hash(uid, hash);
+    struct slice key = slice_of(hash, FACT_SOP_HASH_SIZE);
     enum result result = kv_cursor_init(&cursor, transaction, database);
     if (result == OK)
         result = kv_cursor_seek(&cursor, key);
@@ -62,6 +60,45 @@ static enum result index_read(struct kv_transaction *transaction, enum ledger_da
     }
     kv_cursor_fini(&cursor);
     return result == ERR_MISSING ? OK : result;
+}
+
+static enum result index_read(struct kv_transaction *transaction, enum ledger_database database,
+                              struct slice uid, struct receipts *receipts)
+{
+    uint8_t hash[FACT_SOP_HASH_SIZE] = {0};
+    fact_uid_hash(uid, hash);
+    return index_read_hash(transaction, database, hash, receipts);
+}
+
+// They stand by rising stream and, within one, number.
+static size_t newest_take(const struct receipts *found, uint64_t *receipts, size_t most, size_t of_stream)
+{
+    size_t count = 0;
+    size_t run = 0;
+    for (size_t i = found->count; i > 0 && count < most; i--) {
+        uint64_t number = found->numbers[i - 1];
+        bool is_same =
+            i < found->count && journal_receipt_stream(number) == journal_receipt_stream(found->numbers[i]);
+        run = is_same ? run + 1 : 1;
+        if (run <= of_stream)
+            receipts[count++] = number;
+    }
+    return count;
+}
+
+enum result ledger_sop_receipts(struct kv_env *env, const uint8_t hash[FACT_SOP_HASH_SIZE],
+                                uint64_t *receipts, size_t most, size_t of_stream, size_t *count)
+{
+    struct kv_transaction transaction;
+    struct receipts found = {0};
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = index_read_hash(&transaction, LEDGER_SOP, hash, &found);
+    kv_abort(&transaction);
+    if (result == OK)
+        *count = newest_take(&found, receipts, most, of_stream);
+    free(found.numbers);
+    return result;
 }
 
 static bool fact_has_uid(const struct ledger_fact *fact, struct slice uid)

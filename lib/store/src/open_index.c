@@ -11,6 +11,7 @@ static struct open_delivery open_delivery_of(const struct fact_delivery *deliver
         .archive = delivery->archive,
         .state = delivery->state,
         .resent = delivery->resent,
+        .remark = delivery->settled_by,
         .status = delivery->status,
         .attempts = delivery->attempts,
         .since = delivery->outcome_at != 0 ? delivery->outcome_at : delivery->sent_at,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "forward/receipt.h"
+#include "order/gate.h"
 #include "seal/keyring.h"
 #include "store/control.h"
 
@@ -57,6 +58,8 @@ static void loops_make(struct rig *rig)
     rig->world = sim_world_new(7);
     rig->main_loop = sim_loop_new(rig->world, "main");
     rig->ledger_loop = sim_loop_new(rig->world, "ledger");
+    rig->control_loop = sim_loop_new(rig->world, "control");
+    rig->lookup_loop = sim_loop_new(rig->world, "lookup");
     for (unsigned i = 0; i < RIG_WORKERS; i++) {
         rig->worker_loops[i] = sim_loop_new(rig->world, "worker");
         rig->disk_loops[i] = sim_loop_new(rig->world, "disk");
@@ -80,6 +83,8 @@ struct rig *rig_new(bool is_paused)
                                 .dialers = rig->dialers,
                                 .main_loop = rig->main_loop,
                                 .ledger_loop = rig->ledger_loop,
+                                .control_loop = rig->control_loop,
+                                .lookup_loop = rig->lookup_loop,
                                 .worker_loops = rig->worker_loops,
                                 .disk_loops = rig->disk_loops,
                                 .workers = RIG_WORKERS};
@@ -104,6 +109,8 @@ void rig_free(struct rig *rig)
     }
     ev_loop_free(&rig->main_loop);
     ev_loop_free(&rig->ledger_loop);
+    ev_loop_free(&rig->control_loop);
+    ev_loop_free(&rig->lookup_loop);
     sim_world_free(&rig->world);
     kv_env_free(&rig->ledger);
     kv_env_free(&rig->control);
@@ -144,16 +151,28 @@ static struct content *content_make(struct worker *worker, uint64_t number, cons
     return content;
 }
 
+static bool is_asked(void *arg)
+{
+    const struct worker *worker = arg;
+    return order_gate_asked(worker->gate) == 0;
+}
+
 uint64_t rig_admit(struct rig *rig, unsigned worker_index, uint64_t counter, const char *sop_instance)
 {
-    static const uint32_t archives[] = {1, 2};
+    const struct record_close close = {.archives = {1, 2}, .archive_count = 2};
+    char unknown[40];
     struct worker *worker = rig->gateway->workers[worker_index];
     uint64_t number = (uint64_t)worker_index << 48 | counter;
-    struct receipt_origin origin = {
-        .number = number, .order = ++rig->order, .closed_at = ev_wall_now(worker->loop)};
+    (void)text_format(unknown, sizeof unknown, "1.2.3.%llu", (unsigned long long)number);
+    struct receipt_origin origin = {.number = number,
+                                    .order = ++rig->order,
+                                    .closed_at = ev_wall_now(worker->loop),
+                                    .sop_instance =
+                                        slice_of_text(sop_instance != NULL ? sop_instance : unknown)};
     struct content *content = sop_instance != NULL ? content_make(worker, number, sop_instance) : NULL;
-    assert_int_equal(receipt_admit(worker, &origin, archives, 2, content), OK);
+    assert_int_equal(receipt_admit(worker, &origin, &close, content), OK);
     content_unref(&content);
+    assert_true(sim_world_run_until(rig->world, is_asked, worker, sim_world_now(rig->world) + NSEC_PER_SEC));
     return number;
 }
 

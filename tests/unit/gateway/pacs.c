@@ -94,7 +94,9 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
     association->is_killing =
         pacs->kills != NULL && slice_is_text(command->affected_sop_instance_uid, pacs->kills);
     association->is_silent =
-        pacs->silent_for != NULL && slice_is_text(command->affected_sop_instance_uid, pacs->silent_for);
+        pacs->silent_for != NULL &&
+        slice_is_text(slice_first(command->affected_sop_instance_uid, strlen(pacs->silent_for)),
+                      pacs->silent_for);
     byte_queue_fini(&pacs->data);
     if (pacs->manner == PACS_ANSWERS_EARLY || pacs->manner == PACS_ANSWERS_DEAF)
         respond(association);

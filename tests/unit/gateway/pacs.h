@@ -44,7 +44,7 @@ struct pacs {
     uint16_t status;
     const char *comment;    // Error Comment of its responses, with Offending Element (0010,0020); NULL: none
     const char *kills;      // SOP Instance UID at which it always aborts; NULL: none
-    const char *silent_for; // SOP Instance UID that it never answers; NULL: none
+    const char *silent_for; // SOP Instance UIDs that begin so are never answered; NULL: none
     const char *stranger;   // calling title that it rejects (1,1,3); NULL: none
     const char *refused;    // transfer syntax that it does not take; NULL: none
     int window;             // asynchronous operations that it grants; -1: what was asked, 0: says nothing

@@ -33,6 +33,8 @@ struct rig {
     struct kv_env *control;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
+    struct ev_loop *control_loop;
+    struct ev_loop *lookup_loop;
     struct ev_loop *worker_loop;
     struct ev_loop *disk_loop;
     const struct net_dialer *dialers[4];

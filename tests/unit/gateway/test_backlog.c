@@ -4,6 +4,7 @@
 // times and its reasons are other than if all had stayed awake.
 #include "unit.h"
 
+#include "base/text.h"
 #include "forward/archive.h"
 #include "forward/receipt.h"
 #include "rig.h"
@@ -98,14 +99,19 @@ static struct backlog *backlog(void)
 
 static void admit(uint64_t from, uint64_t to)
 {
-    static const uint32_t both[] = {1, 2};
+    struct record_close close = {.archives = {1, 2}, .archive_count = 2};
     for (uint64_t i = from; i < to; i++) {
+        char uid[32];
+        (void)text_format(uid, sizeof uid, "1.2.3.%u", (unsigned)i);
         struct receipt_origin origin = {.number = 1000 + i,
                                         .order = 10 + i,
                                         .closed_at = i + 1,
                                         .open = {0, 7, i * 64},
-                                        .close = {0, 8, i * 128}};
-        assert_int_equal(receipt_admit(rig_worker(rig), &origin, both, 2, NULL), OK);
+                                        .close = {0, 8, i * 128},
+                                        .sop_instance = slice_of_text(uid)};
+        assert_int_equal(receipt_admit(rig_worker(rig), &origin, &close, NULL), OK);
+        if (i % 1000 == 999 || i + 1 == to)
+            rig_run(rig, 50 * NSEC_PER_MS); // each is found to be alone with its UID
     }
 }
 

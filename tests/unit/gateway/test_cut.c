@@ -31,16 +31,23 @@ struct session_bytes {
     size_t store_end[2];
 };
 
+// Each time with other SOP Instance UIDs of the same length: a thousand receipts of one would wait for each
+// other.
 static struct slice session_record(struct session_bytes *session)
 {
+    static unsigned recorded;
+    char first[16];
+    char second[16];
+    text_format(first, sizeof first, "1.2.3.%05u", 10000 + recorded);
+    text_format(second, sizeof second, "1.2.4.%05u", 10000 + recorded++);
     struct client recorder = {.rig = rig}; // not connected: what it says only piles up
     byte_queue_init(&recorder.out, MIB);
     speak_associate(&recorder, "GATE", "CT1");
     speak_echo(&recorder, 1);
     speak_store(&recorder,
-                &(struct store){.message_id = 2, .instance = "1.2.3", .pixels = 300, .fragment = 64});
+                &(struct store){.message_id = 2, .instance = first, .pixels = 300, .fragment = 64});
     session->store_end[0] = recorder.out.length;
-    speak_store(&recorder, &(struct store){.message_id = 3, .instance = "1.2.4", .pixels = 100});
+    speak_store(&recorder, &(struct store){.message_id = 3, .instance = second, .pixels = 100});
     session->store_end[1] = recorder.out.length;
     speak_release(&recorder);
     session->all = recorder.out;
@@ -104,12 +111,14 @@ static unsigned front_cut(struct slice all, size_t length, enum ending ending, c
     return heard;
 }
 
-static void front_cut_pass(const struct session_bytes *session, const struct memory_path *path, size_t stride)
+static void front_cut_pass(struct session_bytes *session, const struct memory_path *path, size_t stride)
 {
     struct slice all = byte_queue_peek(&session->all);
     uint64_t cuts = 0;
     for (size_t length = 0; length <= all.length; length += stride)
         for (int ending = 0; ending < ENDINGS; ending++) {
+            byte_queue_fini(&session->all);
+            all = session_record(session);
             size_t before = rig_worker(rig)->receipts.count;
             unsigned heard = front_cut(all, length, (enum ending)ending, path);
             size_t made = rig_worker(rig)->receipts.count - before;

@@ -75,6 +75,8 @@ enum record_acknowledgement { RECORD_ACK_DURABLE = 1, RECORD_ACK_PRIMARY = 2, RE
 // Bits of record_close.flags.
 #define RECORD_CLOSE_UNSCANNED 0x01u // accept_unscanned: whole-stream digest only, no rule is ever applied
 #define RECORD_CLOSE_DEFLATED  0x02u // ranges are over the inflated stream
+#define RECORD_CLOSE_RETURNED  0x04u // from an archive, with this gateway's Contributing Equipment (FIELD 5)
+#define RECORD_CLOSE_HOPS      0x08u // as many gateways behind it as may be: owed to nobody
 
 struct record_close {
     uint64_t order; // process-wide, life << 40 | counter; journal_append_close() fills it in
@@ -141,16 +143,20 @@ enum record_outcome_kind {
     RECORD_PARKED = 3,         // needs a person; comment is the reason
     RECORD_UNPARKED = 4,       // owed again, by a person's retry
     RECORD_DROPPED_PERSON = 5, // owed no more, by a named person
-    RECORD_SUPERSEDED = 6,     // owed no more, a newer receipt of the instance was accepted
+    RECORD_SUPERSEDED = 6,     // owed no more, a newer receipt of the instance was accepted; comment: which
     RECORD_FAILED = 7,         // this attempt failed, it stays owed (kept for the evidence)
 };
 
+// Of SETTLED, and of ANSWERED where it says more than the status.
 enum record_settle_remark {
     RECORD_REMARK_NONE = 0,
     RECORD_BY_ANSWER_ONLY = 1,   // settle_after has passed without proof (FIELD 7)
     RECORD_SETTLE_ON_ANSWER = 2, // configured so
     RECORD_BY_COMMITMENT = 3,
     RECORD_BY_QUERY = 4,
+    RECORD_BY_DUPLICATE = 5, // the archive has accepted the same content before; comment: as which receipt
+    RECORD_CONTENT_UNPROVEN = 6, // said yes, but was sent other content under this UID too (FIELD 5)
+    RECORD_BY_LOOP = 7,          // came back from an archive, and this one has had the instance (FIELD 5)
 };
 
 struct record_outcome {

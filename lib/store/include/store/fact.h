@@ -48,15 +48,15 @@ struct fact_delivery {
     bool resent;      // some delivery followed one without OUTCOME
     bool has_status;
     enum delivery_state state;
-    uint8_t settled_by;                 // enum record_settle_remark
-    uint16_t status;                    // PS3.7 annex C, of the last answer
-    uint32_t attempts;                  // SENT records: times the last fragment may have left
-    uint32_t failures;                  // attempts that failed
-    uint64_t sent_at;                   // wall clock of the last SENT, ns since 1970 UTC; 0 = never
-    uint64_t outcome_at;                // of the last OUTCOME; 0 = none
-    char *remark;                       // Error Comment of the answer or reason of parking; NULL = none
-    char *person;                       // who dropped or retried it; NULL = nobody
-    bool has_header;                    // the digests of the last SENT are there
+    uint8_t settled_by;  // enum record_settle_remark; of an answered one: what is to be said of it
+    uint16_t status;     // PS3.7 annex C, of the last answer
+    uint32_t attempts;   // SENT records: times the last fragment may have left
+    uint32_t failures;   // attempts that failed
+    uint64_t sent_at;    // wall clock of the last SENT, ns since 1970 UTC; 0 = never
+    uint64_t outcome_at; // of the last OUTCOME; 0 = none
+    char *remark;        // Error Comment of the answer or reason of parking; NULL = none
+    char *person;        // who dropped or retried it; NULL = nobody
+    bool has_header;     // the digests of the last SENT are there
     uint8_t header[RECORD_DIGEST_SIZE]; // of the header as sent
     uint8_t edits[RECORD_DIGEST_SIZE];  // of the edit list; zeros: none
     uint8_t pack[RECORD_DIGEST_SIZE];   // of the rule packs; zeros: none

@@ -19,6 +19,10 @@ MUST_USE enum result ledger_find_receipt(struct kv_env *env, uint64_t receipt, s
 // ERR_MISSING: neither.
 MUST_USE enum result ledger_find_uid(struct kv_env *env, struct slice uid, ledger_visit *visit,
                                      void *argument);
+// The newest receipts of one SOP Instance UID, given as the key of the index: of each stream the last
+// `of_stream`, at most `most` together. None is OK. ERR_IO, ERR_NOMEM.
+MUST_USE enum result ledger_sop_receipts(struct kv_env *env, const uint8_t hash[FACT_SOP_HASH_SIZE],
+                                         uint64_t *receipts, size_t most, size_t of_stream, size_t *count);
 // A UID, or a receipt number as people write it: decimal, or SSSS-CCCCCCCCCCCC (hexadecimal stream and
 // counter).
 MUST_USE enum result ledger_find_text(struct kv_env *env, const char *text, ledger_visit *visit,

@@ -14,6 +14,7 @@ struct open_delivery {
     enum delivery_state
         state;       // OWED, SENT ("possibly sent": mark the next one `resent`), ANSWERED, PARKED or settled
     bool resent;     // a report said that the archive may have it already
+    uint8_t remark;  // enum record_settle_remark of an ANSWERED one
     uint16_t status; // of the last answer
     uint32_t attempts;
     uint64_t since; // time of the last OUTCOME, else of the last SENT, else 0: `settle_after` counts from

@@ -1,0 +1,781 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything about one UID hangs on its `struct uid`: the receipts that the ledger may not have yet (seen),
+// and, if there are several receipts, its members. A member whose receipt lives on a worker is given orders
+// with a `set`, one at a time, and tells what becomes of it by its watch; decisions are made only while no
+// set is out, so they rest on what is true.
+#include "order/keeper.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/pool.h"
+#include "base/units.h"
+#include "order/gate.h"
+#include "order/lookup.h"
+#include <stdlib.h>
+
+#define KEEPER_MAGIC  0x4b454550u
+#define LOOK_AGAIN_NS (100 * NSEC_PER_MS)
+
+enum { INBOX_CAPACITY = 65536, BATCH = 256, TABLE_FIRST = 1024 };
+
+struct member {
+    struct order_member rule;
+    struct uid *uid;
+    struct worker *worker;
+    bool is_live;    // a worker has it
+    bool is_out;     // its set is at the worker
+    bool is_met;     // the worker has told its state at least once
+    bool is_missing; // the worker does not have it any more: the ledger will tell
+    struct order_set *set;
+};
+
+// A durable receipt that the ledger may not have yet.
+struct seen {
+    struct list_node uid_node;
+    struct list_node stream_node;
+    struct uid *uid;
+    uint64_t receipt;
+    uint64_t order;
+    struct order_content content;
+    bool is_returned;
+    struct journal_position close;
+};
+
+struct uid {
+    struct uid *next; // of its bucket
+    uint8_t hash[FACT_SOP_HASH_SIZE];
+    struct list seen;
+    struct list members;
+    size_t asks; // at the look-up, or to be asked again
+    bool is_dirty;
+    bool is_looked_again; // an ask of the keeper's own is on its way
+    struct list_node dirty_node;
+};
+
+struct order_keeper {
+    uint32_t magic;
+    struct gateway *gateway;
+    struct ev_loop *loop;
+    struct ev_mailbox inbox;
+    struct order_lookup *lookup;
+    struct order_outbox to_lookup;
+    struct order_outbox *to_worker; // one for each
+    struct list *streams;           // seen, by worker
+    struct list dirty;              // UIDs to decide about at the end of the turn
+    struct list again;              // asks for which the look-up is tried again
+    struct ev_timer again_timer;
+    struct ev_task decide_task;
+    struct hash_seed seed;
+    struct uid **table;
+    size_t table_size, uid_count;
+    struct pool uid_pool;
+    struct pool seen_pool;
+    // From the ledger thread:
+    pthread_mutex_t lock; // held for a copy
+    struct journal_position *committed, *copy;
+    struct ev_wake committed_wake;
+};
+
+// ---- UIDs ----
+
+static struct uid **uid_place(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE])
+{
+    uint64_t at = hash_bytes(&keeper->seed, slice_of(hash, FACT_SOP_HASH_SIZE));
+    struct uid **place = &keeper->table[at & (keeper->table_size - 1)];
+    while (*place != NULL && memcmp((*place)->hash, hash, FACT_SOP_HASH_SIZE) != 0)
+        place = &(*place)->next;
+    return place;
+}
+
+// Without memory the chains get longer, that is all.
+static void table_grow(struct order_keeper *keeper)
+{
+    size_t size = keeper->table_size;
+    struct uid **former = keeper->table;
+    struct uid **larger = calloc(2 * size, sizeof(struct uid *));
+    if (larger == NULL)
+        return;
+    keeper->table = larger;
+    keeper->table_size = 2 * size;
+    for (size_t i = 0; i < size; i++)
+        while (former[i] != NULL) {
+            struct uid *uid = former[i];
+            former[i] = uid->next;
+            uid->next = NULL;
+            *uid_place(keeper, uid->hash) = uid;
+        }
+    free(former);
+}
+
+static struct uid *uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE])
+{
+    struct uid **place = uid_place(keeper, hash);
+    if (*place != NULL)
+        return *place;
+    struct uid *uid = pool_take(&keeper->uid_pool);
+    if (uid == NULL)
+        return NULL;
+    memcpy(uid->hash, hash, sizeof uid->hash);
+    list_init(&uid->seen);
+    list_init(&uid->members);
+    *place = uid;
+    if (++keeper->uid_count > keeper->table_size)
+        table_grow(keeper);
+    return uid;
+}
+
+static void members_free(struct uid *uid)
+{
+    for (struct list_node *node = list_take_first(&uid->members); node != NULL;
+         node = list_take_first(&uid->members)) {
+        struct member *member = CONTAINER_OF(node, struct member, rule.node);
+        free(member->rule.slots);
+        free(member->set);
+        free(member);
+    }
+}
+
+static void seen_free(struct order_keeper *keeper, struct seen *seen)
+{
+    list_remove(&seen->uid->seen, &seen->uid_node);
+    list_remove(&keeper->streams[journal_receipt_stream(seen->receipt)], &seen->stream_node);
+    pool_give(&keeper->seen_pool, seen);
+}
+
+static void uid_forget(struct order_keeper *keeper, struct uid *uid)
+{
+    if (uid->is_dirty)
+        list_remove(&keeper->dirty, &uid->dirty_node);
+    struct uid **place = uid_place(keeper, uid->hash);
+    *place = uid->next;
+    keeper->uid_count--;
+    pool_give(&keeper->uid_pool, uid);
+}
+
+static void uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid)
+{
+    if (uid->asks == 0 && list_is_empty(&uid->seen) && list_is_empty(&uid->members))
+        uid_forget(keeper, uid);
+}
+
+static void decide_later(struct order_keeper *keeper, struct uid *uid)
+{
+    if (uid->is_dirty)
+        return;
+    uid->is_dirty = true;
+    list_append(&keeper->dirty, &uid->dirty_node);
+    ev_task_defer(&keeper->decide_task);
+}
+
+// ---- members ----
+
+static struct member *member_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct member, rule.node);
+}
+
+// From the newest on: that is who is asked about.
+static struct member *member_find(struct uid *uid, uint64_t receipt, uint64_t order)
+{
+    for (struct list_node *node = list_last(&uid->members);
+         node != NULL && node != &uid->members.head && member_of(node)->rule.order >= order;
+         node = node->previous)
+        if (member_of(node)->rule.receipt == receipt)
+            return member_of(node);
+    return NULL;
+}
+
+static struct member *member_new(struct order_keeper *keeper, struct uid *uid, uint64_t receipt,
+                                 uint64_t order)
+{
+    size_t slots = keeper->gateway->node_count;
+    struct member *member = calloc(1, sizeof *member);
+    struct order_slot *own = calloc(slots, sizeof *own);
+    struct order_set *set = calloc(1, sizeof *set + slots * sizeof set->slots[0]);
+    if (member == NULL || own == NULL || set == NULL) {
+        free(member);
+        free(own);
+        free(set);
+        return NULL;
+    }
+    member->rule = (struct order_member){.receipt = receipt, .order = order, .slots = own};
+    member->uid = uid;
+    member->worker =
+        keeper->gateway->workers[journal_receipt_stream(receipt) % keeper->gateway->platform.workers];
+    member->set = set;
+    *set = (struct order_set){.member = &member->rule, .receipt = receipt, .order = order};
+    set->mail.call.mail.kind = ORDER_TOLD;
+    set->mail.call.run = order_gate_set;
+    memcpy(set->hash, uid->hash, sizeof set->hash);
+    order_member_insert(&uid->members, &member->rule);
+    return member;
+}
+
+static bool is_final(enum order_stage stage)
+{
+    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_OVER;
+}
+
+static bool is_live_by(const struct order_known *known, size_t slots)
+{
+    for (size_t i = 0; i < slots && !known->is_over; i++)
+        if (!is_final(known->slots[i].stage))
+            return true;
+    return false;
+}
+
+// What the ledger says counts where the worker has nothing to say.
+static void slots_take(struct member *member, const struct order_known *known, size_t slots)
+{
+    for (size_t i = 0; i < slots; i++) {
+        member->rule.slots[i].stage = known->slots[i].stage;
+        member->rule.slots[i].was_sent = known->slots[i].was_sent;
+    }
+}
+
+static bool member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known)
+{
+    size_t slots = keeper->gateway->node_count;
+    struct member *member = member_find(uid, known->receipt, known->order);
+    if (member == NULL) {
+        member = member_new(keeper, uid, known->receipt, known->order);
+        if (member == NULL)
+            return false;
+        member->is_live = is_live_by(known, slots);
+        slots_take(member, known, slots);
+    } else if (member->is_missing) { // else its worker is asked again
+        member->is_live = is_live_by(known, slots);
+        member->is_missing = false;
+        if (!member->is_live)
+            slots_take(member, known, slots);
+    }
+    member->rule.content = known->content;
+    member->rule.is_returned = known->is_returned;
+    return true;
+}
+
+static bool member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen)
+{
+    struct member *member = member_find(uid, seen->receipt, seen->order);
+    if (member != NULL)
+        return true;
+    member = member_new(keeper, uid, seen->receipt, seen->order);
+    if (member == NULL)
+        return false;
+    member->is_live = true;
+    member->rule.content = seen->content;
+    member->rule.is_returned = seen->is_returned;
+    return true;
+}
+
+// ---- deciding ----
+
+static void set_send(struct order_keeper *keeper, struct member *member)
+{
+    struct order_set *set = member->set;
+    for (size_t i = 0; i < keeper->gateway->node_count; i++) {
+        struct order_slot *slot = &member->rule.slots[i];
+        slot->action = slot->wanted;
+        set->slots[i] = *slot;
+    }
+    set->number++;
+    member->is_out = true;
+    order_outbox_post(&keeper->to_worker[member->worker->index], &set->mail);
+}
+
+static bool wants_other(const struct order_keeper *keeper, const struct member *member)
+{
+    for (size_t i = 0; i < keeper->gateway->node_count; i++)
+        if (!is_final(member->rule.slots[i].stage) &&
+            member->rule.slots[i].wanted != member->rule.slots[i].action)
+            return true;
+    return false;
+}
+
+// Whoever has not been met is stopped first; nothing is decided before all have answered.
+static bool all_have_answered(struct order_keeper *keeper, struct uid *uid)
+{
+    bool have_all = true;
+    LIST_EACH(&uid->members, node)
+    {
+        struct member *member = member_of(node);
+        if (!member->is_live)
+            continue;
+        if (!member->is_met && !member->is_out && !member->is_missing) {
+            for (size_t i = 0; i < keeper->gateway->node_count; i++)
+                member->rule.slots[i].wanted = ORDER_HOLD;
+            set_send(keeper, member);
+        }
+        have_all &= member->is_met && !member->is_out && !member->is_missing;
+    }
+    return have_all;
+}
+
+// For a member that no worker has any more, or that could not be reached: the ledger may know by then.
+static void look_again(struct order_keeper *keeper, struct uid *uid, uint64_t receipt)
+{
+    if (uid->is_looked_again)
+        return;
+    struct order_ask *ask = calloc(1, sizeof *ask);
+    if (ask == NULL)
+        return; // the timer comes again as long as somebody is missing
+    memcpy(ask->hash, uid->hash, sizeof ask->hash);
+    ask->receipt = receipt;
+    ask->has_hash = ask->is_counted = true;
+    uid->asks++;
+    uid->is_looked_again = true;
+    list_append(&keeper->again, &ask->keeper_node);
+    ev_timer_start(&keeper->again_timer, LOOK_AGAIN_NS);
+}
+
+static void missing_look_for(struct order_keeper *keeper, struct uid *uid)
+{
+    LIST_EACH(&uid->members, node)
+    {
+        if (member_of(node)->is_missing)
+            look_again(keeper, uid, member_of(node)->rule.receipt);
+    }
+}
+
+static bool any_is_out(struct uid *uid)
+{
+    LIST_EACH(&uid->members, node)
+    {
+        if (member_of(node)->is_out)
+            return true;
+    }
+    return false;
+}
+
+static void decide(struct order_keeper *keeper, struct uid *uid)
+{
+    size_t archives = keeper->gateway->node_count;
+    missing_look_for(keeper, uid);
+    if (list_is_empty(&uid->members) || !all_have_answered(keeper, uid))
+        return;
+    for (size_t i = 0; i < archives; i++)
+        order_rule_apply(&uid->members, i);
+    LIST_EACH(&uid->members, node)
+    {
+        struct member *member = member_of(node);
+        if (member->is_live && wants_other(keeper, member))
+            set_send(keeper, member);
+    }
+    if (uid->asks == 0 && !any_is_out(uid) && order_rule_is_done(&uid->members, archives))
+        members_free(uid);
+    uid_forget_if_empty(keeper, uid);
+}
+
+static void on_decide(void *arg)
+{
+    struct order_keeper *keeper = arg;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    for (struct list_node *node = list_take_first(&keeper->dirty); node != NULL;
+         node = list_take_first(&keeper->dirty)) {
+        struct uid *uid = CONTAINER_OF(node, struct uid, dirty_node);
+        uid->is_dirty = false;
+        decide(keeper, uid);
+    }
+}
+
+// ---- questions ----
+
+static void ask_again_later(struct order_keeper *keeper, struct order_ask *ask)
+{
+    list_append(&keeper->again, &ask->keeper_node);
+    if (!ev_timer_is_armed(&keeper->again_timer))
+        ev_timer_start(&keeper->again_timer, LOOK_AGAIN_NS);
+}
+
+static void on_again(void *arg)
+{
+    struct order_keeper *keeper = arg;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    for (struct list_node *node = list_take_first(&keeper->again); node != NULL;
+         node = list_take_first(&keeper->again))
+        order_outbox_post(&keeper->to_lookup, &CONTAINER_OF(node, struct order_ask, keeper_node)->mail);
+}
+
+static void answer(struct order_keeper *keeper, struct order_ask *ask, bool is_free)
+{
+    ask->is_free = is_free;
+    ask->mail.call.run = order_gate_answered;
+    ask->mail.call.discard = order_gate_answer_discard;
+    order_outbox_post(&keeper->to_worker[ask->worker->index], &ask->mail);
+}
+
+static void seen_add(struct order_keeper *keeper, struct uid *uid, const struct order_ask *ask)
+{
+    struct seen *seen = pool_take(&keeper->seen_pool);
+    if (seen == NULL)
+        return; // the ledger will have it: until then it is asked again, see on_looked()
+    seen->uid = uid;
+    seen->receipt = ask->receipt;
+    seen->order = ask->order;
+    seen->content = ask->content;
+    seen->is_returned = ask->is_returned;
+    seen->close = ask->close;
+    list_append(&uid->seen, &seen->uid_node);
+    list_append(&keeper->streams[journal_receipt_stream(ask->receipt)], &seen->stream_node);
+}
+
+static struct seen *seen_find(struct uid *uid, uint64_t receipt)
+{
+    LIST_EACH(&uid->seen, node)
+    {
+        struct seen *seen = CONTAINER_OF(node, struct seen, uid_node);
+        if (seen->receipt == receipt)
+            return seen;
+    }
+    return NULL;
+}
+
+static void ask_count(struct uid *uid, struct order_ask *ask)
+{
+    uid->asks += !ask->is_counted;
+    ask->is_counted = true;
+}
+
+static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
+{
+    struct uid *uid = ask->has_hash ? uid_get(keeper, ask->hash) : NULL;
+    if (!ask->has_hash) {
+        order_outbox_post(&keeper->to_lookup, &ask->mail);
+        return;
+    }
+    if (uid == NULL) {
+        ask->is_fresh = false; // as if it came from a former life, once there is memory
+        ask_again_later(keeper, ask);
+        return;
+    }
+    ask_count(uid, ask);
+    if (ask->is_fresh)
+        seen_add(keeper, uid, ask);
+    order_outbox_post(&keeper->to_lookup, &ask->mail);
+}
+
+static const struct order_known *known_find(const struct order_ask *ask, uint64_t receipt)
+{
+    const struct order_known *known = ask->known;
+    while (known != NULL && known->receipt != receipt)
+        known = known->next;
+    return known;
+}
+
+static bool is_alone(const struct uid *uid, const struct order_ask *ask)
+{
+    if (uid->members.count > 0)
+        return false;
+    for (struct list_node *node = uid->seen.head.next; node != &uid->seen.head; node = node->next)
+        if (CONTAINER_OF(node, struct seen, uid_node)->receipt != ask->receipt)
+            return false;
+    for (const struct order_known *known = ask->known; known != NULL; known = known->next)
+        if (known->receipt != ask->receipt)
+            return false;
+    return true;
+}
+
+// FIELD 5: the same UID with another content is an alarm.
+static void conflict_tell(struct uid *uid, const struct order_ask *ask)
+{
+    const struct member *own = member_find(uid, ask->receipt, ask->order);
+    if (!ask->is_fresh || own == NULL)
+        return;
+    LIST_EACH(&uid->members, node)
+    {
+        const struct member *other = member_of(node);
+        if (other->rule.order >= own->rule.order ||
+            !order_content_is_other(&other->rule.content, &own->rule.content))
+            continue;
+        log_event(LOG_ORDER_CONFLICT, log_number(own->rule.receipt), log_number(other->rule.receipt));
+        return;
+    }
+}
+
+// All that are known become members. False: no memory.
+static bool members_meet(struct order_keeper *keeper, struct uid *uid, const struct order_ask *ask)
+{
+    for (const struct order_known *known = ask->known; known != NULL; known = known->next)
+        if (!member_of_known(keeper, uid, known))
+            return false;
+    LIST_EACH(&uid->seen, node)
+    {
+        if (!member_of_seen(keeper, uid, CONTAINER_OF(node, struct seen, uid_node)))
+            return false;
+    }
+    return true;
+}
+
+static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
+{
+    struct uid *uid = ask->has_hash ? uid_get(keeper, ask->hash) : NULL;
+    if (uid == NULL) {
+        ask_again_later(keeper, ask);
+        return;
+    }
+    if (!ask->is_counted) { // what comes from now on meets it
+        on_asked(keeper, ask);
+        return;
+    }
+    bool is_own = ask->worker == NULL;
+    bool is_known = is_own || seen_find(uid, ask->receipt) != NULL || known_find(ask, ask->receipt) != NULL;
+    if (ask->result != OK || !is_known) { // the ledger can not be read, or is not as far
+        ask->is_fresh &= is_known;
+        ask_again_later(keeper, ask);
+        return;
+    }
+    if (!is_own && is_alone(uid, ask)) {
+        uid->asks--;
+        answer(keeper, ask, true);
+        uid_forget_if_empty(keeper, uid);
+        return;
+    }
+    if (!members_meet(keeper, uid, ask)) {
+        ask_again_later(keeper, ask);
+        return;
+    }
+    uid->asks--;
+    decide_later(keeper, uid);
+    if (is_own) {
+        uid->is_looked_again = false;
+        order_ask_free(ask);
+        return;
+    }
+    conflict_tell(uid, ask);
+    answer(keeper, ask, false);
+}
+
+// ---- what workers tell ----
+
+static void state_take(const struct order_keeper *keeper, struct member *member,
+                       const struct order_slot *slots)
+{
+    for (size_t i = 0; i < keeper->gateway->node_count; i++) {
+        struct order_slot *own = &member->rule.slots[i];
+        if (slots[i].stage != ORDER_NONE)
+            own->stage = slots[i].stage;
+        own->was_sent |= slots[i].was_sent;
+    }
+}
+
+static void on_told(struct order_keeper *keeper, struct order_set *set)
+{
+    struct member *member = CONTAINER_OF(set->member, struct member, rule);
+    member->is_out = false;
+    switch (set->result) {
+    case ORDER_SET_DONE:
+        member->is_met = true;
+        state_take(keeper, member, set->slots);
+        break;
+    case ORDER_SET_GONE:
+        member->is_missing = true;
+        break;
+    case ORDER_SET_BUSY:
+        member->is_met = false; // told again
+        look_again(keeper, member->uid, set->receipt);
+        return;
+    }
+    decide_later(keeper, member->uid);
+}
+
+static void on_reported(struct order_keeper *keeper, struct order_report *report)
+{
+    struct uid *uid = *uid_place(keeper, report->hash);
+    struct member *member = uid != NULL ? member_find(uid, report->receipt, report->order) : NULL;
+    // Older than orders that are on their way: their answer will say more.
+    if (member != NULL && !member->is_out && report->seen == member->set->number) {
+        state_take(keeper, member, report->slots);
+        member->is_live = !report->is_last;
+        decide_later(keeper, uid);
+    }
+    struct worker *worker =
+        keeper->gateway->workers[journal_receipt_stream(report->receipt) % keeper->gateway->platform.workers];
+    order_outbox_post(&keeper->to_worker[worker->index], &report->mail);
+}
+
+static void on_mail(void *arg, struct mail *mail)
+{
+    struct order_keeper *keeper = arg;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    struct order_mail *from = order_mail_of(mail);
+    switch ((enum order_mail_kind)mail->kind) {
+    case ORDER_ASKED:
+        on_asked(keeper, CONTAINER_OF(from, struct order_ask, mail));
+        return;
+    case ORDER_LOOKED:
+        on_looked(keeper, CONTAINER_OF(from, struct order_ask, mail));
+        return;
+    case ORDER_TOLD:
+        on_told(keeper, CONTAINER_OF(from, struct order_set, mail));
+        return;
+    case ORDER_REPORTED:
+        on_reported(keeper, CONTAINER_OF(from, struct order_report, mail));
+        return;
+    }
+    unreachable_state();
+}
+
+// ---- from the ledger ----
+
+void order_keeper_committed(struct order_keeper *keeper, const struct ledger_writer *writer)
+{
+    pthread_mutex_lock(&keeper->lock);
+    for (unsigned i = 0; i < keeper->gateway->platform.workers; i++)
+        (void)ledger_position_get(writer, (uint16_t)i, &keeper->committed[i]);
+    pthread_mutex_unlock(&keeper->lock);
+    ev_wake_signal(&keeper->committed_wake);
+}
+
+static void on_committed(void *arg)
+{
+    struct order_keeper *keeper = arg;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    unsigned workers = keeper->gateway->platform.workers;
+    pthread_mutex_lock(&keeper->lock);
+    memcpy(keeper->copy, keeper->committed, workers * sizeof *keeper->copy);
+    pthread_mutex_unlock(&keeper->lock);
+    for (unsigned i = 0; i < workers; i++)
+        LIST_EACH(&keeper->streams[i], node)
+        {
+            struct seen *seen = CONTAINER_OF(node, struct seen, stream_node);
+            struct uid *uid = seen->uid;
+            if (journal_position_compare(seen->close, keeper->copy[i]) >= 0)
+                break;
+            if (uid->asks > 0)
+                continue; // it stands for what the look-up under way may have missed
+            seen_free(keeper, seen);
+            uid_forget_if_empty(keeper, uid);
+        }
+}
+
+// ---- life ----
+
+static enum result parts_make(struct order_keeper *keeper)
+{
+    struct gateway *gateway = keeper->gateway;
+    unsigned workers = gateway->platform.workers;
+    keeper->table_size = TABLE_FIRST;
+    keeper->table = calloc(TABLE_FIRST, sizeof(struct uid *));
+    keeper->streams = calloc(workers, sizeof *keeper->streams);
+    keeper->to_worker = calloc(workers, sizeof *keeper->to_worker);
+    keeper->committed = calloc(workers, sizeof *keeper->committed);
+    keeper->copy = calloc(workers, sizeof *keeper->copy);
+    if (keeper->table == NULL || keeper->streams == NULL || keeper->to_worker == NULL ||
+        keeper->committed == NULL || keeper->copy == NULL)
+        return ERR_NOMEM;
+    enum result result =
+        ev_mailbox_init(&keeper->inbox, keeper->loop, INBOX_CAPACITY, BATCH, on_mail, keeper);
+    if (result != OK)
+        return result;
+    result = order_lookup_new(gateway, &keeper->inbox, &keeper->lookup);
+    if (result != OK) {
+        ev_mailbox_fini(&keeper->inbox);
+        return result;
+    }
+    for (unsigned i = 0; i < workers; i++) {
+        list_init(&keeper->streams[i]);
+        order_outbox_init(&keeper->to_worker[i], keeper->loop, &gateway->workers[i]->inbox);
+    }
+    order_outbox_init(&keeper->to_lookup, keeper->loop, order_lookup_inbox(keeper->lookup));
+    return OK;
+}
+
+static void arrays_free(struct order_keeper *keeper)
+{
+    free(keeper->table);
+    free(keeper->streams);
+    free(keeper->to_worker);
+    free(keeper->committed);
+    free(keeper->copy);
+    free(keeper);
+}
+
+enum result order_keeper_new(struct gateway *gateway, struct order_keeper **out)
+{
+    struct order_keeper *keeper = calloc(1, sizeof *keeper);
+    if (keeper == NULL)
+        return ERR_NOMEM;
+    keeper->gateway = gateway;
+    keeper->loop = gateway->platform.control_loop;
+    enum result result = parts_make(keeper);
+    if (result != OK) {
+        arrays_free(keeper);
+        return result;
+    }
+    list_init(&keeper->dirty);
+    list_init(&keeper->again);
+    ev_random(keeper->loop, &keeper->seed, sizeof keeper->seed);
+    pool_init(&keeper->uid_pool, sizeof(struct uid), 1024);
+    pool_init(&keeper->seen_pool, sizeof(struct seen), 1024);
+    pthread_mutex_init(&keeper->lock, NULL);
+    ev_timer_init(&keeper->again_timer, keeper->loop, on_again, keeper);
+    ev_task_init(&keeper->decide_task, keeper->loop, on_decide, keeper);
+    ev_wake_init(&keeper->committed_wake, keeper->loop, on_committed, keeper);
+    MAGIC_INIT(keeper, KEEPER_MAGIC);
+    *out = keeper;
+    return OK;
+}
+
+struct ev_mailbox *order_keeper_inbox(struct order_keeper *keeper)
+{
+    return &keeper->inbox;
+}
+
+static void mail_drop(struct order_mail *mail, enum order_mail_kind kind)
+{
+    if (kind == ORDER_ASKED || kind == ORDER_LOOKED)
+        order_ask_free(CONTAINER_OF(mail, struct order_ask, mail));
+}
+
+void order_keeper_drain(struct order_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    for (struct mail *mail = ev_mailbox_take(&keeper->inbox); mail != NULL;
+         mail = ev_mailbox_take(&keeper->inbox))
+        mail_drop(order_mail_of(mail), (enum order_mail_kind)mail->kind);
+    ev_mailbox_close(&keeper->inbox); // workers that are taken down still report
+    for (unsigned i = 0; i < keeper->gateway->platform.workers; i++)
+        for (struct order_mail *mail = order_outbox_take(&keeper->to_worker[i]); mail != NULL;
+             mail = order_outbox_take(&keeper->to_worker[i]))
+            mail_drop(mail, (enum order_mail_kind)mail->call.mail.kind);
+    for (struct order_mail *mail = order_outbox_take(&keeper->to_lookup); mail != NULL;
+         mail = order_outbox_take(&keeper->to_lookup))
+        order_ask_free(CONTAINER_OF(mail, struct order_ask, mail));
+    for (struct list_node *node = list_take_first(&keeper->again); node != NULL;
+         node = list_take_first(&keeper->again))
+        order_ask_free(CONTAINER_OF(node, struct order_ask, keeper_node));
+    for (unsigned i = 0; i < keeper->gateway->platform.workers; i++)
+        order_outbox_fini(&keeper->to_worker[i]);
+    order_outbox_fini(&keeper->to_lookup);
+    order_lookup_free(keeper->lookup);
+    keeper->lookup = NULL;
+}
+
+void order_keeper_free(struct order_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    MAGIC_CHECK(keeper, KEEPER_MAGIC);
+    for (size_t i = 0; i < keeper->table_size; i++)
+        while (keeper->table[i] != NULL) {
+            struct uid *uid = keeper->table[i];
+            members_free(uid);
+            while (!list_is_empty(&uid->seen))
+                seen_free(keeper, CONTAINER_OF(list_first(&uid->seen), struct seen, uid_node));
+            keeper->table[i] = uid->next;
+            pool_give(&keeper->uid_pool, uid);
+        }
+    ev_timer_fini(&keeper->again_timer);
+    ev_task_fini(&keeper->decide_task);
+    ev_wake_fini(&keeper->committed_wake);
+    ev_mailbox_fini(&keeper->inbox);
+    pthread_mutex_destroy(&keeper->lock);
+    pool_fini(&keeper->uid_pool);
+    pool_fini(&keeper->seen_pool);
+    MAGIC_CLEAR(keeper);
+    arrays_free(keeper);
+}
