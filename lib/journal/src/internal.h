@@ -82,7 +82,8 @@ struct journal {
     uint32_t readers;      // [lock] that exist
     atomic_uint_fast64_t order;
     // Receipts without all their records, sorted; set by recovery before any thread starts. Of a copy that is
-    // not complete only the copy is dropped.
+    // not complete only that copy is dropped: there may be others of the same receipt, so they are known by
+    // the place of their CLOSE (journal_copy_key).
     struct journal_dropped {
         uint64_t *receipts;
         size_t count;
@@ -91,6 +92,12 @@ struct journal {
     bool (*is_needed)(void *arg, uint16_t stream, uint32_t segment); // NULL: nothing is known to be needed
     void *is_needed_arg;
 };
+
+// A place in the copy stream as one number, in their order.
+static inline uint64_t journal_copy_key(struct journal_position at)
+{
+    return (uint64_t)at.segment << 32 | at.offset / JOURNAL_ALIGN;
+}
 
 // ---- catalog.c ----
 

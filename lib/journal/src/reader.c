@@ -273,12 +273,13 @@ static bool is_copy(const struct journal_reader *reader)
     return reader->segment->stream == JOURNAL_STREAM_COPY;
 }
 
-static bool was_dropped(const struct journal_reader *reader, uint64_t receipt)
+static bool was_dropped(const struct journal_reader *reader, const struct journal_entry *close)
 {
     const struct journal *journal = reader->journal;
     const struct journal_dropped *dropped = is_copy(reader) ? &journal->dropped_copies : &journal->dropped;
+    uint64_t key = is_copy(reader) ? journal_copy_key(close->position) : close->receipt;
     return reader->segment->earlier && dropped->count > 0 &&
-           bsearch(&receipt, dropped->receipts, dropped->count, sizeof receipt, compare_numbers) != NULL;
+           bsearch(&key, dropped->receipts, dropped->count, sizeof key, compare_numbers) != NULL;
 }
 
 // The record at reader->at, whose header is good. *yield false: it is of no interest to the caller.
@@ -305,7 +306,7 @@ static enum result record_take(struct journal_reader *reader, const struct journ
     entry->body = body;
     reader->at.offset = next;
     entry->next = reader->at;
-    if (header->type == JOURNAL_CLOSE && was_dropped(reader, header->receipt))
+    if (header->type == JOURNAL_CLOSE && was_dropped(reader, entry))
         entry->kind = is_copy(reader) ? JOURNAL_ENTRY_TORN : JOURNAL_ENTRY_INCOMPLETE;
     if (header->type == JOURNAL_DEATH && !(reader->flags & JOURNAL_READER_RECOVERING))
         *yield = false;

@@ -212,7 +212,7 @@ static enum result receipt_check(struct tail *tail, struct journal_position at, 
 }
 
 // A copy that is not complete was never synced: what it was made from is still there.
-static enum result receipt_drop(struct tail *tail, uint64_t receipt)
+static enum result receipt_drop(struct tail *tail, uint64_t receipt, struct journal_position close)
 {
     struct journal *journal = tail->journal;
     bool is_copy = tail->chain->stream == JOURNAL_STREAM_COPY;
@@ -220,7 +220,7 @@ static enum result receipt_drop(struct tail *tail, uint64_t receipt)
     uint64_t *grown = realloc(dropped->receipts, (dropped->count + 1) * sizeof *grown);
     if (grown == NULL)
         return ERR_NOMEM;
-    grown[dropped->count++] = receipt;
+    grown[dropped->count++] = is_copy ? journal_copy_key(close) : receipt;
     dropped->receipts = grown;
     if (is_copy) {
         tail->report->copies_dropped++;
@@ -244,7 +244,7 @@ static enum result closes_check(struct tail *tail)
         else if (result == ERR_IO || result == ERR_NOMEM)
             return result; // not an answer; the start has to be tried again
         else if (receipt != 0)
-            result = receipt_drop(tail, receipt);
+            result = receipt_drop(tail, receipt, tail->closes.at[i]);
         if (result == ERR_NOMEM)
             return result;
     }
