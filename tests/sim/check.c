@@ -362,19 +362,35 @@ static void resent_check(struct checker *checker)
     }
 }
 
+struct damages {
+    uint64_t of_receipts, of_nobody;
+};
+
 static enum result damage_take(void *argument, const struct control_damage *damage)
 {
-    (void)damage;
-    ++*(uint64_t *)argument;
+    struct damages *damages = argument;
+    damages->of_receipts += damage->receipt != 0;
+    damages->of_nobody += damage->receipt == 0;
     return OK;
+}
+
+// A place that can not be read again and again is said to be damaged, and no receipt is blamed.
+static bool has_read_faults(const struct history *history)
+{
+    bool has = false;
+    for (size_t i = 0; i < history->plan.event_count; i++)
+        has |= history->plan.events[i].kind == EVENT_DISK_FAULT &&
+               history->plan.events[i].disk_fault == FS_SIM_FAULT_READ;
+    return has;
 }
 
 // No plan damages what was durable: whatever the scrub met on its way, it must not cry wolf.
 static void damage_check(struct history *history, struct gateway *gateway)
 {
     struct scrub_figures figures = {0};
-    uint64_t stored = 0;
-    ensure(control_damage_each(gateway->platform.control, damage_take, &stored) == OK);
+    struct damages damages = {0};
+    ensure(control_damage_each(gateway->platform.control, damage_take, &damages) == OK);
+    uint64_t stored = damages.of_receipts + (has_read_faults(history) ? 0 : damages.of_nobody);
     if (stored > 0)
         history_fail(history, "%llu records are in quarantine and nothing has damaged any",
                      (unsigned long long)stored);
