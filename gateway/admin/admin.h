@@ -110,10 +110,11 @@ struct admin_actions {
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                          struct admin_reply *reply);
     // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,
-    //                "plain": bool, "state": "up"|"down"|"paused"|"unknown", "lanes": N, "lanes_limit": N,
-    //                "owed": N, "parked": N, "answered": N, "oldest": seconds or null, "last_success":
-    //                seconds or null, "problem": TEXT or null, "counters": {"answered", "failed", "lost",
-    //                "opened", "refused", "bytes"}}]}
+    //                "plain": bool, "state": "up"|"down"|"paused"|"unknown",
+    //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
+    //                "lanes_limit": N, "owed": N, "parked": N, "answered": N, "oldest": seconds or null,
+    //                "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
+    //                "failed", "lost", "opened", "refused", "bytes"}}]}
     void (*archive_list)(void *arg, struct admin_reply *reply);
     // {"archive": NAME, "proposals": N, "items": [{"sop_class": UID, "sop_class_name", "transfer_syntax":
     // UID,

@@ -52,9 +52,11 @@ void actions_pause_written(struct round *round)
         round_fail(round, ADMIN_FAILED, "the change could not be written to the control store");
         return;
     }
+    if (pause->pauses && !atomic_load(&pause->node->is_paused)) // pausing again keeps the first entry
+        pause->node->pause = pause->pause;
     atomic_store(&pause->node->is_paused, pause->pauses);
     log_event(pause->pauses ? LOG_ADMIN_PAUSED : LOG_ADMIN_RESUMED, log_text(pause->node->conf->name),
-              log_text(pause->pause.who));
+              log_text(pause->pause.who), log_text(pause->pause.why));
     if (pause->pauses)
         pause_finish(round);
     else
@@ -75,7 +77,7 @@ static const struct round_kind pause_kind = {
 };
 
 static void pause_ask(struct actions *actions, bool pauses, size_t index, const char *person,
-                      struct admin_reply *reply)
+                      const char *reason, struct admin_reply *reply)
 {
     struct gateway *gateway = actions->gateway;
     struct round *round = round_new(actions, &pause_kind, reply, 0, gateway->platform.workers);
@@ -88,6 +90,7 @@ static void pause_ask(struct actions *actions, bool pauses, size_t index, const 
     pause->pause.archive = pause->node->conf->id;
     pause->pause.when = ev_wall_now(gateway->platform.main_loop);
     text_copy(pause->pause.who, sizeof pause->pause.who, slice_of_text(person != NULL ? person : "-"));
+    text_copy(pause->pause.why, sizeof pause->pause.why, slice_of_text(reason != NULL ? reason : ""));
     if (ev_mailbox_post(&actions->ledger_inbox, &round->written) != OK)
         round_fail(round, ADMIN_UNAVAILABLE, "the control store is busy");
 }
@@ -183,7 +186,6 @@ void actions_archive_change(void *arg, enum admin_archive_change change, const c
                             const char *reason, struct admin_reply *reply)
 {
     struct actions *actions = arg;
-    (void)reason; // not kept: the control store knows who and when
     size_t index;
     struct node *node = actions_node_find(actions, name, &index);
     if (node == NULL)
@@ -193,5 +195,5 @@ void actions_archive_change(void *arg, enum admin_archive_change change, const c
     else if (change == ADMIN_PROBE)
         actions_probe(actions, node, reply);
     else
-        pause_ask(actions, change == ADMIN_PAUSE, index, person, reply);
+        pause_ask(actions, change == ADMIN_PAUSE, index, person, reason, reply);
 }

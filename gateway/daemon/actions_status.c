@@ -186,6 +186,17 @@ static void set_address(json_t *object, const struct conf_address *address)
     set_text(object, "address", text);
 }
 
+static json_t *pause_json(struct node *node)
+{
+    if (!atomic_load(&node->is_paused))
+        return json_null();
+    json_t *object = json_object();
+    set_text(object, "person", node->pause.who);
+    set_text(object, "reason", node->pause.why);
+    set_time(object, "since", node->pause.when);
+    return object;
+}
+
 static json_t *archive_json(struct node *node, const struct archive_figures *figures)
 {
     json_t *row = json_object();
@@ -196,6 +207,7 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_flag(row, "tls", node->conf->tls != NULL);
     set_flag(row, "plain", node->conf->tls == NULL);
     set_text(row, "state", archive_state(node, figures));
+    (void)json_object_set_new(row, "pause", pause_json(node));
     set_number(row, "lanes", figures->lanes);
     set_number(row, "lanes_limit", figures->lanes_limit);
     set_number(row, "owed", figures->owed);
@@ -353,7 +365,7 @@ static json_t *events_json(void)
 
 __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, const char *format, ...)
 {
-    char text[256];
+    char text[512];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
@@ -366,7 +378,9 @@ static void archive_alarms_add(json_t *alarms, struct node *node, const struct a
 {
     const char *name = node->conf->name;
     if (atomic_load(&node->is_paused))
-        alarm_add(alarms, "archive %s is paused", name);
+        alarm_add(alarms,
+                  node->pause.why[0] != 0 ? "archive %s is paused by %s: %s" : "archive %s is paused by %s%s",
+                  name, node->pause.who, node->pause.why);
     else if (is_down(figures))
         alarm_add(alarms, "archive %s is down: %s", name, figures->problem);
     if (figures->parked > 0)

@@ -89,8 +89,10 @@ static enum result pauses_load(struct gateway *gateway)
         return result;
     for (size_t i = 0; i < count && i < sizeof pauses / sizeof pauses[0]; i++)
         for (size_t n = 0; n < gateway->node_count; n++)
-            if (gateway->nodes[n].conf->id == pauses[i].archive)
+            if (gateway->nodes[n].conf->id == pauses[i].archive) {
+                gateway->nodes[n].pause = pauses[i];
                 atomic_store(&gateway->nodes[n].is_paused, true);
+            }
     return OK;
 }
 

@@ -18,6 +18,7 @@
 #include "route/capability.h"
 #include "route/proposal.h"
 #include "seal/keyring.h"
+#include "store/control.h"
 #include "store/kv.h"
 #include "store/ledger.h"
 
@@ -52,6 +53,7 @@ struct node {
     unsigned kept_leases;           // of these, for deliveries that a client waits for: 0 or 1
     _Atomic unsigned leases;        // lanes of all workers; at most conf->associations (ENGINE 5)
     _Atomic unsigned lease_waiters; // workers that have work and no lease
+    struct control_pause pause;     // who, when and why, while it is paused; main thread's
     pthread_mutex_t lock;           // guards address; held for a copy
     bool has_address;
     struct net_address address; // as last resolved

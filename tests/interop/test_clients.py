@@ -55,6 +55,23 @@ def test_store_through_the_gateway_equals_store_to_the_archive(folder, program):
             assert contents(archive) == wanted
 
 
+@pytest.mark.parametrize("kind,options", [
+    ("rsa", []), ("ecdsa", ["+cs", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"])])
+def test_dcmtk_with_either_kind_of_certificate(folder, kind, options):
+    """One listener with both kinds: DCMTK's default profile has RSA suites alone below TLS 1.3."""
+    with Stage(folder, tls=True, start=False) as stage:
+        pairs = [stage.authority.issue("gw-ecdsa"), stage.authority.issue("gw-rsa", algorithm="rsa")]
+        stage.daemon.settings["tls"]["modalities"].update(certificate=[str(pair.certificate) for pair in pairs],
+                                                          key=[str(pair.key) for pair in pairs])
+        stage.daemon.write()
+        stage.daemon.start()
+        own = stage.authority.issue("ct1", algorithm=kind)
+        done = foreign.run(["echoscu", "+tls", own.key, own.certificate, "+cf", stage.authority.certificate, *options,
+                            "-aec", "DICOMGATE", "127.0.0.1", str(stage.daemon.tls_port)],
+                           environment=foreign.only_tls(folder, "1.2"))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("program", ECHO)
 def test_echo(folder, program):
     with Stage(folder) as stage:

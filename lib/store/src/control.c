@@ -35,7 +35,7 @@ enum proposal_key {
     PROPOSAL_RESULTS = 4,
     PROPOSAL_TRANSFERS = 5
 };
-enum pause_key { PAUSE_WHEN = 1, PAUSE_WHO = 2 };
+enum pause_key { PAUSE_WHEN = 1, PAUSE_WHO = 2, PAUSE_WHY = 3 };
 enum damage_key {
     DAMAGE_BYTES = 1,
     DAMAGE_RECEIPT = 2,
@@ -46,7 +46,7 @@ enum damage_key {
 
 #define ARCHIVE_SIZE     4
 #define CAPABILITY_MAX   (ARCHIVE_SIZE + 2 * (CONTROL_UID_MAX + 1) + 1) // and one for "the next key"
-#define VALUE_MAX        128
+#define VALUE_MAX        512
 #define LOT_CAPABILITIES 128
 #define ATTEMPTS_MAX     8 // of a commit whose map was full
 
@@ -331,6 +331,8 @@ static enum result pause_decode(struct slice key, struct slice value, struct con
             pause->when = cbor_take_uint(&reader, UINT64_MAX);
         else if (field == PAUSE_WHO)
             (void)text_copy(pause->who, sizeof pause->who, cbor_take_bytes(&reader, sizeof pause->who - 1));
+        else if (field == PAUSE_WHY)
+            (void)text_copy(pause->why, sizeof pause->why, cbor_take_bytes(&reader, sizeof pause->why - 1));
     }
     return cbor_reader_result(&reader);
 }
@@ -368,6 +370,8 @@ enum result control_archive_pause(struct kv_env *env, const struct control_pause
     cbor_add_map(&writer);
     cbor_put_uint(&writer, PAUSE_WHEN, pause->when);
     cbor_put_bytes(&writer, PAUSE_WHO, slice_of_text(pause->who));
+    if (pause->why[0] != 0)
+        cbor_put_bytes(&writer, PAUSE_WHY, slice_of_text(pause->why));
     cbor_end(&writer);
     ensure(cbor_writer_result(&writer) == OK);
     struct slice value = cbor_writer_slice(&writer);

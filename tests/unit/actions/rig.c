@@ -254,7 +254,7 @@ json_t *ask_archive(struct rig *rig, enum admin_archive_change change, const cha
                     enum admin_status status)
 {
     struct admin_reply *reply = reply_new();
-    actions_table.archive_change(rig->actions, change, name, "anna", NULL, reply);
+    actions_table.archive_change(rig->actions, change, name, "anna", "upgrade", reply);
     return body_take(rig, reply, status);
 }
 

@@ -217,6 +217,11 @@ static void test_pause_and_resume(void **state)
     assert_int_equal(count, 1);
     assert_int_equal(pauses[0].archive, 2);
     assert_string_equal(pauses[0].who, "anna");
+    assert_string_equal(pauses[0].why, "upgrade");
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new is paused by anna: upgrade"));
+    assert_string_equal(text_of(json_object_get(archive_of(body, "new"), "pause"), "reason"), "upgrade");
+    json_decref(body);
     assert_true(rig->gateway->nodes[1].is_paused);
 
     rig_admit(rig, 0, 1, "1.2.3");

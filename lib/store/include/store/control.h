@@ -63,6 +63,7 @@ struct control_pause {
     uint32_t archive;
     uint64_t when; // ns since 1970 UTC
     char who[65];  // the operator's name as the admin interface knows it
+    char why[257]; // "": not said
 };
 
 // Pausing a paused one keeps the first entry; resuming one that runs is OK.
