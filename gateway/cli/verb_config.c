@@ -17,7 +17,7 @@ struct check {
     struct configuration *configuration;
     struct secure *secure; // NULL: not right
     struct conf_errors errors;
-    char tls_error[TLS_ERROR_MAX]; // "": none
+    json_t *problems; // texts: sections whose files are no good
     uint64_t now;
     json_t *notes; // texts: what is plain, what ends soon
     bool ends_soon;
@@ -58,13 +58,27 @@ static void note_document(void *arg, const char *section, const struct tls_docum
              (unsigned long long)(document->expires - check->now) / 86400);
 }
 
+static void note_problem(void *arg, const char *section, const char *problem)
+{
+    struct check *check = arg;
+    char text[TLS_ERROR_MAX + 64];
+    if (problem == NULL)
+        return;
+    (void)snprintf(text, sizeof text, "%s: tls %s: %s", check->file, section, problem);
+    (void)json_array_append_new(check->problems, json_string(text));
+}
+
 static enum result check_run(struct check *check)
 {
     enum result result = configuration_load(check->file, &check->configuration, &check->errors);
     if (result != OK)
         return result;
     note_plain(check);
-    result = secure_new(check->configuration, check->now, check->tls_error, &check->secure);
+    secure_sections_check(check->configuration, check->now, note_problem, check);
+    if (json_array_size(check->problems) > 0)
+        return ERR_FORMAT;
+    char error[TLS_ERROR_MAX];
+    result = secure_new(check->configuration, check->now, error, &check->secure);
     if (result == OK)
         secure_documents_visit(check->secure, note_document, check);
     return result;
@@ -75,8 +89,7 @@ static void print_check_json(const struct check *check, bool is_fine)
     json_t *list = json_array();
     for (size_t i = 0; i < check->errors.count; i++)
         (void)json_array_append_new(list, json_string(check->errors.item[i].text));
-    if (check->tls_error[0] != 0)
-        (void)json_array_append_new(list, json_string(check->tls_error));
+    (void)json_array_extend(list, check->problems);
     json_t *answer =
         json_pack("{s:i, s:s, s:b, s:I, s:o, s:O}", "version", 1, "file", check->file, "ok", is_fine, "more",
                   (json_int_t)check->errors.dropped, "errors", list, "notes", check->notes);
@@ -90,12 +103,11 @@ static void print_check(const struct check *check, bool is_fine)
     const struct configuration *configuration = check->configuration;
     size_t index;
     json_t *text;
-    if (check->tls_error[0] != 0)
-        (void)fprintf(stderr, "%s: tls: %s\n", check->file, check->tls_error);
-    else if (!is_fine)
+    json_array_foreach(check->problems, index, text)(void) fprintf(stderr, "%s\n", json_string_value(text));
+    if (!is_fine) {
         cli_print_errors(&check->errors);
-    if (!is_fine)
         return;
+    }
     (void)printf("%s: fine: %zu listeners, %zu nodes, %zu phases, starts in %s\n", check->file,
                  configuration->listener_count, configuration->node_count, configuration->phase_count,
                  configuration->start_phase->name);
@@ -106,7 +118,8 @@ enum cli_exit cli_config_check(struct cli *cli)
 {
     struct check check = {.file = cli->argument_count > 0 ? cli->arguments[0] : cli->config,
                           .now = (uint64_t)time(NULL),
-                          .notes = json_array()};
+                          .notes = json_array(),
+                          .problems = json_array()};
     conf_errors_init(&check.errors);
     enum result result = check_run(&check);
     if (cli->is_json)
@@ -117,6 +130,7 @@ enum cli_exit cli_config_check(struct cli *cli)
     configuration_free(check.configuration);
     conf_errors_fini(&check.errors);
     json_decref(check.notes);
+    json_decref(check.problems);
     if (result == ERR_NOMEM)
         return cli_complain(cli, CLI_INTERNAL, "out of memory");
     return result != OK ? CLI_CONFIGURATION : check.ends_soon ? CLI_FINDING : CLI_FINE;

@@ -116,6 +116,17 @@ enum result gateway_limits_set(struct gateway *gateway, const struct configurati
     return OK;
 }
 
+enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration)
+{
+    struct access *made;
+    enum result result = access_new(configuration, &made);
+    if (result != OK)
+        return result;
+    access_follow(made, atomic_load(&gateway->access));
+    atomic_store(&gateway->access, made);
+    return OK;
+}
+
 static void limits_free(struct gateway *gateway)
 {
     for (const struct gateway_limits *limits = atomic_load(&gateway->limits); limits != NULL;) {
@@ -177,7 +188,7 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     if (result == OK)
         result = peers_new(&gateway->peers);
     if (result == OK)
-        result = access_new(configuration, &gateway->access);
+        result = gateway_access_set(gateway, configuration);
     if (result == OK)
         result = census_new(configuration, &gateway->census);
     if (result == OK)
@@ -341,7 +352,7 @@ void gateway_free(struct gateway *gateway)
     journal_free(gateway->journal);
     capability_cache_free(gateway->capabilities);
     proposal_cache_free(gateway->proposals);
-    access_free(gateway->access);
+    access_free(atomic_load(&gateway->access));
     census_free(gateway->census);
     peers_free(gateway->peers);
     limits_free(gateway);

@@ -84,7 +84,7 @@ struct gateway {
     struct damage *damage;
     struct scrub **scrubs; // one for each worker's disk thread
     struct proposal_cache *proposals;
-    struct access *access;
+    _Atomic(struct access *) access; // in force; those before stay until gateway_free()
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
@@ -144,6 +144,9 @@ void gateway_free(struct gateway *gateway);
 
 // Days since 1970-01-01 UTC, for the keyring, of a wall clock in nanoseconds.
 uint32_t gateway_day(uint64_t wall);
+// Who may connect from now on, by `clients` and `titles` of another configuration, which must live until
+// gateway_free(). Main thread. ERR_NOMEM: nothing has changed.
+MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration);
 // `limits` as they are now; good until gateway_free(). Any thread.
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.

@@ -300,10 +300,10 @@ static void process_close(struct process *process)
     if (process->has_threads)
         threads_join(&process->threads);
     actions_free(process->actions);
-    reload_free(process->reload);
     expiry_free(process->expiry);
     names_free(process->names);
     gateway_free(process->gateway);
+    reload_free(process->reload);
     for (size_t i = 0; i < 3; i++)
         ev_signal_free(&process->signals[i]);
     if (process->has_threads)

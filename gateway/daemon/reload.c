@@ -25,10 +25,16 @@ struct job {
     void *done_arg;
 };
 
+struct kept {
+    struct configuration *configuration;
+    struct kept *next;
+};
+
 struct reload {
     struct gateway *gateway;
     struct secure *secure;
     struct configuration *current; // as last loaded; NULL: as at the start
+    struct kept *kept;             // configurations whose clients and titles sessions may still refer to
     struct ev_mailbox to_files;
     struct ev_mailbox from_files;
     struct ev_timer watch;
@@ -125,24 +131,42 @@ static json_t *differences(const struct configuration *from, const struct config
     return difference.paths;
 }
 
-static void fresh_take(struct reload *reload, struct job *job, json_t *body)
+// What has changed is put into force; the configuration must outlive what refers to it now. ERR_NOMEM.
+static enum result fresh_apply(struct reload *reload, struct configuration *fresh)
 {
     struct gateway *gateway = reload->gateway;
-    json_t *changed = differences(current_of(reload), job->fresh, false);
-    json_t *restart = differences(gateway->configuration, job->fresh, true);
-    bool has_changed = json_array_size(changed) > 0;
-    if (has_changed && gateway_limits_set(gateway, &job->fresh->limits) != OK)
-        log_event(LOG_CONFIG_REFUSED, log_text("out of memory"), log_text(""), log_text(""), log_text(""));
+    struct kept *kept = malloc(sizeof *kept);
+    enum result result = kept != NULL ? gateway_limits_set(gateway, &fresh->limits) : ERR_NOMEM;
+    if (result == OK)
+        result = gateway_access_set(gateway, fresh);
+    if (result != OK) {
+        free(kept);
+        return result;
+    }
+    *kept = (struct kept){fresh, reload->kept};
+    reload->kept = kept;
     struct configuration_gateway as_started = gateway->configuration->gateway;
-    as_started.log_level = job->fresh->gateway.log_level; // the target needs a restart
+    as_started.log_level = fresh->gateway.log_level; // the target needs a restart
     reload_log_configure(&as_started);
-    log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
-              log_number(json_array_size(restart)));
+    return OK;
+}
+
+static enum result fresh_take(struct reload *reload, struct job *job, json_t *body)
+{
+    json_t *changed = differences(current_of(reload), job->fresh, false);
+    json_t *restart = differences(reload->gateway->configuration, job->fresh, true);
+    // Nothing is kept for a reload that changes nothing: somebody may ask for one every minute, for years.
+    enum result result = json_array_size(changed) > 0 ? fresh_apply(reload, job->fresh) : OK;
+    if (result == OK)
+        log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
+                  log_number(json_array_size(restart)));
+    if (result == OK && json_array_size(changed) > 0) {
+        reload->current = job->fresh;
+        job->fresh = NULL;
+    }
     (void)json_object_set_new(body, "changed", changed);
     (void)json_object_set_new(body, "restart", restart);
-    configuration_free(reload->current);
-    reload->current = job->fresh;
-    job->fresh = NULL;
+    return result;
 }
 
 static bool news_take(struct reload *reload, struct job *job, json_t *body)
@@ -198,13 +222,16 @@ static void on_main_mail(void *arg, struct mail *mail)
     struct job *job = CONTAINER_OF(mail, struct job, mail);
     bool is_fine = job->result == OK;
     json_t *body = json_object();
-    errors_take(job, body);
     if (is_fine && job->fresh != NULL)
-        fresh_take(reload, job, body);
+        job->result = fresh_take(reload, job, body);
+    is_fine = job->result == OK;
+    errors_take(job, body);
     if (job->news != NULL)
         is_fine &= news_take(reload, job, body);
     (void)json_object_set_new(body, "ok", json_boolean(is_fine));
     conf_errors_fini(&job->errors);
+    configuration_free(job->fresh);
+    job->fresh = NULL;
     reload->is_busy = false;
     if (job->done != NULL)
         job->done(job->done_arg, body);
@@ -296,6 +323,11 @@ void reload_free(struct reload *reload)
     }
     if (reload->done != NULL)
         reload->done(reload->done_arg, NULL);
-    configuration_free(reload->current);
+    while (reload->kept != NULL) {
+        struct kept *kept = reload->kept;
+        reload->kept = kept->next;
+        configuration_free(kept->configuration);
+        free(kept);
+    }
     free(reload);
 }

@@ -25,7 +25,7 @@ typedef void reload_changed_fn(void *arg);
 // Borrows all; `files_loop` runs on a thread that may block.
 MUST_USE enum result reload_new(struct gateway *gateway, struct secure *secure, struct ev_loop *files_loop,
                                 reload_changed_fn *changed, void *arg, struct reload **out);
-// After the thread of `files_loop` has ended.
+// After the thread of `files_loop` has ended, and after gateway_free(): sessions refer to what was loaded.
 void reload_free(struct reload *reload);
 
 // Where log lines go, and which.

@@ -218,6 +218,21 @@ void secure_free(struct secure *secure)
     free(secure);
 }
 
+void secure_sections_check(const struct configuration *configuration, uint64_t now,
+                           secure_outcome_fn *outcome, void *arg)
+{
+    for (size_t i = 0; i < configuration->tls_count; i++) {
+        const struct configuration_tls *tls = &configuration->tls[i];
+        struct section section = {0};
+        enum result result = section_make(configuration, tls, tls, NULL, now, &section);
+        outcome(arg, tls->name,
+                result == OK              ? NULL
+                : section.problem[0] != 0 ? section.problem
+                                          : result_text(result));
+        section_fini(&section);
+    }
+}
+
 void secure_tickets_rotate(struct secure *secure)
 {
     if (tls_tickets_rotate(secure->tickets) != OK)

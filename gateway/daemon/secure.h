@@ -22,6 +22,11 @@ MUST_USE enum result secure_new(const struct configuration *configuration, uint6
                                 struct secure **out);
 void secure_free(struct secure *secure);
 
+// What is wrong with each section's files, for `config check`; NULL: nothing. Makes nothing.
+typedef void secure_outcome_fn(void *arg, const char *section, const char *problem);
+void secure_sections_check(const struct configuration *configuration, uint64_t now,
+                           secure_outcome_fn *outcome, void *arg);
+
 // A new ticket key; wants to be called every hour or so.
 void secure_tickets_rotate(struct secure *secure);
 
@@ -38,9 +43,8 @@ MUST_USE enum result secure_news_read(const struct secure *secure, const struct 
                                       uint64_t now, struct secure_news **out);
 void secure_news_free(struct secure_news *news);
 
-// `problem`: what is wrong with which file, NULL if the section's files are in force.
-typedef void secure_outcome_fn(void *arg, const char *section, const char *problem);
-// Puts what was read well into force; takes the news.
+// Puts what was read well into force; takes the news. `problem`: what is wrong with which file, NULL if the
+// section's files are in force.
 void secure_take(struct secure *secure, struct secure_news **news, secure_outcome_fn *outcome, void *arg);
 
 // A mark that changes when one of the certificate files is replaced, touched, added or removed. Any thread

@@ -7,6 +7,7 @@
 struct access {
     const struct configuration *configuration;
     struct tls_binding *bindings; // one for each client, used where it has a certificate rule
+    struct access *former;
 };
 
 enum result access_new(const struct configuration *configuration, struct access **out)
@@ -30,10 +31,17 @@ enum result access_new(const struct configuration *configuration, struct access 
 
 void access_free(struct access *access)
 {
-    if (access == NULL)
-        return;
-    free(access->bindings);
-    free(access);
+    while (access != NULL) {
+        struct access *former = access->former;
+        free(access->bindings);
+        free(access);
+        access = former;
+    }
+}
+
+void access_follow(struct access *access, struct access *former)
+{
+    access->former = former;
 }
 
 static bool network_has(const struct conf_network *from, const struct net_address *address)

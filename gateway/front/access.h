@@ -14,6 +14,8 @@ struct access;
 // ERR_FORMAT: a certificate rule that can not be read; ERR_NOMEM.
 MUST_USE enum result access_new(const struct configuration *configuration, struct access **out);
 void access_free(struct access *access);
+// The one that was in force before, which somebody may still read: freed with this one. NULL: none.
+void access_follow(struct access *access, struct access *former);
 
 struct access_verdict {
     bool is_allowed;

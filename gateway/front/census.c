@@ -19,13 +19,19 @@ struct address_count {
     UT_hash_handle hh;
 };
 
+struct client_count {
+    const struct configuration_client *client; // as a key only: a reload makes other entries
+    unsigned associations;
+    UT_hash_handle hh;
+};
+
 struct census {
     pthread_mutex_t lock;
     const struct configuration *configuration;
     struct configuration_limits limits;
     unsigned total;
     unsigned silent;
-    unsigned *clients; // by index of the configuration
+    struct client_count *clients;
     struct address_count *addresses;
 };
 
@@ -34,11 +40,6 @@ enum result census_new(const struct configuration *configuration, struct census 
     struct census *census = calloc(1, sizeof *census);
     if (census == NULL)
         return ERR_NOMEM;
-    census->clients = calloc(configuration->client_count + 1, sizeof *census->clients);
-    if (census->clients == NULL) {
-        free(census);
-        return ERR_NOMEM;
-    }
     pthread_mutex_init(&census->lock, NULL);
     census->configuration = configuration;
     census->limits = configuration->limits;
@@ -57,8 +58,14 @@ void census_free(struct census *census)
         HASH_DEL(census->addresses, entry);
         free(entry);
     }
+    struct client_count *client;
+    struct client_count *other;
+    HASH_ITER(hh, census->clients, client, other)
+    {
+        HASH_DEL(census->clients, client);
+        free(client);
+    }
     pthread_mutex_destroy(&census->lock);
-    free(census->clients);
     free(census);
 }
 
@@ -97,32 +104,52 @@ static void entry_settle(struct census *census, struct address_count *entry)
     free(entry);
 }
 
-static unsigned *client_count(struct census *census, const struct configuration_client *client)
+static struct client_count *client_of(struct census *census, const struct configuration_client *client,
+                                      bool makes)
 {
-    return &census->clients[client != NULL ? (size_t)(client - census->configuration->client)
-                                           : census->configuration->client_count];
+    struct client_count *entry;
+    HASH_FIND_PTR(census->clients, &client, entry);
+    if (entry != NULL || !makes)
+        return entry;
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return NULL;
+    entry->client = client;
+    HASH_ADD_PTR(census->clients, client, entry);
+    return entry;
+}
+
+static void client_settle(struct census *census, struct client_count *entry)
+{
+    if (entry->associations > 0)
+        return;
+    HASH_DEL(census->clients, entry);
+    free(entry);
 }
 
 enum result census_enter(struct census *census, const struct net_address *address,
                          const struct configuration_client *client)
 {
-    const struct configuration *conf = census->configuration;
     enum result result = ERR_NOMEM;
     pthread_mutex_lock(&census->lock);
     struct address_count *entry = entry_of(census, address, true);
-    unsigned *of_client = client_count(census, client);
-    if (entry != NULL) {
-        bool is_full = census->total >= conf->gateway.max_associations ||
-                       entry->associations >= census->limits.client_associations ||
-                       (client != NULL && client->associations > 0 && *of_client >= client->associations);
+    struct client_count *of_client = client_of(census, client, true);
+    if (entry != NULL && of_client != NULL) {
+        bool is_full =
+            census->total >= census->configuration->gateway.max_associations ||
+            entry->associations >= census->limits.client_associations ||
+            (client != NULL && client->associations > 0 && of_client->associations >= client->associations);
         result = is_full ? ERR_LIMIT : OK;
         if (!is_full) {
             census->total++;
             entry->associations++;
-            (*of_client)++;
+            of_client->associations++;
         }
-        entry_settle(census, entry);
     }
+    if (entry != NULL)
+        entry_settle(census, entry);
+    if (of_client != NULL)
+        client_settle(census, of_client);
     pthread_mutex_unlock(&census->lock);
     return result;
 }
@@ -132,11 +159,15 @@ void census_leave(struct census *census, const struct net_address *address,
 {
     pthread_mutex_lock(&census->lock);
     struct address_count *entry = entry_of(census, address, false);
+    struct client_count *of_client = client_of(census, client, false);
     census->total--;
-    (*client_count(census, client))--;
     if (entry != NULL) {
         entry->associations--;
         entry_settle(census, entry);
+    }
+    if (of_client != NULL) {
+        of_client->associations--;
+        client_settle(census, of_client);
     }
     pthread_mutex_unlock(&census->lock);
 }

@@ -302,8 +302,8 @@ static void on_request(void *arg, const struct ul_parameters *request)
     peers_note(gateway->peers, leg_peer(session->leg), ev_wall_now(worker->loop) / NSEC_PER_SEC);
     struct ul_reject busy = {UL_REJECT_TRANSIENT, UL_REJECT_BY_PRESENTATION,
                              UL_REJECT_PRESENTATION_LOCAL_LIMIT};
-    session->access =
-        access_decide(gateway->access, session->facts.called, session->facts.calling, leg_peer(session->leg));
+    session->access = access_decide(atomic_load(&gateway->access), session->facts.called,
+                                    session->facts.calling, leg_peer(session->leg));
     if (!session->access.is_allowed) {
         refuse(session, session->access.reject, session->access.event);
         return;

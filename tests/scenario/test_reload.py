@@ -195,6 +195,35 @@ def test_options(stage):
     assert shown(stage) != "refused"
 
 
+def test_clients_come_and_go(stage):
+    """A new modality needs no restart; one that was taken out is refused, its open association goes on."""
+    def echo(calling: str) -> str:
+        info = propose(ECHO, called="DICOMGATE", calling=calling)
+        try:
+            with open_association(("127.0.0.1", stage.daemon.port), info) as association:
+                status = association.echo(1)
+                association.release()
+                return f"status {status:04X}"
+        except Rejected as rejected:
+            return "reject %d,%d,%d" % rejected.triple
+    stage.daemon.settings["clients"] = [{"ae_title": "CT1", "services": ["echo", "store"], "associations": 1}]
+    stage.daemon.write()
+    assert reload(stage)["changed"] == ["clients"]
+    assert echo("CT1") == "status 0000" and echo("MR1") == "reject 1,1,3"
+    old = open_association(("127.0.0.1", stage.daemon.port), propose(ECHO, called="DICOMGATE", calling="CT1"))
+    assert echo("CT1") == "reject 2,3,2", "its limit"
+    stage.daemon.settings["clients"] = [{"ae_title": "MR1", "services": ["echo", "store"]}]
+    stage.daemon.settings["titles"] = ["DICOMGATE", "OLDPACS"]
+    stage.daemon.write()
+    assert sorted(reload(stage)["changed"]) == ["clients[1].ae_title", "clients[1].associations", "titles"]
+    assert echo("CT1") == "reject 1,1,3" and echo("MR1") == "status 0000"
+    assert old.echo(1) == 0
+    old.release()
+    wait_for("nobody is left", lambda: stage.daemon.status()["associations"] == 0, 10)
+    for _ in range(3):
+        assert reload(stage)["changed"] == []
+
+
 def test_expiry_is_told(folder):
     """60, 30 and 7 days: our certificate, in log and status; a peer's, when it has been seen."""
     scene = Stage(folder, tls=True, start=False)
@@ -225,6 +254,7 @@ def test_check_opens_what_the_daemon_would(folder):
         shutil.copy(scene.modality.key, daemon.pair.key)
         done = daemon.run_client("config", "check")
         assert done.returncode == 3 and "gateway.key: does not belong to the certificate in" in done.stderr
+        assert done.stderr.count("gateway.key") == 2, "each section that names it"
         scene.authority.issue("gateway", days=3.5)
         done = daemon.run_client("config", "check")
         assert done.returncode == 1 and "CN=gateway (" in done.stdout and "ends in 3 days" in done.stdout, done.stdout

@@ -274,6 +274,22 @@ static void wall_jump(struct history *history, uint64_t distance)
     sim_world_set_wall(history->world, back ? wall - distance : wall + distance);
 }
 
+// As the daemon does after `config reload`: what is open goes on with what it began with.
+static void reload_run(struct history *history, uint64_t number)
+{
+    if (!machine_is_running(history->machine))
+        return;
+    struct gateway *gateway = machine_gateway(history->machine);
+    struct configuration_limits limits = *gateway_limits(gateway);
+    limits.silent = 2 + (uint32_t)(number % 20);
+    limits.client_silent = 1 + (uint32_t)(number % 4);
+    limits.idle_ns = (15 + number % 60) * NSEC_PER_SEC;
+    limits.stall_ns = (8 + number % 20) * NSEC_PER_SEC;
+    history_say(history, "reload");
+    ensure(gateway_limits_set(gateway, &limits) == OK);
+    ensure(gateway_access_set(gateway, history->configuration) == OK);
+}
+
 static void event_run(struct course *course, const struct event *event)
 {
     struct history *history = course->history;
@@ -298,6 +314,9 @@ static void event_run(struct course *course, const struct event *event)
         break;
     case EVENT_STOP:
         stop_begin(course);
+        break;
+    case EVENT_RELOAD:
+        reload_run(history, event->number);
         break;
     case EVENT_UNPARK:
         (void)machine_unpark(history->machine);

@@ -116,6 +116,7 @@ enum event_kind {
     EVENT_CUT,  // the next connection that is made is reset after so many bytes
     EVENT_CLIENT_AWAY,
     EVENT_CLIENT_BACK,
+    EVENT_RELOAD, // other limits and clients are put into force, for what begins from now on
     EVENT_UNPARK, // an operator has all that is parked tried again
 };
 

@@ -168,6 +168,8 @@ static void trouble_draw(struct history *history)
     }
     if (history_chance(history, 1, 4))
         event_add(plan, EVENT_STOP, some_time(history));
+    if (history_chance(history, 1, 3) && plan->event_count < HISTORY_EVENTS_MAX)
+        event_add(plan, EVENT_RELOAD, some_time(history))->number = history_below(history, 1000);
     while (history_chance(history, 1, 2) && plan->event_count < HISTORY_EVENTS_MAX)
         event_add(plan, EVENT_UNPARK, some_time(history));
 }

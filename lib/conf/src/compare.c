@@ -143,7 +143,7 @@ static void compare_list(const struct comparison *comparison, const struct conf_
     struct entries olds = entries_of(option, one), news = entries_of(option, other);
     char below[CONF_PATH_BYTES];
     if (olds.count != news.count) {
-        comparison->differs(comparison->arg, path, CONF_RELOAD_RESTART);
+        comparison->differs(comparison->arg, path, most);
         return;
     }
     for (size_t i = 0; i < olds.count; i++) {

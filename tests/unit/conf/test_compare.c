@@ -69,9 +69,8 @@ static void test_differences(void **state)
     expect("b: {", "c: {", "tls.b restart\ntls.c restart\n");
     expect("127.0.0.1:104", "127.0.0.1:105", "listeners[1].address restart\n");
     expect("{ ae_title: CT1, from: [10.0.0.0/8] }", "{ ae_title: CT1, from: [10.0.0.0/9] }",
-           "clients[1].from restart\n");
-    expect("{ ae_title: CT1, from: [10.0.0.0/8] }", "{ ae_title: CT1 }, { ae_title: CT2 }",
-           "clients restart\n");
+           "clients[1].from new\n");
+    expect("{ ae_title: CT1, from: [10.0.0.0/8] }", "{ ae_title: CT1 }, { ae_title: CT2 }", "clients new\n");
     expect("ae_title: N,", "ae_title: M,", "nodes.n.ae_title restart\n");
     expect("{ to: [n] }", "{ to: [n], match: { calling: [A] } }",
            "phases.one.store[1].match.calling restart\n");
