@@ -168,8 +168,6 @@ static void trouble_draw(struct history *history)
     }
     if (history_chance(history, 1, 4))
         event_add(plan, EVENT_STOP, some_time(history));
-    if (history_chance(history, 1, 3) && plan->event_count < HISTORY_EVENTS_MAX)
-        event_add(plan, EVENT_RELOAD, some_time(history))->number = history_below(history, 1000);
     while (history_chance(history, 1, 2) && plan->event_count < HISTORY_EVENTS_MAX)
         event_add(plan, EVENT_UNPARK, some_time(history));
 }
@@ -280,5 +278,7 @@ void plan_draw(struct history *history)
     for (uint64_t crashes = 1 + history_below(history, 3); crashes > 0; crashes--)
         crash_draw(history, some_time(history));
     trouble_draw(history);
+    if (history_chance(history, 1, 3) && plan->event_count < HISTORY_EVENTS_MAX)
+        event_add(plan, EVENT_RELOAD, some_time(history))->number = history_below(history, 1000);
     qsort(plan->events, plan->event_count, sizeof plan->events[0], event_compare);
 }
