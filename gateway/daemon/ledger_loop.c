@@ -41,8 +41,10 @@ static void on_pace(void *arg)
 
 // ---- copy-forward ----
 
-// In one step: what a disk writes in a few milliseconds, so that a group commit hardly notices.
+// In one step: what a disk writes in a few milliseconds, so that a group commit hardly notices; and no more
+// than a small part of what may be copied in a second.
 #define FORWARD_BUDGET  MIB
+#define FORWARD_STEPS   16u
 #define FORWARD_LOOK_NS NSEC_PER_SEC
 // Segments of copies live long; closed after this many ages of a normal one, so that their keys can go.
 #define COPIES_AGES 24u
@@ -53,13 +55,14 @@ static void on_forward(void *arg)
     struct gateway *gateway = arg;
     const struct configuration_journal *conf = &gateway->configuration->journal;
     struct journal_health health;
+    size_t budget = (size_t)(conf->copy_rate_bytes / FORWARD_STEPS);
     size_t bytes = 0;
     journal_health_get(gateway->journal, &health);
     struct ledger_forward_order order = {.now = ev_now(gateway->platform.ledger_loop),
                                          .wall = ev_wall_now(gateway->platform.ledger_loop),
                                          .after = conf->copy_after_ns,
                                          .copies_age = COPIES_AGES * conf->segment_age_ns,
-                                         .budget = FORWARD_BUDGET,
+                                         .budget = budget < FORWARD_BUDGET ? budget : FORWARD_BUDGET,
                                          .is_urgent = health.streams_unwelcoming > health.streams_failed};
     enum result result = ledger_copy_forward(gateway->ledger, &order, &bytes);
     uint64_t pause = order.is_urgent ? 0 : bytes * NSEC_PER_SEC / conf->copy_rate_bytes;

@@ -13,7 +13,8 @@ enum { TEXT_MAX = 8192 };
 static const char head[] =
     "gateway: { ae_title: DICOMGATE, data: /data, keyring: keyring, workers: 2, max_pdu: %s }\n"
     "journal: { segment_size: 1MiB, association_watermark: %s, watermark: 16MiB, reserve: 8MiB,\n"
-    "    unsynced: 1MiB, segment_age: %s, copy_after: %s%s, scrub_rate: %s, scrub_pause: 5s }\n"
+    "    unsynced: 1MiB, segment_age: %s, copy_after: %s, copy_rate: %s%s, scrub_rate: %s, scrub_pause: 5s "
+    "}\n"
     "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
     "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s, silent: %u, client_silent: %u }\n"
@@ -44,6 +45,7 @@ static void head_put(struct history *history, char *text)
     bool is_small = history_chance(history, 1, 2);
     put(text, head, is_small ? "16KiB" : "128KiB", history_chance(history, 1, 2) ? "24MiB" : "17MiB",
         history_chance(history, 1, 2) ? "3s" : "15s", history_chance(history, 2, 3) ? "1s" : "10s",
+        history_chance(history, 1, 2) ? "1MiB" : "16MiB",
         history_chance(history, 1, 4) ? ", quota: 40MiB" : "", history->seed % 2 == 0 ? "64MiB" : "1MiB",
         history_chance(history, 1, 2) ? "1MiB" : "32MiB",
         history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,

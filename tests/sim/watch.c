@@ -6,9 +6,13 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/units.h"
+#include "daemon/worker.h"
 #include "history.h"
 #include "machine.h"
 #include "store/ledger.h"
+
+#define UNSYNCED_MOST (3 * MIB)
 
 static void keys_look(struct history *history, struct seal_segment_id **keys, size_t *count)
 {
@@ -102,10 +106,24 @@ void watch_life(struct history *history)
     history->deaths = log_event_count(JOURNAL_SEGMENT_DIED);
 }
 
+// However slow the disk is: beyond the bound (1 MiB, and what one read of each client may bring) the front
+// sockets are not read.
+static void unsynced_check(struct history *history)
+{
+    const struct gateway *gateway = machine_gateway(history->machine);
+    for (unsigned i = 0; i < gateway->platform.workers; i++) {
+        const struct journal_stream *stream = gateway->workers[i]->stream;
+        uint64_t unsynced = stream == NULL ? 0 : journal_stream_unsynced(stream);
+        if (unsynced > UNSYNCED_MOST)
+            history_fail(history, "%llu bytes of stream %u are not synced", (unsigned long long)unsynced, i);
+    }
+}
+
 void watch_step(struct history *history)
 {
     if (!machine_is_running(history->machine) || machine_is_cut(history->machine))
         return;
+    unsynced_check(history);
     uint64_t reclaims = log_event_count(JOURNAL_SEGMENT_RECLAIMED);
     uint64_t deaths = log_event_count(JOURNAL_SEGMENT_DIED);
     if (deaths != history->deaths) {

@@ -19,12 +19,17 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+uint64_t journal_stream_unsynced(const struct journal_stream *stream)
+{
+    return stream->ticket - later(stream->reached.durable, stream->lost_to);
+}
+
 bool stream_has_room(const struct journal_stream *stream)
 {
     const struct journal_options *options = &stream->journal->options;
     if (stream->stopping ||
         stream->ticket - later(stream->reached.written, stream->lost_to) >= options->queue_limit ||
-        stream->ticket - later(stream->reached.durable, stream->lost_to) >= options->unsynced_limit)
+        journal_stream_unsynced(stream) >= options->unsynced_limit)
         return false;
     if (!stream->reached.accepts)
         return true;

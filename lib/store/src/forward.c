@@ -132,7 +132,9 @@ static bool is_worth_it(const struct ledger_writer *writer, const struct journal
                         const struct ledger_forward_order *order)
 {
     uint64_t bytes;
-    uint64_t share = order->is_urgent ? SHARE_URGENT : SHARE_NORMAL;
+    // To copy copies again makes room only where most of them are settled; else it would never end.
+    bool is_copy = info->stream == JOURNAL_STREAM_COPY;
+    uint64_t share = order->is_urgent && !is_copy ? SHARE_URGENT : SHARE_NORMAL;
     return ledger_live_bytes(&writer->live, info->stream, info->segment, &bytes) &&
            bytes <= info->size / SHARE_PARTS * share;
 }

@@ -332,6 +332,38 @@ static void test_watermark_and_reserve(void **state)
     rig_free(rig);
 }
 
+// ENGINE 3: however slow the disk is, no more than the bound is unsynced when the sockets are no longer read;
+// and it goes on as fast as the disk does.
+static void test_slow_disk(void **state)
+{
+    struct rig *rig = rig_new(18);
+    struct instance *instance;
+    unsigned written = 0;
+    (void)state;
+    rig_boot(rig);
+    assert_int_equal(instance_begin(rig, 200, JOURNAL_BODY_MAX, &instance), OK);
+    sim_loop_slow(rig->disk_loop, 2 * NSEC_PER_SEC);
+    uint64_t most = rig->options.unsynced_limit + JOURNAL_RECORD_MAX;
+    for (unsigned step = 0; step < 4000 && written < 200; step++) {
+        if (journal_stream_room(rig->stream)) {
+            enum result result = instance_data(instance);
+            assert_true(result == OK || result == AGAIN);
+            written += result == OK;
+        }
+        assert_in_range(journal_stream_unsynced(rig->stream), 0, most);
+        rig_run(rig, 1);
+    }
+    assert_int_equal(written, 200);
+    sim_loop_slow(rig->disk_loop, 0);
+    assert_int_equal(instance_close(instance), OK);
+    rig_settle(rig);
+    rig_settle(rig);
+    assert_int_equal(instance->state, INSTANCE_ACKNOWLEDGED);
+    assert_int_equal(journal_stream_unsynced(rig->stream), 0);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
 // ENGINE 3: first associations, then instances; and a quota counts like a disk of that size.
 static void test_levels_and_quota(void **state)
 {
@@ -537,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_write_error),
         cmocka_unit_test(test_failures_stop_intake),
         cmocka_unit_test(test_watermark_and_reserve),
+        cmocka_unit_test(test_slow_disk),
         cmocka_unit_test(test_levels_and_quota),
         cmocka_unit_test(test_old_segment_is_closed),
         cmocka_unit_test(test_read_back),

@@ -159,7 +159,7 @@ static void on_reported(struct journal_waiter *waiter, enum result result)
 // not take it now.
 static bool instance_add(struct rig *rig, uint16_t stream, unsigned chunks, bool unfinished)
 {
-    static const uint8_t bytes[CHUNK] = {7};
+    static uint8_t bytes[CHUNK];
     struct journal_stream *to = rig->streams[stream];
     struct journal_receipt receipt = {0};
     struct journal_place place;
@@ -172,6 +172,7 @@ static bool instance_add(struct rig *rig, uint16_t stream, unsigned chunks, bool
                                .transfer_syntax = slice_of_text("1.2.840.10008.1.2.1")};
     struct record_close close = {.epoch = 1, .archives = {1}, .archive_count = 1, .length = chunks * CHUNK};
     enum result result = journal_receipt_begin(to, &receipt);
+    memset(bytes, (uint8_t)receipt.number, sizeof bytes); // so that a receipt is known by its bytes
     if (result == OK)
         result = journal_append_open(to, &receipt, &open, &place);
     for (unsigned i = 0; result == OK && i < chunks; i++) {
@@ -274,18 +275,190 @@ static void facts_check(struct rig *rig)
     }
 }
 
-// Each open entry can be read back: the segments of its OPEN and CLOSE are there.
-static enum result open_check(void *argument, const struct open_entry *entry)
+// The authentic record that stands there; the reader owns the body.
+static void record_at(struct rig *rig, struct journal_position at, struct journal_reader **reader,
+                      struct journal_entry *entry)
+{
+    assert_int_equal(journal_reader_new(rig->journal, at, JOURNAL_READER_AUTHENTICATE_DATA, reader), OK);
+    assert_int_equal(journal_reader_next(*reader, entry), OK);
+    assert_int_equal(entry->kind, JOURNAL_ENTRY_RECORD);
+    assert_int_equal(entry->position.segment, at.segment);
+    assert_int_equal(entry->position.offset, at.offset);
+}
+
+// Each open entry can be read back, every byte of it, wherever it lies now.
+static enum result open_check(void *argument, const struct open_entry *open)
 {
     struct rig *rig = argument;
-    const struct journal_position *places[] = {&entry->open, &entry->close};
-    for (unsigned i = 0; i < 2; i++) {
-        struct journal_segment_info info;
-        assert_int_equal(journal_segments_get(rig->journal, places[i]->stream, places[i]->segment, &info, 1),
-                         1);
-        assert_int_equal(info.segment, places[i]->segment);
+    struct journal_reader *reader;
+    struct journal_reader *chunks;
+    struct journal_entry entry;
+    struct journal_entry chunk;
+    struct record_close close;
+    record_at(rig, open->open, &reader, &entry);
+    assert_int_equal(entry.header.type, JOURNAL_OPEN);
+    assert_int_equal(entry.receipt, open->receipt);
+    journal_reader_free(reader);
+    record_at(rig, open->close, &reader, &entry);
+    assert_int_equal(entry.header.type, JOURNAL_CLOSE);
+    assert_int_equal(entry.receipt, open->receipt);
+    assert_int_equal(record_close_decode(entry.body, &close), OK);
+    assert_int_equal(close.order, open->order);
+    assert_int_equal(journal_index_count(close.index) * CHUNK, close.length);
+    for (uint32_t i = 0; i < journal_index_count(close.index); i++) {
+        record_at(rig, journal_index_get(close.index, i, open->close.stream), &chunks, &chunk);
+        assert_int_equal(chunk.receipt, open->receipt);
+        assert_int_equal(chunk.header.chunk, i);
+        assert_int_equal(chunk.body.length, CHUNK);
+        for (size_t byte = 0; byte < CHUNK; byte += 997)
+            assert_int_equal(chunk.body.data[byte], (uint8_t)open->receipt);
+        journal_reader_free(chunks);
     }
+    journal_reader_free(reader);
     return OK;
+}
+
+// ---- copy-forward
+
+// Until there is nothing more to do; not OK: what stopped it.
+static enum result forward(struct rig *rig, bool is_urgent)
+{
+    struct ledger_forward_order order = {.now = sim_world_now(rig->world),
+                                         .budget = 300 * KIB,
+                                         .copies_age = 3600 * NSEC_PER_SEC,
+                                         .is_urgent = is_urgent};
+    enum result result;
+    size_t bytes;
+    do
+        result = ledger_copy_forward(rig->writer, &order, &bytes);
+    while (result == AGAIN);
+    return result;
+}
+
+// Twenty receipts in eight segments and more, of which every ninth is still owed.
+static void mostly_settled(struct rig *rig)
+{
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(instance_add(rig, 0, 1 + i % 3, false));
+    for (unsigned i = 0; i < 20; i++)
+        if (i % 9 != 0)
+            outcome_add(rig, &rig->instances[i], 1);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+}
+
+static uint64_t open_count(struct rig *rig)
+{
+    struct ledger_stats stats;
+    assert_int_equal(ledger_stats_get(rig->store.env, &stats), OK);
+    uint64_t open = stats.totals.open;
+    ledger_stats_fini(&stats);
+    return open;
+}
+
+static void test_copy_forward(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    size_t gone = 0;
+    assert_non_null(rig);
+    setup(rig, 3);
+    mostly_settled(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    size_t pinned = segments_of(rig, 0);
+    assert_in_range(pinned, 4, 8);
+    assert_int_equal(forward(rig, true), OK);
+    assert_int_equal(ledger_writer_counters_get(rig->writer)->copied, 2);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_int_equal(gone, 0); // not before the ledger has committed what it has read of the copies
+    catch_up(rig);
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_in_range(gone, 2, 4);
+    assert_int_equal(open_count(rig), 3);
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    life_end(rig, false);
+    life_begin(rig);
+    facts_check(rig);
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    for (unsigned i = 0; i < 20; i += 9)
+        outcome_add(rig, &rig->instances[i], 1);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, &gone), OK);
+    assert_int_equal(open_count(rig), 0);
+    assert_int_equal(segments_of(rig, JOURNAL_STREAM_COPY), 0);
+    teardown(rig);
+    free(rig);
+}
+
+// One that is larger than a segment of copies, made in small steps: its first segment is full and the ledger
+// past it long before the copy has its CLOSE, and must stay all the same.
+static void test_copy_in_steps(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    enum result result = AGAIN;
+    size_t bytes;
+    unsigned steps = 0;
+    assert_non_null(rig);
+    setup(rig, 4);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(instance_add(rig, 0, i == 1 ? 7 : 2, false));
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(instance_add(rig, 0, 2, true));
+    outcome_add(rig, &rig->instances[0], 1);
+    outcome_add(rig, &rig->instances[2], 1);
+    run_for(rig, NSEC_PER_SEC);
+    life_end(rig, false); // those without CLOSE are given up
+    life_begin(rig);
+    struct ledger_forward_order order = {.budget = CHUNK, .is_urgent = true};
+    for (; result == AGAIN; steps++) {
+        result = ledger_copy_forward(rig->writer, &order, &bytes);
+        catch_up(rig);
+        assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+    }
+    assert_int_equal(result, OK);
+    assert_in_range(steps, 7, 40);
+    assert_int_equal(ledger_writer_counters_get(rig->writer)->copied, 1);
+    assert_int_equal(segments_of(rig, JOURNAL_STREAM_COPY), 2);
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    assert_int_equal(open_count(rig), 1);
+    teardown(rig);
+    free(rig);
+}
+
+// What may fail in the making of a copy leaves everything where it was, and is made up for later.
+static void test_copy_errors(void **state)
+{
+    (void)state;
+    static const enum fs_sim_fault faults[] = {FS_SIM_FAULT_DATASYNC, FS_SIM_FAULT_WRITE, FS_SIM_FAULT_READ,
+                                               FS_SIM_FAULT_DIR_SYNC};
+    unsigned failed = 0;
+    for (unsigned i = 0; i < 4 * 6; i++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        assert_non_null(rig);
+        setup(rig, 30 + i);
+        mostly_settled(rig);
+        assert_int_equal(fs_sim_fault_arm(rig->disk, faults[i % 4], "journal", i / 4), OK);
+        failed += forward(rig, true) != OK;
+        fs_sim_faults_clear(rig->disk);
+        catch_up(rig);
+        assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+        assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+        run_for(rig, 120 * NSEC_PER_SEC);
+        assert_int_equal(forward(rig, true), OK);
+        catch_up(rig);
+        assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+        life_end(rig, i % 2 == 0);
+        life_begin(rig);
+        assert_int_equal(ledger_writer_counters_get(rig->writer)->corrupt, 0);
+        assert_int_equal(open_count(rig), 3);
+        assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+        teardown(rig);
+        free(rig);
+    }
+    assert_in_range(failed, 8, 24);
 }
 
 static void life_load(struct rig *rig, uint64_t *random)
@@ -303,6 +476,8 @@ static void life_load(struct rig *rig, uint64_t *random)
             run_for(rig, 300 * NSEC_PER_MS);
             if (ledger_catch_up(rig->writer, 1 + test_random(random) % 100) == ERR_IO)
                 return; // it died in the commit
+            if (test_random(random) % 2 == 0)
+                (void)!forward(rig, true);
             (void)!ledger_reclaim(rig->writer, SIZE_MAX, NULL);
         } else if (test_random(random) % 3 == 0) {
             kv_sim_fault_set(
@@ -342,6 +517,42 @@ static bool has_power(void *argument)
     return !fs_sim_is_cut(argument);
 }
 
+// ENGINE 4, cut between every two steps: of copying, of reading the copies back, of destroying the key, of
+// removing the file; then once more with the steps that are left.
+static void test_copy_cuts(void **state)
+{
+    (void)state;
+    bool was_cut = true;
+    unsigned steps = 0;
+    for (; was_cut; steps++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        assert_non_null(rig);
+        setup(rig, 100 + steps);
+        mostly_settled(rig);
+        kv_sim_power_set(rig->store.disk, has_power, rig->disk);
+        fs_sim_power_cut_after(rig->disk, steps);
+        (void)!forward(rig, true);
+        (void)!ledger_catch_up(rig->writer, 0);
+        (void)!ledger_reclaim(rig->writer, SIZE_MAX, NULL);
+        was_cut = fs_sim_is_cut(rig->disk);
+        for (unsigned again = 0; again < 2; again++) {
+            life_end(rig, true);
+            life_begin(rig);
+            assert_int_equal(ledger_writer_counters_get(rig->writer)->corrupt, 0);
+            facts_check(rig);
+            assert_int_equal(open_count(rig), 3);
+            assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+            assert_int_equal(forward(rig, true), OK);
+            catch_up(rig);
+            assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+        }
+        assert_in_range(segments_of(rig, 0), 0, 4); // the last one was full of what is owed
+        teardown(rig);
+        free(rig);
+    }
+    assert_in_range(steps, 15, 200);
+}
+
 static void test_power_cuts(void **state)
 {
     (void)state;
@@ -379,8 +590,9 @@ int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follow_and_reclaim),
-        cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_follow_and_reclaim), cmocka_unit_test(test_copy_forward),
+        cmocka_unit_test(test_copy_in_steps),      cmocka_unit_test(test_copy_errors),
+        cmocka_unit_test(test_copy_cuts),          cmocka_unit_test(test_crashes),
         cmocka_unit_test(test_power_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

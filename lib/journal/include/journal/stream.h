@@ -154,6 +154,9 @@ void journal_wait_cancel(struct journal_stream *stream, struct journal_waiter *w
 struct journal_position journal_stream_end(const struct journal_stream *stream);
 struct journal_position journal_stream_durable(const struct journal_stream *stream);
 
+// Bytes that were appended and are neither durable nor lost: bounded, see journal_stream_room().
+uint64_t journal_stream_unsynced(const struct journal_stream *stream);
+
 // ---- reading back ----
 
 // Memory that holds any record as read: JOURNAL_RECORD_MAX bytes. Zero the struct before its first use.
