@@ -189,8 +189,10 @@ static void confirm(struct visit *visit, size_t seen)
 {
     for (; visit->confirmed < seen; visit->confirmed++) {
         uint32_t copy = visit->answers[visit->confirmed].copy;
-        if (copy != NO_COPY && visit->archive->history->copies[copy].answered != 0)
-            visit->archive->history->copies[copy].is_confirmed = true;
+        if (copy == NO_COPY || visit->archive->history->copies[copy].answered == 0)
+            continue;
+        visit->archive->history->copies[copy].is_confirmed = true;
+        visit->archive->history->copies[copy].confirmed = history_now(visit->archive->history);
     }
 }
 

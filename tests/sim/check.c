@@ -308,8 +308,9 @@ bool check_is_excused_by_crash(const struct history *history, const struct copy 
         const struct life_end *end = &history->ends[i];
         if (end->at < copy->at || end->at > again->at)
             continue;
-        // The answer was on its way into the journal when the machine ended.
-        if (end->at < copy->answered + OUTCOME_TIME || copy->at < history->trouble)
+        // The answer was on its way into the journal when the machine ended. It may have been long on its way
+        // to the gateway.
+        if (end->at < copy->confirmed + OUTCOME_TIME || copy->at < history->trouble)
             return true;
     }
     return false;

@@ -77,10 +77,11 @@ struct attempt {
 struct copy {
     uint32_t attempt; // the first one with these bytes
     unsigned archive;
-    uint64_t after;    // the gateway began to send it after this: bytes may lie unread for long
-    uint64_t at;       // stored
-    uint64_t answered; // Success or a warning was written; 0: never
-    bool is_confirmed; // the gateway went on after it on the same association: it has seen the answer
+    uint64_t after;     // the gateway began to send it after this: bytes may lie unread for long
+    uint64_t at;        // stored
+    uint64_t answered;  // Success or a warning was written; 0: never
+    uint64_t confirmed; // virtual time at which that was known
+    bool is_confirmed;  // the gateway went on after it on the same association: it has seen the answer
 };
 
 // ---- what is known of the machine ----

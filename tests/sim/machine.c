@@ -275,12 +275,13 @@ bool machine_is_cut(const struct machine *machine)
 
 // SENT is written before the last fragment leaves, not synced (ENGINE 2): a power cut may take it and leave
 // the OUTCOME behind it. A segment that dies takes it too; it is appended again, unless the machine ends
-// before that: while there is no room for it, or at once.
+// before that: while there is no room for it, or at once. So does a sync that fails while the next life
+// recovers what a kill has left in the page cache: that life does not begin.
 static bool may_lose_sent(const struct machine *machine, bool is_power_cut)
 {
     const struct history *history = machine->history;
-    bool may =
-        is_power_cut || (history->death_at > 0 && history_now(history) < history->death_at + SENT_TIME);
+    bool may = is_power_cut || !machine->is_running ||
+               (history->death_at > 0 && history_now(history) < history->death_at + SENT_TIME);
     for (unsigned i = 0; machine->gateway != NULL && i < machine->workers; i++)
         may |= !list_is_empty(&machine->gateway->workers[i]->notes.waiting);
     return may;

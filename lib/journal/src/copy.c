@@ -281,7 +281,8 @@ static enum result segment_begin(struct journal_copier *copier, uint64_t wall)
         result = dead_cut(copier);
     if (result == OK)
         result = segment_room_get(journal, &room);
-    if (result == OK && room < size + SPACE_MARGIN)
+    // Copies may use the reserve, but not all of it: outcomes must go on.
+    if (result == OK && room < size + SPACE_MARGIN + journal->options.reserve / 4)
         result = ERR_SPACE;
     if (result == OK)
         result = segment_create(journal, copier->chain, size, 0, wall, &copier->segment, &copier->file);

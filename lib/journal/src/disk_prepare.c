@@ -37,8 +37,11 @@ static void space_look(struct journal_disk *disk, uint64_t *room)
         log_event(JOURNAL_SPACE_UNKNOWN, log_number(disk->stream), log_text(result_text(result)));
         return;
     }
+    enum disk_space before = disk->space;
     disk->space = space_level(disk, *room);
     disk_accepts_update(disk);
+    if (disk->space != before)
+        disk_publish(disk, NULL, NULL); // the worker need not wait for what is made now
 }
 
 static uint64_t reserve_segment_size(const struct journal_options *options)
@@ -138,12 +141,9 @@ static void on_space(void *arg)
     uint64_t room;
     MAGIC_CHECK(disk, JOURNAL_DISK_MAGIC);
     ev_timer_start(&disk->space_timer, disk->journal->options.space_interval);
-    enum disk_space before = disk->space;
     space_look(disk, &room);
     disk_read_files_close(disk, true);
     disk_prepare(disk);
-    if (before != disk->space)
-        disk_publish(disk, NULL, NULL);
 }
 
 void disk_give_up(struct journal_disk *disk, struct journal_segment **unused)
