@@ -75,10 +75,13 @@ static void let_go(struct receipt *receipt)
 void awaited_finding(const struct delivery *delivery, bool is_certain)
 {
     const struct receipt *receipt = delivery->receipt;
+    // The same as the answer's own record: a power cut may leave only this one.
+    bool settles = delivery->archive->node->conf->settle_on == CONFIGURATION_SETTLE_ON_ANSWER;
     struct record_outcome outcome = {
         .receipt = receipt->number,
         .archive = delivery->archive->node->conf->id,
-        .kind = RECORD_ANSWERED,
+        .kind = (uint8_t)(settles ? RECORD_SETTLED : RECORD_ANSWERED),
+        .remark = settles ? RECORD_SETTLE_ON_ANSWER : RECORD_REMARK_NONE,
         .status = delivery->status,
         .resent = delivery->is_resent,
         .attempt = delivery->attempts,
