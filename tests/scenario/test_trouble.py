@@ -150,7 +150,8 @@ def test_jumps_of_the_wall_clock_fire_no_timer(folder):
             stage.daemon.wait_drained(20)
             association.release()
         for one in sent:
-            facts = stage.daemon.ledger(one.sop_instance)
+            uid = one.sop_instance
+            facts = wait_for(f"the ledger knows {uid}", lambda: stage.daemon.ledger(uid), 10)
             assert len(facts) == 1
         expected = [one.sop_instance for one in sent]
         for archive in stage.archives:
@@ -175,6 +176,6 @@ def test_restarts_on_a_clock_that_went_back(folder):
         stage.daemon.wait_drained()
         for archive in stage.archives:
             assert sorted(copy.uid for copy in archive.copies()) == sorted(one.sop_instance for one in sent)
-        receipts = [stage.daemon.ledger(one.sop_instance)[0] for one in sent]
+        receipts = [wait_for("in the ledger", lambda: stage.daemon.ledger(one.sop_instance), 10)[0] for one in sent]
         orders = [fact["order"] for fact in receipts]
         assert orders == sorted(orders), "order is counted, not dated"
