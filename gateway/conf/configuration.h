@@ -202,7 +202,8 @@ struct configuration_node {
     enum configuration_called called;
     uint32_t associations; // leases: association limit of the archive for this process (ENGINE 5)
     uint32_t window;       // operations outstanding on one association, asked of the archive (PS3.7 D.3.3.3)
-    uint32_t max_pdu;      // longest P-DATA-TF sent to it even if it allows more; 0 = what it allows
+    uint64_t cut_through_ns; // longest time that a cut-through may take; 0 = never (ENGINE 5)
+    uint32_t max_pdu;        // longest P-DATA-TF sent to it even if it allows more; 0 = what it allows
     enum configuration_settle settle_on;
     struct configuration_status *status; // in the order of the file; the first that fits counts
     size_t status_count;

@@ -38,6 +38,8 @@ static const struct conf_choice SETTLE[] = {
     {.name = NULL},
 };
 
+static const struct conf_choice NO_CUT[] = {{.name = "off", .value = 0}, {.name = NULL}};
+
 static const struct conf_choice ANY_PDU[] = {{.name = "any", .value = 0}, {.name = NULL}};
 
 static const struct conf_choice MEANINGS[] = {
@@ -180,6 +182,18 @@ static const struct conf_option NODES[] = {
      .reload = CONF_RELOAD_NEW,
      .help = "Instances that may wait for their answers on one association, if the archive grants it "
              "(asynchronous operations window, PS3.7 D.3.3.3); it helps where the archive is far away."},
+    {.key = "cut_through",
+     .type = CONF_DURATION,
+     CONF_MEMBER(struct raw_node, value.cut_through_ns),
+     .least = NSEC_PER_SEC,
+     .most = MINUTES(10),
+     .choices = NO_CUT,
+     .standard = "10s",
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "An instance may be sent to it while it is still coming in, if the client's rate will finish it "
+         "within "
+         "this time; its last fragment waits until the instance is safe here. `off`: only whole instances."},
     {.key = "max_pdu",
      .type = CONF_SIZE,
      CONF_MEMBER(struct raw_node, value.max_pdu),

@@ -6,6 +6,7 @@
 #include "base/magic.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "forward/cut.h"
 #include "forward/lane.h"
 
 #define ARCHIVE_MAGIC 0x41524331u
@@ -160,17 +161,19 @@ struct delivery *archive_next(struct archive *archive, const struct archive_wish
     backlog_front_wake(archive);
     if (list_is_empty(&archive->waiting))
         return NULL; // no memory for those that sleep
-    struct delivery *first = delivery_of(list_first(&archive->waiting));
-    if (wish->only_urgent && !first->is_urgent)
-        return NULL;
-    struct list_node *node = &first->node;
-    for (unsigned i = 0; wish->calling.length > 0 && node != NULL && i < SCAN_DEPTH;
-         i++, node = list_next(&archive->waiting, node)) {
+    struct delivery *first = NULL;
+    struct list_node *node = list_first(&archive->waiting);
+    for (unsigned i = 0; node != NULL && i < SCAN_DEPTH; i++, node = list_next(&archive->waiting, node)) {
         struct delivery *delivery = delivery_of(node);
-        if (delivery->is_urgent != first->is_urgent)
-            break;
-        if (fits(archive, delivery, wish->calling, wish->called))
-            return delivery;
+        if (cut_is_pending(delivery))
+            continue;
+        if (first == NULL && wish->only_urgent && !delivery->is_urgent)
+            return NULL;
+        if (first == NULL)
+            first = delivery;
+        bool is_choice = wish->calling.length > 0 && delivery->is_urgent == first->is_urgent;
+        if (!is_choice || fits(archive, delivery, wish->calling, wish->called))
+            return is_choice ? delivery : first;
     }
     return first;
 }
@@ -217,6 +220,20 @@ bool archive_lease_is_wanted(const struct archive *archive)
     return atomic_load(&archive->node->lease_waiters) > (archive->waits_for_lease ? 1u : 0u);
 }
 
+// The lease is taken; it goes back if there is no memory.
+static struct lane *lane_add(struct archive *archive, bool is_kept)
+{
+    struct lane *lane;
+    enum result result = lane_new(archive, is_kept, &lane);
+    if (result != OK) {
+        archive_lease_give(archive);
+        archive_lane_failed(archive, result_text(result));
+        return NULL;
+    }
+    list_append(&archive->lanes, lane_node(lane));
+    return lane;
+}
+
 // A client that waits does not wait for the breaker, only for a short pause after each failure.
 static bool may_be_urgent(struct archive *archive)
 {
@@ -258,6 +275,7 @@ static void pump(void *arg)
 {
     struct archive *archive = arg;
     MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    cut_bind(archive);
     bool is_urgent = false;
     bool is_kept = false;
     bool wants_lane = lane_is_wanted(archive, &is_urgent);
@@ -265,15 +283,23 @@ static void pump(void *arg)
         lease_wait_set(archive, false);
     if (!wants_lane || !lease_take(archive, is_urgent, &is_kept))
         return;
-    struct lane *lane;
-    enum result result = lane_new(archive, is_kept, &lane);
-    if (result != OK) {
-        archive_lease_give(archive);
-        archive_lane_failed(archive, result_text(result));
-        return;
-    }
-    list_append(&archive->lanes, lane_node(lane));
-    lane_wake(lane);
+    struct lane *lane = lane_add(archive, is_kept);
+    if (lane != NULL)
+        lane_wake(lane);
+}
+
+bool archive_is_at_rest(const struct archive *archive)
+{
+    return !atomic_load(&archive->node->is_paused) && !archive->worker->is_stopping && !archive->is_broken &&
+           archive->failures == 0 && archive_count(archive, STAGE_WAITING) == 0;
+}
+
+struct lane *archive_lane_make(struct archive *archive)
+{
+    bool is_kept = false;
+    if (archive->lanes.count >= archive->lane_limit || !lease_take(archive, false, &is_kept))
+        return NULL;
+    return lane_add(archive, false);
 }
 
 void archive_pump_later(struct archive *archive)

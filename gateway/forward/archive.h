@@ -79,6 +79,13 @@ struct list *archive_list(struct archive *archive, enum delivery_stage stage);
 // Timers follow the lists.
 void archive_timers_update(struct archive *archive);
 
+// ---- from cut.c ----
+
+// Nothing waits for it and it is well: it has time for what is still coming in.
+bool archive_is_at_rest(const struct archive *archive);
+// A lane without work, on a free lease; NULL: there is none now. It opens what it is given.
+struct lane *archive_lane_make(struct archive *archive);
+
 // ---- from lanes ----
 
 // What a lane asks for.

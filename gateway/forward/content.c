@@ -67,6 +67,7 @@ enum result content_new(struct hot_window *window, uint64_t receipt, struct slic
     MAGIC_INIT(content, CONTENT_MAGIC);
     content->references = 1;
     content->window = window;
+    list_init(&content->followers);
     content->receipt = receipt;
     *out = content;
     return OK;
@@ -149,6 +150,15 @@ static enum result pieces_reserve(struct content *content, size_t count)
     return OK;
 }
 
+static void followers_tell(struct content *content)
+{
+    LIST_EACH(&content->followers, node)
+    {
+        struct content_follower *follower = CONTAINER_OF(node, struct content_follower, node);
+        follower->on_change(follower);
+    }
+}
+
 enum result content_add(struct content *content, struct journal_position position, struct chunk **owned)
 {
     struct chunk *chunk = *owned;
@@ -170,6 +180,7 @@ enum result content_add(struct content *content, struct journal_position positio
     } else {
         chunk_give(content->window, chunk);
     }
+    followers_tell(content);
     return OK;
 }
 
@@ -186,12 +197,36 @@ enum result content_index_set(struct content *content, struct slice index, uint1
         content->pieces[i] = (struct content_piece){.position = journal_index_get(index, i, stream)};
     content->piece_count = count;
     content->length = length;
+    content->has_ended = true;
     return OK;
 }
 
-void content_complete(struct content *content, uint64_t length)
+void content_end(struct content *content, uint64_t length)
 {
     content->length = length;
+    content->has_ended = true;
+    followers_tell(content);
+}
+
+void content_drop(struct content *content)
+{
+    content->is_dropped = true;
+    followers_tell(content);
+}
+
+void content_follow(struct content *content, struct content_follower *follower)
+{
+    list_append(&content->followers, &follower->node);
+}
+
+void content_unfollow(struct content *content, struct content_follower *follower)
+{
+    if (list_node_is_linked(&follower->node))
+        list_remove(&content->followers, &follower->node);
+}
+
+void content_complete(struct content *content)
+{
     if (content->hot_bytes > 0)
         list_append(&content->window->contents, &content->window_node);
 }

@@ -42,6 +42,12 @@ struct content_piece {
     struct chunk *hot;                // NULL: read it from the journal
 };
 
+// A lane that sends while the instance still comes in (ENGINE 5).
+struct content_follower {
+    struct list_node node;
+    void (*on_change)(struct content_follower *follower); // more is there, or it has ended or was dropped
+};
+
 struct content {
     uint32_t magic;
     unsigned references;
@@ -50,7 +56,10 @@ struct content {
     struct list_node window_node;
     struct content **holder; // the receipt's reference, given up when the window cools this; NULL: none
     uint64_t receipt;
-    uint64_t length; // bytes of the whole data set, once complete
+    uint64_t length; // bytes of the whole data set, once it has ended
+    bool has_ended;  // all pieces are there
+    bool is_dropped; // there will be no CLOSE
+    struct list followers;
     uint64_t hot_bytes;
     struct record_open open; // slices lie in open_body
     uint8_t *open_body;
@@ -79,8 +88,17 @@ MUST_USE enum result content_add(struct content *content, struct journal_positio
 MUST_USE enum result content_index_set(struct content *content, struct slice index, uint16_t stream,
                                        uint64_t length);
 
+// Intake: the last piece is there; the length is known, nothing is durable yet.
+void content_end(struct content *content, uint64_t length);
+// Intake: it was refused or broken off. Followers abort.
+void content_drop(struct content *content);
+
+// A lane begins to send before the end; until content_unfollow().
+void content_follow(struct content *content, struct content_follower *follower);
+void content_unfollow(struct content *content, struct content_follower *follower);
+
 // Intake, after CLOSE: from now on the window may evict it.
-void content_complete(struct content *content, uint64_t length);
+void content_complete(struct content *content);
 
 // A receipt keeps a reference in *holder as long as something is hot; nothing is kept of a cold one.
 void content_hold(struct content *content, struct content **holder);

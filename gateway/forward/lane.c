@@ -27,9 +27,14 @@ static bool has_room(const struct lane *lane)
     return lane->sending == NULL && lane->flights.count < (lane->is_alone ? 1 : lane->window);
 }
 
+static bool has_hand(const struct lane *lane)
+{
+    return lane->delivery != NULL || lane->content != NULL;
+}
+
 bool lane_is_idle(const struct lane *lane)
 {
-    return (lane->state == LANE_STARTING || lane->state == LANE_OPEN) && lane->delivery == NULL &&
+    return (lane->state == LANE_STARTING || lane->state == LANE_OPEN) && !has_hand(lane) &&
            !lane->is_draining && has_room(lane);
 }
 
@@ -62,6 +67,13 @@ struct delivery *lane_put_down(struct lane *lane)
     return delivery;
 }
 
+void lane_put_back(struct lane *lane)
+{
+    struct delivery *delivery = lane_put_down(lane);
+    if (delivery != NULL)
+        delivery_wait(delivery);
+}
+
 // ---- the association ----
 
 static void on_open(void *arg)
@@ -89,7 +101,7 @@ static void on_sent(void *arg)
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     lane_send_more(lane);
-    if (lane->delivery != NULL)
+    if (has_hand(lane))
         lane_step_later(lane); // there was no room for its command
 }
 
@@ -121,16 +133,16 @@ static void on_end(void *arg, const struct leg_end *end)
     leg_end_text(end, why, sizeof why);
     if (end->cause == LEG_TRANSPORT_ENDED)
         transport_reason_log(end->transport, leg_peer(lane->leg));
-    bool is_clean =
-        list_is_empty(&lane->flights) && (end->cause == LEG_RELEASED || lane->state == LANE_RELEASING ||
-                                          (lane->state == LANE_OPEN && lane->delivery == NULL));
+    bool is_clean = lane->is_cut_off || (list_is_empty(&lane->flights) &&
+                                         (end->cause == LEG_RELEASED || lane->state == LANE_RELEASING ||
+                                          (lane->state == LANE_OPEN && !has_hand(lane))));
     bool is_refused = is_for_titles(lane, end);
     leg_free(&lane->leg);
     lane_flights_interrupted(lane, end, why);
     if (is_refused)
         titles_refused(lane, why);
-    else if (lane->delivery != NULL)
-        delivery_wait(lane_put_down(lane));
+    else
+        lane_put_back(lane);
     if (!lane->has_opened)
         lane->archive->counters.refused++;
     if (!is_clean && !is_refused)
@@ -156,7 +168,9 @@ static bool titles_rest(struct lane *lane)
                                   titles_called(conf, open->called), ev_now(lane->worker->loop));
     if (left == 0)
         return false;
-    delivery_rest(lane_put_down(lane), left, "archive does not know its AE titles");
+    struct delivery *delivery = lane_put_down(lane);
+    if (delivery != NULL)
+        delivery_rest(delivery, left, "archive does not know its AE titles");
     lane_step_later(lane);
     return true;
 }
@@ -169,11 +183,13 @@ static void association_begin(struct lane *lane)
         return;
     }
     if (result == ERR_LIMIT) {
-        delivery_park(lane_put_down(lane), "its UIDs are too long to be proposed", 0, slice_of(NULL, 0));
+        struct delivery *delivery = lane_put_down(lane);
+        if (delivery != NULL)
+            delivery_park(delivery, "its UIDs are too long to be proposed", 0, slice_of(NULL, 0));
         lane_step_later(lane);
         return;
     }
-    delivery_wait(lane_put_down(lane));
+    lane_put_back(lane);
     archive_lane_failed(lane->archive,
                         result == ERR_MISSING ? "its host name is not resolved" : result_text(result));
     lane_free(lane);
@@ -197,7 +213,9 @@ static void refuse_by_context(struct lane *lane, uint8_t context_id)
     char reason[64];
     text_format(reason, sizeof reason, "archive does not accept this SOP Class or syntax (%u)",
                 leg_context_result(lane->leg, context_id));
-    delivery_park(lane_put_down(lane), reason, 0, slice_of(NULL, 0));
+    struct delivery *delivery = lane_put_down(lane);
+    if (delivery != NULL)
+        delivery_park(delivery, reason, 0, slice_of(NULL, 0));
     lane_step_later(lane);
 }
 
@@ -212,10 +230,11 @@ static void begin(struct lane *lane, uint8_t context_id)
 static void use_association(struct lane *lane)
 {
     uint8_t context_id;
-    bool wants_own =
-        delivery_is_tried_alone(lane->delivery) && lane->delivery->attempts > 0 && lane->pair_count > 1;
+    const struct delivery *delivery = lane->delivery;
+    bool wants_own = delivery != NULL && delivery_is_tried_alone(delivery) && delivery->attempts > 0 &&
+                     lane->pair_count > 1;
     if (wants_own || !lane_context_find(lane, &lane->content->open, &context_id)) {
-        delivery_wait(lane_put_down(lane));
+        lane_put_back(lane);
         lane_drain(lane); // a new lane takes it with the contexts that it needs
         return;
     }
@@ -223,7 +242,7 @@ static void use_association(struct lane *lane)
     struct slice transfer;
     if (!ul_association_context(leg_association(lane->leg), context_id, &abstract, &transfer))
         refuse_by_context(lane, context_id);
-    else if (list_is_empty(&lane->flights) || !delivery_goes_alone(lane->delivery))
+    else if (list_is_empty(&lane->flights) || (delivery != NULL && !delivery_goes_alone(delivery)))
         begin(lane, context_id); // else once those in flight are answered
 }
 
@@ -268,6 +287,12 @@ static void idle(struct lane *lane)
 // What is in hand goes one step further.
 static void advance(struct lane *lane)
 {
+    bool is_late_cut = lane->delivery == NULL && (lane->content->has_ended || lane->content->is_dropped);
+    if (is_late_cut) { // nothing is gained any more: it comes through the queue
+        (void)lane_put_down(lane);
+        lane_step_later(lane);
+        return;
+    }
     if (lane->content == NULL) {
         if (!lane_load_begin(lane))
             lane_unreadable(lane, ERR_NOMEM);
@@ -291,13 +316,13 @@ static void step(void *arg)
     lane_send_more(lane);
     if (lane->is_dead || !has_room(lane))
         return;
-    if (lane->delivery == NULL && lane->turns >= TURNS && archive_lease_is_wanted(lane->archive))
+    if (!has_hand(lane) && lane->turns >= TURNS && archive_lease_is_wanted(lane->archive))
         lane->is_draining = true;
     if (lane->is_draining) {
         lane_drain(lane);
         return;
     }
-    if (lane->delivery == NULL && !work_take(lane)) {
+    if (!has_hand(lane) && !work_take(lane)) {
         if (list_is_empty(&lane->flights))
             idle(lane);
         return;
@@ -323,7 +348,7 @@ static void on_idle_timer(void *arg)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->state != LANE_OPEN || lane->delivery != NULL || !list_is_empty(&lane->flights))
+    if (lane->state != LANE_OPEN || has_hand(lane) || !list_is_empty(&lane->flights))
         return;
     if (ev_now(lane->worker->loop) - lane->idle_since >= lane->archive->node->conf->idle_ns ||
         archive_lease_is_wanted(lane->archive))
@@ -351,6 +376,7 @@ enum result lane_new(struct archive *archive, bool is_kept, struct lane **out)
     lane->window = 1;
     list_init(&lane->flights);
     ev_timer_init(&lane->response_timer, lane->worker->loop, lane_on_response_timer, lane);
+    ev_timer_init(&lane->cut_timer, lane->worker->loop, lane_on_cut_timer, lane);
     ev_timer_init(&lane->idle_timer, lane->worker->loop, on_idle_timer, lane);
     ev_task_init(&lane->step_task, lane->worker->loop, step, lane);
     *out = lane;
@@ -402,9 +428,9 @@ void lane_free(struct lane *lane)
         archive_lane_ended(lane->archive, lane);
     leg_free(&lane->leg);
     lane_flights_return(lane);
-    if (lane->delivery != NULL)
-        delivery_wait(lane_put_down(lane));
+    lane_put_back(lane);
     ev_timer_fini(&lane->response_timer);
+    ev_timer_fini(&lane->cut_timer);
     ev_timer_fini(&lane->idle_timer);
     ev_task_fini(&lane->step_task);
     if (lane->is_loading)

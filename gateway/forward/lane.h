@@ -27,6 +27,19 @@ bool lane_has_urgent(const struct lane *lane);
 // No association yet.
 bool lane_is_opening(const struct lane *lane);
 void lane_wake(struct lane *lane);
+
+// ---- cut-through (ENGINE 5), called by cut.c ----
+
+// Could begin at once with an instance that has such an OPEN: idle, nothing in flight, its context accepted.
+bool lane_may_cut(const struct lane *lane, const struct record_open *open);
+// Takes it in hand; a lane that was just made opens an association for it.
+void lane_cut(struct lane *lane, struct content *content);
+// The content that it cuts through and that is not owed yet; NULL: none.
+const struct content *lane_cut_content(const struct lane *lane);
+// Its CLOSE is durable and this is what is owed: the flight goes on as any other. Moves the delivery to
+// SENDING.
+void lane_cut_bind(struct lane *lane, struct delivery *delivery);
+
 // The stream is gone: what waited for reads is given back now.
 void lanes_bury(struct worker *worker);
 // Graceful stop: releases when what is in flight is done.

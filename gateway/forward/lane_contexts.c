@@ -95,7 +95,7 @@ enum result lane_associate(struct lane *lane)
     text_copy(lane->called, sizeof lane->called, titles_called(conf, open->called));
     lane->pair_count = 0;
     pair_add(lane, open);
-    if (!delivery_is_tried_alone(lane->delivery))
+    if (lane->delivery == NULL || !delivery_is_tried_alone(lane->delivery))
         pairs_gather(lane);
     if (lane->pair_count == 0)
         return ERR_LIMIT;

@@ -45,7 +45,9 @@ static void unreadable(struct lane *lane, struct delivery *delivery, struct jour
 
 void lane_unreadable(struct lane *lane, enum result result)
 {
-    unreadable(lane, lane_put_down(lane), lane->load.position, result);
+    struct delivery *delivery = lane_put_down(lane);
+    if (delivery != NULL)
+        unreadable(lane, delivery, lane->load.position, result);
     lane_step_later(lane);
 }
 
@@ -53,7 +55,9 @@ void flight_unreadable(struct flight *flight, enum result result)
 {
     struct lane *lane = flight->lane;
     struct delivery *delivery = flight_land(&flight);
-    unreadable(lane, delivery, delivery->receipt->open, result);
+    if (delivery != NULL)
+        unreadable(lane, delivery, delivery->receipt->open, result);
+    lane->is_cut_off = delivery == NULL;
     leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the archive waits for the rest of it
 }
 
@@ -147,6 +151,10 @@ void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_
     }
     // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
     // the chunks that it lies in must stay.
+    if (flight->delivery == NULL) { // whatever it says of a part, the whole will be asked for
+        flight_cut_off(flight);
+        return;
+    }
     bool is_early = !flight->is_last_queued || !leg_is_past(lane->leg, flight->last_mark);
     if (is_early && is_answered(meaning_of(lane, response))) {
         unexpected(lane, "early success"); // for what it has not got: never believed
@@ -186,7 +194,7 @@ static struct delivery *lose(struct flight *flight)
 {
     bool was_sent = flight->is_last_queued;
     struct delivery *delivery = flight_land(&flight);
-    if (was_sent)
+    if (was_sent && delivery != NULL)
         delivery->is_resent = delivery->was_sent = true;
     return delivery;
 }
@@ -196,7 +204,9 @@ void lane_flights_interrupted(struct lane *lane, const struct leg_end *end, cons
     bool was_alone = lane->flights.count == 1;
     while (!list_is_empty(&lane->flights)) {
         struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
-        interrupted(lane, lose(flight), was_alone, end, why);
+        struct delivery *delivery = lose(flight);
+        if (delivery != NULL)
+            interrupted(lane, delivery, was_alone, end, why);
     }
 }
 
@@ -204,7 +214,9 @@ void lane_flights_return(struct lane *lane)
 {
     while (!list_is_empty(&lane->flights)) {
         struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
-        delivery_wait(lose(flight));
+        struct delivery *delivery = lose(flight);
+        if (delivery != NULL)
+            delivery_wait(delivery);
     }
 }
 

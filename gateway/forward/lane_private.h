@@ -34,9 +34,10 @@ struct lane_pair {
 struct flight {
     uint32_t magic;
     struct lane *lane;
-    struct list_node node; // lane->flights, in the order of their commands
-    struct delivery *delivery;
+    struct list_node node;     // lane->flights, in the order of their commands
+    struct delivery *delivery; // NULL: cut-through, and nothing is owed yet
     struct content *content;
+    struct content_follower follower;
     bool is_sender; // counted in content->senders
     uint8_t context_id;
     uint16_t message_id;
@@ -79,7 +80,7 @@ struct lane {
     bool is_kept;     // for urgent deliveries only
     bool is_draining; // takes nothing new; released once nothing is in flight
     struct leg *leg;
-    // in hand: chosen, not begun
+    // in hand: chosen, not begun. A content without a delivery: to be cut through
     struct delivery *delivery;
     struct content *content;
     struct journal_read load;
@@ -102,6 +103,8 @@ struct lane {
     struct lane_slot slots[LANE_SLOTS];
     uint8_t *slot_memory;
     struct ev_timer response_timer;
+    struct ev_timer cut_timer; // a cut-through that gets no further
+    bool is_cut_off;           // we aborted the association for that: not the archive's fault
     struct ev_timer idle_timer;
     struct ev_task step_task;
     struct ev_garbage garbage;
@@ -110,8 +113,10 @@ struct lane {
 // ---- lane.c ----
 extern const struct leg_handler lane_leg_handler;
 void lane_step_later(struct lane *lane);
-// Puts what is in hand down; whoever calls decides where it goes.
+// Puts what is in hand down; whoever calls decides where it goes. NULL: it was to be cut through.
 struct delivery *lane_put_down(struct lane *lane);
+// The same, back into the queue.
+void lane_put_back(struct lane *lane);
 // Nothing new: released once nothing is in flight.
 void lane_drain(struct lane *lane);
 // A dead lane whose last read has come back gives its memory back.
@@ -140,6 +145,16 @@ void lane_send_more(struct lane *lane);
 void lane_sent_release(struct lane *lane);
 // The flight is over; the delivery is the caller's again.
 struct delivery *flight_land(struct flight **flight);
+
+// ---- lane_cut.c ----
+// What is in hand, or in flight, is a cut-through of an instance that is not owed yet.
+bool lane_has_cut(const struct lane *lane);
+// It has got further, or the flight is over: its deadline follows.
+void lane_cut_timer_update(struct lane *lane);
+void lane_on_cut_timer(void *lane);
+// Aborts the association in the middle of the data set: the archive has nothing of it, nobody is to blame.
+void flight_cut_off(struct flight *flight);
+void flight_follow(struct flight *flight);
 
 // ---- lane_flight.c ----
 // The record of what is in hand, or of this flight, can not be read.

@@ -28,8 +28,8 @@ static void on_chunk_read(struct journal_read *read, enum result result)
     struct flight *flight = lane->sending;
     struct journal_header header;
     if (result == OK)
-        result = journal_read_open(read, JOURNAL_DATA, flight->delivery->receipt->number,
-                                   (uint32_t)slot->piece, &header, &slot->bytes);
+        result = journal_read_open(read, JOURNAL_DATA, flight->content->receipt, (uint32_t)slot->piece,
+                                   &header, &slot->bytes);
     if (result != OK) {
         flight_unreadable(flight, result);
         return;
@@ -163,7 +163,7 @@ static void on_sent_written(struct journal_waiter *waiter, enum result result)
 static void sent_record_append(struct flight *flight)
 {
     struct lane *lane = flight->lane;
-    if (flight->has_sent_record)
+    if (flight->has_sent_record || flight->delivery == NULL)
         return;
     flight->sent_record = (struct record_sent){.archive = lane->archive->node->conf->id,
                                                .attempt = flight->delivery->attempts,
@@ -203,8 +203,12 @@ static size_t fragment_size(const struct lane *lane, size_t available)
     return available < most ? available : most;
 }
 
-static bool is_sent_recorded(struct flight *flight)
+static bool may_send_last(struct flight *flight)
 {
+#if DG_FAULT_CUT_BEFORE_CLOSE
+    if (flight->delivery == NULL)
+        return true;
+#endif
     sent_record_append(flight);
     return flight->is_sent_written;
 }
@@ -242,16 +246,19 @@ static bool fragment_send(struct flight *flight)
 {
     struct lane *lane = flight->lane;
     struct slice bytes = slice_of(NULL, 0);
+    if (!flight->content->has_ended && flight->piece + 1 >= flight->content->piece_count)
+        return false; // the last piece may have the last fragment in it
     if (flight->content->length > 0 && flight->piece >= flight->content->piece_count) {
         flight_unreadable(flight, ERR_FORMAT); // its pieces are shorter than its CLOSE says
         return false;
     }
-    if (flight->content->length > 0 && !piece_bytes(flight, &bytes))
+    bool is_empty = flight->content->has_ended && flight->content->length == 0;
+    if (!is_empty && !piece_bytes(flight, &bytes))
         return false;
     struct slice rest = slice_from(bytes, flight->piece_sent);
     struct slice payload = slice_first(rest, fragment_size(lane, rest.length));
-    bool is_last = flight->sent + payload.length == flight->content->length;
-    if (is_last && !is_sent_recorded(flight))
+    bool is_last = flight->content->has_ended && flight->sent + payload.length == flight->content->length;
+    if (is_last && !may_send_last(flight))
         return false;
     enum result result = flight->is_command_queued ? OK : command_send(flight);
     if (result == OK)
@@ -262,6 +269,7 @@ static bool fragment_send(struct flight *flight)
         return false;
     }
     fragment_queued(flight, payload.length, bytes.length, is_last);
+    lane_cut_timer_update(lane);
     return !is_last;
 }
 
@@ -270,6 +278,10 @@ void lane_send_more(struct lane *lane)
     if (lane->leg == NULL)
         return;
     lane_sent_release(lane);
+    if (lane_has_cut(lane) && lane->sending->content->is_dropped) {
+        flight_cut_off(lane->sending);
+        return;
+    }
     while (lane->sending != NULL && leg_has_room(lane->leg, 1) && fragment_send(lane->sending))
         continue;
     if (lane->sending != NULL)
@@ -309,12 +321,16 @@ enum result lane_send_begin(struct lane *lane, uint8_t context_id)
     flight->content = lane->content;
     lane->content = NULL;
     flight->delivery = lane_put_down(lane);
-    flight->delivery->attempts++;
+    if (flight->delivery != NULL)
+        flight->delivery->attempts++;
+    else
+        flight_follow(flight);
     content_sender_begin(flight->content);
     flight->is_sender = true;
     list_append(&lane->flights, &flight->node);
-    lane->is_alone = delivery_goes_alone(flight->delivery);
+    lane->is_alone = flight->delivery == NULL || delivery_goes_alone(flight->delivery);
     lane->sending = flight;
+    lane_cut_timer_update(lane);
     sent_record_append(flight); // early, so that its write has returned when the last fragment is due
     lane_send_more(lane);
     return OK;
@@ -337,12 +353,15 @@ struct delivery *flight_land(struct flight **owned)
         lane->sending = NULL;
     journal_wait_cancel(lane->worker->stream, &flight->sent_waiter);
     slots_forget(lane, flight);
+    content_unfollow(flight->content, &flight->follower);
     if (flight->is_sender)
         content_sender_end(flight->content);
     content_unref(&flight->content);
     MAGIC_CLEAR(flight);
     ev_loop_discard(lane->worker->loop, &flight->garbage, flight_destroy);
-    if (!lane->is_dead)
+    if (!lane->is_dead) {
         lane_response_timer_update(lane);
+        lane_cut_timer_update(lane);
+    }
     return delivery;
 }

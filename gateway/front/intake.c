@@ -7,6 +7,7 @@
 #include "dimse/status.h"
 #include "forward/receipt.h"
 #include "front/intake_close.h"
+#include "front/intake_cut.h"
 #include "front/session.h"
 #include <stdlib.h>
 
@@ -91,6 +92,7 @@ static void note_drop(struct intake *intake, enum record_drop_reason reason)
 {
     if (!intake->has_open)
         return;
+    content_drop(intake->content);
     struct record_drop drop = {.reason = (uint8_t)reason,
                                .status = intake->status,
                                .comment = slice_of_text(intake->comment),
@@ -201,6 +203,7 @@ static enum result append_pending(struct intake *intake)
         result = content_add(intake->content, place.position, &chunk);
         if (result != OK)
             return result;
+        intake_cut_look(intake);
     }
     return OK;
 }
@@ -262,7 +265,7 @@ static enum result admit(struct intake *intake)
                                     .sop_instance = slice_of_text(intake->sop_instance),
                                     .awaited = awaited_make(intake),
                                     .reserve = &intake->reserve};
-    content_complete(intake->content, intake->length);
+    content_complete(intake->content);
     enum result result = receipt_admit(intake->worker, &origin, intake->close, intake->content);
     if (result != OK)
         log_event(LOG_RECEIPT_UNQUEUED, log_number(origin.number));
@@ -271,6 +274,8 @@ static enum result admit(struct intake *intake)
 
 static enum result append_close(struct intake *intake)
 {
+    if (!intake->content->has_ended)
+        content_end(intake->content, intake->length);
     enum result result =
         journal_append_close(intake->worker->stream, &intake->receipt, intake->close, &intake->close_place);
     if (result != OK)
@@ -459,6 +464,7 @@ enum result intake_new(struct session *session, uint8_t context_id, const struct
     intake->worker = session_worker(session);
     intake->context_id = context_id;
     intake->first_byte = ev_wall_now(intake->worker->loop);
+    intake->begun = intake->last_piece = ev_now(intake->worker->loop);
     if (request_keep(intake, request) != OK) {
         free(intake);
         return ERR_NOMEM;

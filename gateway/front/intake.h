@@ -53,6 +53,10 @@ struct intake {
     size_t chunk_count;         // made so far
     uint64_t length;            // data set bytes
     uint64_t first_byte;        // wall clock
+    uint64_t begun;             // ev_now()
+    uint64_t last_piece;        // likewise: the journal took a piece
+    uint64_t longest_gap;       // ns between two pieces
+    bool has_cut;               // a lane sends it already, or nobody will be asked again
     struct record_close *close; // while closing
     struct receipt *reserve;    // likewise: what receipt_admit() needs
     struct journal_place close_place;

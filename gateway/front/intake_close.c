@@ -25,17 +25,22 @@ static bool is_same(const struct intake *intake, uint32_t tag, const char *of_co
     return slice_is_equal(named_value(intake, tag), slice_trimmed(slice_of_text(of_command)));
 }
 
+const char *intake_uids_fault(const struct intake *intake)
+{
+    if (!is_same(intake, DCM_SOP_CLASS_UID, intake->sop_class))
+        return "SOP Class UID differs between command and data set";
+    if (!is_same(intake, DCM_SOP_INSTANCE_UID, intake->sop_instance))
+        return "SOP Instance UID differs between command and data set";
+    return NULL;
+}
+
 const char *intake_close_check(struct intake *intake, const struct dcm_scan_report *report, uint16_t *status)
 {
     const struct session_facts *facts = session_facts(intake->session);
     *status = DIMSE_CLASS_MISMATCH;
     if (report->reason != DCM_SCAN_FINE || (facts->quirks & CONFIGURATION_QUIRK_UID_MISMATCH))
         return NULL;
-    const char *fault = NULL;
-    if (!is_same(intake, DCM_SOP_CLASS_UID, intake->sop_class))
-        fault = "SOP Class UID differs between command and data set";
-    else if (!is_same(intake, DCM_SOP_INSTANCE_UID, intake->sop_instance))
-        fault = "SOP Instance UID differs between command and data set";
+    const char *fault = intake_uids_fault(intake);
     if (fault != NULL)
         log_event(LOG_INTAKE_UID_MISMATCH, log_number(facts->number), log_number(intake->receipt.number),
                   log_text(fault));

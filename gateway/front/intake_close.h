@@ -9,6 +9,10 @@
 #define INTAKE_NAMED_COUNT 13
 extern const uint32_t intake_named_tags[INTAKE_NAMED_COUNT];
 
+// The SOP UIDs of the data set against those of the command; NULL: they are the same. Once the header is
+// complete.
+const char *intake_uids_fault(const struct intake *intake);
+
 // NULL, or why the instance is refused; *status is then set.
 const char *intake_close_check(struct intake *intake, const struct dcm_scan_report *report, uint16_t *status);
 

@@ -298,6 +298,13 @@ bool dcm_scanner_header_is_complete(const struct dcm_scanner *s)
     return s->range != DCM_RANGE_HEADER || s->is_finished;
 }
 
+uint64_t dcm_scanner_expected(const struct dcm_scanner *s)
+{
+    MAGIC_CHECK(s, SCANNER_MAGIC);
+    bool is_defined = s->report.pixel_header_offset > 0 && s->report.pixel_length != DCM_LENGTH_UNDEFINED;
+    return is_defined && !s->syntax.deflated ? s->report.pixel_value_offset + s->report.pixel_length : 0;
+}
+
 enum result dcm_scanner_named(const struct dcm_scanner *s, uint32_t tag, struct dcm_named *named)
 {
     MAGIC_CHECK(s, SCANNER_MAGIC);

@@ -147,7 +147,8 @@ static struct content *content_make(struct worker *worker, uint64_t number, cons
     assert_non_null(chunk);
     chunk->length = 100;
     assert_int_equal(content_add(content, (struct journal_position){0}, &chunk), OK);
-    content_complete(content, 100);
+    content_end(content, 100);
+    content_complete(content);
     return content;
 }
 

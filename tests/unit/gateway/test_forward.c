@@ -49,7 +49,8 @@ static void complete(unsigned at, size_t pieces)
     struct content *content = content_make();
     for (size_t i = 0; i < pieces; i++)
         piece_add(content, i);
-    content_complete(content, pieces);
+    content_end(content, pieces);
+    content_complete(content);
     content_hold(content, &holder[at]);
     content_unref(&content);
 }
@@ -138,7 +139,8 @@ static void test_receiving_is_not_evicted(void **state)
     complete(0, 1);
     assert_null(holder[0]);
     assert_non_null(content->pieces[0].hot);
-    content_complete(content, 1);
+    content_end(content, 1);
+    content_complete(content);
     complete(0, 1);
     assert_non_null(holder[0]);
     assert_null(content->pieces[0].hot); // cold, but whoever has a reference can read it from the journal

@@ -78,6 +78,11 @@ static inline struct list_node *list_next(struct list *list, struct list_node *n
     return node->next == &list->head ? NULL : node->next;
 }
 
+static inline struct list_node *list_previous(struct list *list, struct list_node *node)
+{
+    return node->previous == &list->head ? NULL : node->previous;
+}
+
 static inline struct list_node *list_take_first(struct list *list)
 {
     struct list_node *node = list_first(list);

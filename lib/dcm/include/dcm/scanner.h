@@ -121,6 +121,10 @@ MUST_USE enum result dcm_scanner_finish(struct dcm_scanner *scanner, struct dcm_
 // before more pixel bytes flow. Named tags above Pixel Data may still come.
 bool dcm_scanner_header_is_complete(const struct dcm_scanner *scanner);
 
+// How long the data set will be at least, in bytes, once the header of a Pixel Data element of defined length
+// has been taken; 0: that is not known (yet, or encapsulated or deflated).
+uint64_t dcm_scanner_expected(const struct dcm_scanner *scanner);
+
 // OK and the element, or ERR_MISSING. Valid during the scan (the value as far as it has come) and after
 // finish.
 MUST_USE enum result dcm_scanner_named(const struct dcm_scanner *scanner, uint32_t tag,
