@@ -131,7 +131,7 @@ static void archive_figures_add(struct archive_figures *to, const struct archive
 {
     to->lanes += from->lanes;
     to->lanes_open += from->lanes_open;
-    to->lanes_limit += from->lanes_limit;
+    to->lanes_limit = from->lanes_limit; // the archive's, whichever worker uses it
     to->owed += from->owed;
     to->parked += from->parked;
     to->answered += from->answered;

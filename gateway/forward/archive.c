@@ -11,9 +11,13 @@
 
 #define ARCHIVE_MAGIC 0x41524331u
 
-enum { SCAN_DEPTH = 64, SETTLE_MOST = 500 }; // each settlement is a journal record
+enum { LEASE_TURNS = 50, SCAN_DEPTH = 64, SETTLE_MOST = 500 }; // each settlement is a journal record
 #define SETTLE_PAUSE_NS (2 * NSEC_PER_MS)
 #define LEASE_LOOK_NS   (200 * NSEC_PER_MS)
+#define GROW_NS         (100 * NSEC_PER_MS)
+
+// Waiting for each busy lane before another one is opened at once: what comes in together stays together.
+#define LANE_BACKLOG 2
 
 static struct delivery *delivery_of(struct list_node *node)
 {
@@ -126,6 +130,14 @@ static void on_lease_timer(void *arg)
     archive_pump_later(arg);
 }
 
+static void on_grow_timer(void *arg)
+{
+    struct archive *archive = arg;
+    MAGIC_CHECK(archive, ARCHIVE_MAGIC);
+    archive->is_late = true;
+    archive_pump_later(archive);
+}
+
 uint64_t archive_backoff(struct archive *archive, unsigned attempt)
 {
     const struct configuration_node *conf = archive->node->conf;
@@ -154,16 +166,57 @@ static bool fits(const struct archive *archive, const struct delivery *delivery,
            slice_is_equal(titles_called(archive->node->conf, content->open.called), called);
 }
 
+// A lane serves the titles of this delivery; true for one whose titles have to be read first.
+static bool is_served(struct archive *archive, const struct delivery *delivery)
+{
+    const struct content *content = delivery->receipt->content;
+    if (content == NULL)
+        return true;
+    LIST_EACH(&archive->lanes, node)
+    {
+        if (lane_serves(lane_of(node), &content->open))
+            return true;
+    }
+    return false;
+}
+
+static bool is_led(struct archive *archive, uint32_t association)
+{
+    LIST_EACH(&archive->lanes, node)
+    {
+        if (association != 0 && lane_association(lane_of(node)) == association)
+            return true;
+    }
+    return false;
+}
+
+// How well a delivery suits; 0 is best.
+enum suit { SUITS_ASSOCIATION, SUITS_FREE, SUITS_TITLES, SUITS_NOT };
+
+static enum suit suit_of(struct archive *archive, const struct delivery *delivery,
+                         const struct archive_wish *wish)
+{
+    uint32_t association = delivery->receipt->association;
+    if (wish->calling.length == 0)
+        return is_served(archive, delivery) ? SUITS_NOT : SUITS_ASSOCIATION;
+    if (!fits(archive, delivery, wish->calling, wish->called))
+        return SUITS_NOT;
+    if (association != 0 && association == wish->association)
+        return SUITS_ASSOCIATION;
+    return is_led(archive, association) ? SUITS_TITLES : SUITS_FREE;
+}
+
 struct delivery *archive_next(struct archive *archive, const struct archive_wish *wish)
 {
     if (!may_send(archive))
         return NULL;
     backlog_front_wake(archive);
-    if (list_is_empty(&archive->waiting))
-        return NULL; // no memory for those that sleep
     struct delivery *first = NULL;
+    struct delivery *best = NULL;
+    enum suit suit = SUITS_NOT;
     struct list_node *node = list_first(&archive->waiting);
-    for (unsigned i = 0; node != NULL && i < SCAN_DEPTH; i++, node = list_next(&archive->waiting, node)) {
+    for (unsigned i = 0; node != NULL && i < SCAN_DEPTH && suit != SUITS_ASSOCIATION;
+         i++, node = list_next(&archive->waiting, node)) {
         struct delivery *delivery = delivery_of(node);
         if (cut_is_pending(delivery))
             continue;
@@ -171,11 +224,15 @@ struct delivery *archive_next(struct archive *archive, const struct archive_wish
             return NULL;
         if (first == NULL)
             first = delivery;
-        bool is_choice = wish->calling.length > 0 && delivery->is_urgent == first->is_urgent;
-        if (!is_choice || fits(archive, delivery, wish->calling, wish->called))
-            return is_choice ? delivery : first;
+        if (delivery->is_urgent != first->is_urgent)
+            break;
+        enum suit own = suit_of(archive, delivery, wish);
+        if (own < suit) {
+            suit = own;
+            best = delivery;
+        }
     }
-    return first;
+    return best != NULL ? best : first;
 }
 
 // ---- leases: counted over all workers, without a lock ----
@@ -205,7 +262,7 @@ static bool lease_take(struct archive *archive, bool is_urgent, bool *is_kept)
             return true;
         }
     }
-    lease_wait_set(archive, archive->lanes.count == 0);
+    lease_wait_set(archive, archive->lanes.count < archive->share);
     ev_timer_start(&archive->lease_timer, LEASE_LOOK_NS);
     return false;
 }
@@ -218,6 +275,31 @@ void archive_lease_give(struct archive *archive)
 bool archive_lease_is_wanted(const struct archive *archive)
 {
     return atomic_load(&archive->node->lease_waiters) > (archive->waits_for_lease ? 1u : 0u);
+}
+
+// Titles at the front of the queue that no lane serves, with no lease left to open one for them.
+static bool titles_wait(struct archive *archive)
+{
+    if (atomic_load(&archive->node->leases) + archive->node->kept_leases < archive->node->conf->associations)
+        return false;
+    struct list_node *node = list_first(&archive->waiting);
+    for (unsigned i = 0; node != NULL && i < SCAN_DEPTH; i++, node = list_next(&archive->waiting, node))
+        if (!is_served(archive, delivery_of(node)))
+            return true;
+    return false;
+}
+
+bool archive_lease_is_due(struct archive *archive, unsigned turns)
+{
+    size_t staying = 0;
+    LIST_EACH(&archive->lanes, node)
+    {
+        staying += !lane_is_draining(lane_of(node));
+    }
+    if (archive_lease_is_wanted(archive) && staying > archive->share)
+        return true;
+    bool is_scarce = archive->worker->gateway->platform.workers > archive->lane_limit;
+    return turns >= LEASE_TURNS && ((is_scarce && archive_lease_is_wanted(archive)) || titles_wait(archive));
 }
 
 // The lease is taken; it goes back if there is no memory.
@@ -244,10 +326,29 @@ static bool may_be_urgent(struct archive *archive)
     return !is_early;
 }
 
+// More waits than the lanes that there are will take soon; then another one is opened at once, also beside
+// some that are being opened. Less than that waits for them a while.
+static bool backlog_grows(struct archive *archive, size_t idle)
+{
+    size_t waiting = archive_count(archive, STAGE_WAITING);
+    if (waiting <= idle || archive->lanes.count >= archive->lane_limit)
+        return false;
+    if (archive->failures > 0)
+        return archive->lanes.count == 0; // half-open: one tries
+    struct list_node *first = list_first(&archive->waiting);
+    if (archive->lanes.count == 0 || archive->is_late ||
+        waiting > idle + LANE_BACKLOG * archive->lanes.count ||
+        (first != NULL && !is_served(archive, delivery_of(first))))
+        return true;
+    if (!ev_timer_is_armed(&archive->grow_timer))
+        ev_timer_start(&archive->grow_timer, GROW_NS);
+    return false;
+}
+
 // Wakes idle lanes on the way. *is_urgent: for a client that waits.
 static bool lane_is_wanted(struct archive *archive, bool *is_urgent)
 {
-    bool is_opening = false, is_opening_urgent = false;
+    bool is_opening_urgent = false;
     size_t idle = 0, idle_kept = 0;
     LIST_EACH(&archive->lanes, node)
     {
@@ -257,7 +358,6 @@ static bool lane_is_wanted(struct archive *archive, bool *is_urgent)
             idle_kept += lane_is_kept(lane);
             lane_wake(lane);
         }
-        is_opening |= lane_is_opening(lane);
         is_opening_urgent |= lane_is_opening(lane) && lane_has_urgent(lane);
     }
     backlog_front_wake(archive);
@@ -266,9 +366,7 @@ static bool lane_is_wanted(struct archive *archive, bool *is_urgent)
         return false;
     *is_urgent = delivery_of(first)->is_urgent && idle + idle_kept == 0 && !is_opening_urgent &&
                  archive->lanes.count <= archive->lane_limit && may_be_urgent(archive);
-    return *is_urgent ||
-           (!archive->is_broken && !is_opening && archive_count(archive, STAGE_WAITING) > idle &&
-            archive->lanes.count < archive->lane_limit);
+    return *is_urgent || (!archive->is_broken && backlog_grows(archive, idle));
 }
 
 static void pump(void *arg)
@@ -284,8 +382,12 @@ static void pump(void *arg)
     if (!wants_lane || !lease_take(archive, is_urgent, &is_kept))
         return;
     struct lane *lane = lane_add(archive, is_kept);
-    if (lane != NULL)
-        lane_wake(lane);
+    if (lane == NULL)
+        return;
+    archive->is_late = false;
+    ev_timer_stop(&archive->grow_timer);
+    lane_wake(lane);
+    archive_pump_later(archive); // maybe another one
 }
 
 bool archive_is_at_rest(const struct archive *archive)
@@ -380,9 +482,9 @@ void archive_init(struct archive *archive, struct worker *worker, struct node *n
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     unsigned workers = worker->gateway->platform.workers;
-    archive->lane_limit = node->conf->associations / workers;
-    if (worker->index < node->conf->associations % workers || archive->lane_limit == 0)
-        archive->lane_limit++;
+    archive->lane_limit = node->conf->associations;
+    archive->share = archive->lane_limit < workers ? 1 : archive->lane_limit / workers;
+    ev_timer_init(&archive->grow_timer, worker->loop, on_grow_timer, archive);
     ev_timer_init(&archive->lease_timer, worker->loop, on_lease_timer, archive);
     ev_timer_init(&archive->breaker_timer, worker->loop, on_breaker, archive);
     ev_timer_init(&archive->rest_timer, worker->loop, on_rest, archive);
@@ -403,6 +505,7 @@ void archive_fini(struct archive *archive)
 {
     lease_wait_set(archive, false);
     ev_timer_fini(&archive->lease_timer);
+    ev_timer_fini(&archive->grow_timer);
     ev_timer_fini(&archive->breaker_timer);
     ev_timer_fini(&archive->rest_timer);
     ev_timer_fini(&archive->settle_timer);

@@ -32,7 +32,8 @@ struct archive {
     uint32_t magic;
     struct worker *worker;
     struct node *node;
-    unsigned lane_limit;
+    unsigned lane_limit;  // the archive's leases
+    unsigned share;       // of them, this worker's even one; at least 1
     struct list waiting;  // by order of receipt
     struct list held;     // by order of receipt
     struct list resting;  // by time of the next try
@@ -50,7 +51,9 @@ struct archive {
     uint64_t last_success; // wall clock of the last success or warning; 0: none in this life
     struct refusals refusals;
     bool waits_for_lease;
+    bool is_late; // work waits and the lanes that there are have not taken it for a while
     struct ev_timer lease_timer;
+    struct ev_timer grow_timer;
     struct ev_timer breaker_timer;
     struct ev_timer rest_timer;
     struct ev_timer settle_timer;
@@ -92,19 +95,26 @@ struct lane *archive_lane_make(struct archive *archive);
 struct archive_wish {
     struct slice calling; // of its association; empty: any
     struct slice called;
-    bool only_urgent; // its lease is the one kept for deliveries that a client waits for
+    uint32_t association; // of a client, whose instances it carried last; 0: none
+    bool only_urgent;     // its lease is the one kept for deliveries that a client waits for
 };
 
-// The best delivery for a lane: urgent ones first, of the next few the first that fits its titles, else the
-// first of all. NULL: nothing may be sent now.
+// The best delivery for a lane: urgent ones first; of the next few the next one of the same client
+// association, so that what came together goes together and in order; else one whose association no other
+// lane is busy with; else the first that fits its titles, else the first of all. A new lane gets titles that
+// no other serves. NULL: nothing may be sent now.
 struct delivery *archive_next(struct archive *archive, const struct archive_wish *wish);
 void archive_lane_opened(struct archive *archive);
 // The archive does not know these titles: what is owed under them rests for the time that is returned, the
 // breaker stays as it is.
 uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
                                 const char *why);
-// Another worker has work for this archive and no lease.
+// Another worker has work for this archive and less than its share of the leases.
 bool archive_lease_is_wanted(const struct archive *archive);
+// A lane between two instances should give its lease back: this worker has more than its share and another
+// one waits; or, after many instances (`turns`), somebody has none at all, be it another worker or another
+// title.
+bool archive_lease_is_due(struct archive *archive, unsigned turns);
 // A lane is gone.
 void archive_lease_give(struct archive *archive);
 void archive_succeeded(struct archive *archive);

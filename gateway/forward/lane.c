@@ -8,7 +8,6 @@
 #include "front/peers.h"
 #include <stdlib.h>
 
-enum { TURNS = 50 };
 #define IDLE_LOOK_NS (500 * NSEC_PER_MS)
 
 struct lane *lane_of(struct list_node *node)
@@ -41,6 +40,16 @@ bool lane_is_idle(const struct lane *lane)
 bool lane_has_urgent(const struct lane *lane)
 {
     return lane->delivery != NULL && lane->delivery->is_urgent;
+}
+
+bool lane_is_draining(const struct lane *lane)
+{
+    return lane->is_draining || lane->state == LANE_RELEASING;
+}
+
+uint32_t lane_association(const struct lane *lane)
+{
+    return lane->association;
 }
 
 bool lane_is_kept(const struct lane *lane)
@@ -86,6 +95,9 @@ static void on_open(void *arg)
     peers_note(lane->worker->gateway->peers, leg_peer(lane->leg),
                ev_wall_now(lane->worker->loop) / NSEC_PER_SEC);
     archive_lane_opened(lane->archive);
+    lane->is_probing = lane->is_probing && lane_probe_begin(lane);
+    if (lane->is_probing)
+        ev_timer_start(&lane->response_timer, lane->archive->node->conf->tls_ns);
     lane_step_later(lane);
 }
 
@@ -251,12 +263,14 @@ static bool work_take(struct lane *lane)
     bool has_titles = lane->leg != NULL;
     struct archive_wish wish = {.calling = has_titles ? slice_of_text(lane->calling) : slice_of(NULL, 0),
                                 .called = slice_of_text(lane->called),
+                                .association = lane->association,
                                 .only_urgent = lane->is_kept};
     struct delivery *delivery = archive_next(lane->archive, &wish);
     if (delivery == NULL)
         return false;
     delivery_begin(delivery);
     lane->delivery = delivery;
+    lane->association = delivery->receipt->association;
     if (delivery->receipt->content != NULL)
         lane->content = content_ref(delivery->receipt->content);
     return true;
@@ -309,14 +323,15 @@ static void step(void *arg)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->is_dead || lane->state == LANE_RELEASING || lane->state == LANE_OPENING || lane->is_loading)
+    if (lane->is_dead || lane->state == LANE_RELEASING || lane->state == LANE_OPENING || lane->is_loading ||
+        lane->is_probing)
         return;
     if (lane->leg != NULL && !leg_is_open(lane->leg))
         return; // its end is on the way
     lane_send_more(lane);
     if (lane->is_dead || !has_room(lane))
         return;
-    if (!has_hand(lane) && lane->turns >= TURNS && archive_lease_is_wanted(lane->archive))
+    if (!has_hand(lane) && lane->leg != NULL && archive_lease_is_due(lane->archive, lane->turns))
         lane->is_draining = true;
     if (lane->is_draining) {
         lane_drain(lane);

@@ -22,6 +22,12 @@ struct list_node *lane_node(struct lane *lane);
 // Nothing in hand: lane_wake() makes it look for work.
 bool lane_is_idle(const struct lane *lane);
 bool lane_is_kept(const struct lane *lane);
+// It takes nothing more and gives its lease back soon.
+bool lane_is_draining(const struct lane *lane);
+// Its association has, or will have, the titles of such an instance.
+bool lane_serves(const struct lane *lane, const struct record_open *open);
+// The client association whose instance it has sent last; 0: none.
+uint32_t lane_association(const struct lane *lane);
 // It has in hand what a client waits for.
 bool lane_has_urgent(const struct lane *lane);
 // No association yet.

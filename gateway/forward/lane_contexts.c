@@ -4,6 +4,7 @@
 // of what waits behind it under the same titles, so that one association serves them all.
 #include "back/titles.h"
 #include "base/text.h"
+#include "dimse/message.h"
 #include "forward/lane_private.h"
 
 enum { PAIR_SCAN_DEPTH = 512 };
@@ -19,7 +20,7 @@ static int pair_find(const struct lane *lane, const struct record_open *open)
 
 static void pair_add(struct lane *lane, const struct record_open *open)
 {
-    if (lane->pair_count == LANE_PAIRS_MAX || pair_find(lane, open) >= 0)
+    if (lane->pair_count == LANE_PAIRS_MAX - 1 || pair_find(lane, open) >= 0)
         return;
     struct lane_pair *pair = &lane->pairs[lane->pair_count];
     if (text_copy(pair->abstract, sizeof pair->abstract, open->sop_class) &&
@@ -27,7 +28,7 @@ static void pair_add(struct lane *lane, const struct record_open *open)
         lane->pair_count++;
 }
 
-static bool titles_are(const struct lane *lane, const struct record_open *open)
+bool lane_serves(const struct lane *lane, const struct record_open *open)
 {
     const struct configuration_node *conf = lane->archive->node->conf;
     return slice_is_text(titles_calling(conf, open->calling), lane->calling) &&
@@ -36,7 +37,7 @@ static bool titles_are(const struct lane *lane, const struct record_open *open)
 
 bool lane_context_find(const struct lane *lane, const struct record_open *open, uint8_t *context_id)
 {
-    int pair = titles_are(lane, open) ? pair_find(lane, open) : -1;
+    int pair = lane_serves(lane, open) ? pair_find(lane, open) : -1;
     if (pair >= 0)
         *context_id = (uint8_t)(2 * pair + 1);
     return pair >= 0;
@@ -50,7 +51,7 @@ static void pairs_gather(struct lane *lane)
         if (depth++ == PAIR_SCAN_DEPTH)
             break;
         const struct content *content = CONTAINER_OF(node, struct delivery, node)->receipt->content;
-        if (content != NULL && titles_are(lane, &content->open))
+        if (content != NULL && lane_serves(lane, &content->open))
             pair_add(lane, &content->open);
     }
 }
@@ -68,6 +69,31 @@ static enum result contexts_propose(const struct lane *lane, struct ul_parameter
     return OK;
 }
 
+static uint8_t verification_id(const struct lane *lane)
+{
+    return (uint8_t)(2 * lane->pair_count + 1);
+}
+
+static enum result verification_propose(const struct lane *lane, struct ul_parameters *request)
+{
+    enum result result =
+        ul_parameters_add_context(request, verification_id(lane), 0, slice_of_text("1.2.840.10008.1.1"));
+    if (result == OK)
+        result = ul_parameters_add_transfer_syntax(request, slice_of_text("1.2.840.10008.1.2"));
+    return result;
+}
+
+bool lane_probe_begin(struct lane *lane)
+{
+    struct slice abstract;
+    struct slice transfer;
+    struct dimse_command command;
+    lane->message_id = 1;
+    dimse_echo_request(&command, lane->message_id);
+    return ul_association_context(leg_association(lane->leg), verification_id(lane), &abstract, &transfer) &&
+           leg_send_command(lane->leg, verification_id(lane), &command) == OK;
+}
+
 static enum result request_make(const struct lane *lane, struct ul_parameters **out)
 {
     struct ul_parameters *request;
@@ -76,6 +102,8 @@ static enum result request_make(const struct lane *lane, struct ul_parameters **
     if (result != OK)
         return result;
     result = contexts_propose(lane, request);
+    if (result == OK && lane->is_probing)
+        result = verification_propose(lane, request);
     if (result != OK) {
         ul_parameters_free(request);
         return result;
@@ -94,6 +122,7 @@ enum result lane_associate(struct lane *lane)
     text_copy(lane->calling, sizeof lane->calling, titles_calling(conf, open->calling));
     text_copy(lane->called, sizeof lane->called, titles_called(conf, open->called));
     lane->pair_count = 0;
+    lane->is_probing = lane->archive->failures > 0;
     pair_add(lane, open);
     if (lane->delivery == NULL || !delivery_is_tried_alone(lane->delivery))
         pairs_gather(lane);

@@ -79,6 +79,7 @@ void lane_cut_bind(struct lane *lane, struct delivery *delivery)
     struct flight *flight = lane->sending;
     delivery_begin(delivery);
     delivery->attempts++;
+    lane->association = delivery->receipt->association;
     flight->delivery = delivery;
     content_unfollow(flight->content, &flight->follower);
     lane->is_alone = delivery_goes_alone(delivery);

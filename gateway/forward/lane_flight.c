@@ -142,8 +142,22 @@ static void unexpected(struct lane *lane, const char *what)
     leg_abort(lane->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_UNEXPECTED_PARAMETER);
 }
 
+// True: it answers our C-ECHO. Whatever it says, somebody is there.
+static bool is_probe_answer(struct lane *lane, const struct dimse_command *response)
+{
+    if (!lane->is_probing || response->command_field != DIMSE_C_ECHO_RSP ||
+        response->message_id_responded_to != lane->message_id)
+        return false;
+    lane->is_probing = false;
+    ev_timer_stop(&lane->response_timer);
+    lane_step_later(lane);
+    return true;
+}
+
 void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_command *response)
 {
+    if (is_probe_answer(lane, response))
+        return;
     struct flight *flight = flight_find(lane, context_id, response);
     if (flight == NULL) {
         unexpected(lane, dimse_command_name(response->command_field));
@@ -238,6 +252,10 @@ void lane_on_response_timer(void *arg)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
+    if (lane->is_probing) {
+        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+        return;
+    }
     struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
     log_event(LOG_LANE_NO_RESPONSE, log_text(lane->archive->node->conf->name),
               log_number(flight->delivery->receipt->number));

@@ -92,8 +92,10 @@ struct lane {
     struct lane_pair *pairs;
     size_t pair_count;
     bool has_opened;
-    unsigned window; // operations that the archive has granted (PS3.7 D.3.3.3)
-    unsigned turns;  // instances that this association has carried
+    unsigned window;      // operations that the archive has granted (PS3.7 D.3.3.3)
+    uint32_t association; // of the client whose instance it has taken last
+    bool is_probing;      // a C-ECHO goes before the first instance: the archive has failed before
+    unsigned turns;       // instances that this association has carried
     uint64_t idle_since;
     // in flight
     struct list flights;
@@ -130,6 +132,9 @@ MUST_USE bool lane_context_find(const struct lane *lane, const struct record_ope
 MUST_USE enum result lane_associate(struct lane *lane);
 // The association is open: what it allows.
 void lane_contexts_learn(struct lane *lane);
+// Asks by C-ECHO whether the archive is there, if the association has a context for it. True: the answer
+// comes.
+MUST_USE bool lane_probe_begin(struct lane *lane);
 
 // ---- lane_load.c ----
 // Starts to read what a cold receipt in hand needs; lane_step_later() when it is there. False: could not be

@@ -431,6 +431,7 @@ struct receipt *receipt_make(struct worker *worker, const struct receipt_origin 
     receipt->number = origin->number;
     receipt->order = origin->order;
     receipt->closed_at = origin->closed_at;
+    receipt->association = origin->association;
     receipt->open = origin->open;
     receipt->close = origin->close;
     list_append(&worker->receipts, &receipt->node);

@@ -61,6 +61,7 @@ struct receipt {
     struct content *content;         // NULL: everything is in the journal only
     struct place_question *question; // where it lies now; NULL: none is under way
     uint8_t misses;                  // times in a row that nothing was where the ledger says
+    uint32_t association;            // of the client that it came by; 0: not known any more
     unsigned pins;   // pointers to it that are kept over turns: it may not go to sleep (backlog.h)
     bool is_dropped; // refused to the client, and a DROP says so: no outcomes any more
     unsigned unsettled;
@@ -74,6 +75,7 @@ struct receipt_origin {
     uint64_t number;
     uint64_t order;
     uint64_t closed_at;
+    uint32_t association; // of the client; 0: not known
     struct journal_position open;
     struct journal_position close;
     struct slice sop_instance; // borrowed for the call; only for receipt_admit()

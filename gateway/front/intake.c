@@ -260,6 +260,7 @@ static enum result admit(struct intake *intake)
     struct receipt_origin origin = {.number = intake->receipt.number,
                                     .order = intake->close->order,
                                     .closed_at = intake->close->last_byte,
+                                    .association = (uint32_t)association_number(intake),
                                     .open = intake->receipt.opened,
                                     .close = intake->close_place.position,
                                     .sop_instance = slice_of_text(intake->sop_instance),

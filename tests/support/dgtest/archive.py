@@ -28,7 +28,9 @@ class Behaviour:
     never_answer read everything, answer nothing
     `rate` limits reading (bytes/s, 0 = none); `abstracts` and `transfers`, where not empty, are all
     that is accepted; `only` restricts the misbehaviour to one SOP Instance UID; `times` ends it
-    after so many uses (0 = never)."""
+    after so many uses (0 = never). `window` is the asynchronous operations window that it grants
+    where it is asked; with `batch` it answers once so many data sets wait, or no other has come for a
+    while, the last one first."""
     mode: str = "normal"
     status: int = 0
     comment: str = ""
@@ -40,6 +42,8 @@ class Behaviour:
     transfers: list[str] = field(default_factory=list)
     only: str = ""
     times: int = 0
+    window: int = 0
+    batch: int = 0
 
 
 @dataclass

@@ -7,6 +7,7 @@ import hashlib
 import json
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -30,7 +31,8 @@ class Recorder:
         self.folder, self.count_only = folder, count_only
         self.changed = threading.Condition()
         self.counts = dict.fromkeys(
-            ("associations", "rejected", "open", "copies", "echoes", "bytes", "partial", "begun"), 0)
+            ("associations", "rejected", "open", "copies", "echoes", "bytes", "partial", "begun", "waiting_most"),
+            0)
         self.stored: set[str] = set()
         self._number = 0
         self._index = (folder / "index.jsonl").open("w")
@@ -65,7 +67,8 @@ class Recorder:
             self.stored.clear()
             for file in self.folder.glob("*.ds"):
                 file.unlink()
-            for what in ("copies", "echoes", "bytes", "partial", "associations", "rejected", "begun"):
+            for what in ("copies", "echoes", "bytes", "partial", "associations", "rejected", "begun",
+                         "waiting_most"):
                 self.counts[what] = 0
 
     def wait(self, condition: Any, what: str, seconds: float) -> None:
@@ -121,6 +124,8 @@ class Connection:
         self.request: pdu.Associate | None = None
         self.reception: Reception | None = None
         self._command = bytearray()
+        self._waiting: list[tuple[Reception, int]] = []
+        self._answers = threading.Lock()
 
     def run(self) -> None:
         try:
@@ -166,6 +171,10 @@ class Connection:
                                max_length=self.server.max_length)
         for context in request.contexts:
             answer.contexts.append(self._choose(context, behaviour))
+        asked = dict(request.user_items).get(pdu.ITEM_ASYNC)
+        if behaviour.window and asked:
+            granted = min(behaviour.window, struct.unpack(">HH", asked)[0] or behaviour.window)
+            answer.user_items.append((pdu.ITEM_ASYNC, struct.pack(">HH", granted, 1)))
         self.association.peer_max = request.max_length or 0
         self.recorder.add("associations")
         self.association.send(pdu.associate(pdu.ASSOCIATE_AC, answer))
@@ -242,10 +251,37 @@ class Connection:
                     reception.digest.hexdigest(), reception.begun, received, answered, status,
                     reception.name)
         self.recorder.record(copy)  # first, so that whoever sees the response can find the copy
-        if status is not None:
-            comment = behaviour.comment if status else ""
-            raw = dimse.encode(dimse.response(reception.command, status, comment))
-            self.association.send(pdu.p_data(pdu.pdv(reception.context, pdu.COMMAND | pdu.LAST, raw)))
+        if status is None:
+            return
+        if behaviour.batch:
+            self._answer_later(behaviour, reception, status)
+        else:
+            self._answer(reception, status)
+
+    def _answer_later(self, behaviour: Behaviour, reception: Reception, status: int) -> None:
+        with self._answers:
+            self._waiting.append((reception, status))
+            waiting = len(self._waiting)
+            with self.recorder.changed:
+                self.recorder.counts["waiting_most"] = max(self.recorder.counts["waiting_most"], waiting)
+        if waiting >= behaviour.batch:
+            self._answer_all(waiting)
+        else:
+            threading.Timer(0.2, self._answer_all, (waiting,)).start()
+
+    def _answer_all(self, count: int) -> None:
+        """Unless more has come since: the last first."""
+        with self._answers:
+            if len(self._waiting) != count:
+                return
+            waiting, self._waiting = self._waiting, []
+            for reception, status in reversed(waiting):
+                self._answer(reception, status)
+
+    def _answer(self, reception: Reception, status: int) -> None:
+        comment = self.server.behaviour.comment if status else ""
+        raw = dimse.encode(dimse.response(reception.command, status, comment))
+        self.association.send(pdu.p_data(pdu.pdv(reception.context, pdu.COMMAND | pdu.LAST, raw)))
 
     def _wants(self, behaviour: Behaviour, reception: Reception) -> bool:
         """Whether this answer is one that the behaviour changes."""

@@ -87,7 +87,9 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
     association->context_id = context_id;
     association->request = *command;
     if (command->command_field != DIMSE_C_STORE_RQ) {
-        respond(association);
+        pacs->echoes++;
+        if (!pacs->deaf_to_echo)
+            respond(association);
         return;
     }
     pacs->stores++;

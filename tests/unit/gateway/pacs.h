@@ -53,6 +53,8 @@ struct pacs {
     bool refuses_all;       // contexts: abstract syntax not supported
     bool likes_roles;       // grants every role, answers every extended negotiation
     bool saw_identity;      // a user identity was proposed to it
+    bool deaf_to_echo;      // answers no C-ECHO
+    unsigned echoes;        // C-ECHO-RQ
     unsigned accepted;      // associations
     unsigned rejected;      // likewise
     unsigned stores;        // C-STORE-RQ
