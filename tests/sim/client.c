@@ -16,6 +16,19 @@
 
 enum { PATIENCE = 180 }; // seconds that it waits for anything
 
+enum { CLIENT_WINDOW_MAX = 8 };
+
+// One C-STORE that is not answered yet.
+struct operation {
+    bool is_open;
+    uint32_t instance;
+    uint32_t attempt;
+    uint8_t context_id;
+    uint16_t message_id;
+    uint8_t *bytes;
+    size_t length, sent;
+};
+
 struct client {
     struct history *history;
     unsigned index;
@@ -23,15 +36,12 @@ struct client {
     struct ev_timer pause;
     struct ev_timer patience;
     struct peer *peer;
-    bool is_sending;   // a C-STORE is not answered yet
-    uint32_t instance; // being sent
-    uint32_t attempt;
-    uint8_t context_id;
+    unsigned window; // operations that it may have open on this association
+    struct operation operations[CLIENT_WINDOW_MAX];
+    struct operation *sending; // whose data set is not sent whole; NULL: the next one may begin
     uint16_t message_id;
-    unsigned left; // instances of this association
-    uint8_t *bytes;
-    size_t length, sent;
-    size_t gives_up_at; // bytes after which it breaks off; SIZE_MAX: it does not
+    unsigned left;      // instances of this association
+    size_t gives_up_at; // bytes of `sending` after which it breaks off; SIZE_MAX: it does not
 };
 
 static const struct peer_handler client_handler;
@@ -86,6 +96,9 @@ static void on_pause(void *arg)
     ensure(ul_parameters_set_application_context(request, slice_of_text(UL_APPLICATION_CONTEXT)) == OK);
     ensure(ul_parameters_set_implementation(request, slice_of_text("1.2.3.4"), slice_of_text("SIM")) == OK);
     ul_parameters_set_maximum_length(request, 16384);
+    if (history_chance(history, 1, 2)) // PS3.7 D.3.3.3; 0: without limit
+        ul_parameters_set_asynchronous_window(request,
+                                              (uint16_t)history_below(history, CLIENT_WINDOW_MAX + 1), 1);
     for (unsigned i = 0; i < DATASET_CLASSES; i++) {
         ensure(ul_parameters_add_context(request, (uint8_t)(2 * i + 1), 0, slice_of_text(dataset_class(i))) ==
                OK);
@@ -106,11 +119,14 @@ static void on_patience(void *arg)
         peer_reset(client->peer);
 }
 
+static void next(struct client *client);
+
 static void send_more(struct client *client)
 {
     struct history *history = client->history;
-    while (client->bytes != NULL && client->sent < client->length && peer_has_room(client->peer)) {
-        if (client->sent >= client->gives_up_at) {
+    struct operation *operation = client->sending;
+    while (operation != NULL && operation->sent < operation->length && peer_has_room(client->peer)) {
+        if (operation->sent >= client->gives_up_at) {
             if (history_chance(history, 1, 2))
                 peer_abort(client->peer);
             else
@@ -121,76 +137,111 @@ static void send_more(struct client *client)
         if (most > history->plan.fragment_max)
             most = history->plan.fragment_max;
         size_t size = 2 + (size_t)history_below(history, most / 2) * 2;
-        struct slice part =
-            slice_first(slice_of(client->bytes + client->sent, client->length - client->sent), size);
-        bool is_last = client->sent + part.length == client->length;
-        if (!peer_send_data(client->peer, client->context_id, is_last, part))
+        struct slice part = slice_first(
+            slice_of(operation->bytes + operation->sent, operation->length - operation->sent), size);
+        bool is_last = operation->sent + part.length == operation->length;
+        if (!peer_send_data(client->peer, operation->context_id, is_last, part))
             return;
-        client->sent += part.length;
-        if (is_last)
-            history->attempts[client->attempt].whole = history_now(history);
+        operation->sent += part.length;
+        if (!is_last)
+            continue;
+        history->attempts[operation->attempt].whole = history_now(history);
+        client->sending = NULL;
+        next(client);
+        return;
     }
 }
 
-static bool context_find(struct client *client, unsigned sop_class, bool *is_implicit)
+static bool context_find(struct client *client, unsigned sop_class, uint8_t *context_id, bool *is_implicit)
 {
     struct slice abstract;
     struct slice transfer;
-    client->context_id = (uint8_t)(2 * sop_class + 1);
-    if (!ul_association_context(peer_association(client->peer), client->context_id, &abstract, &transfer))
+    *context_id = (uint8_t)(2 * sop_class + 1);
+    if (!ul_association_context(peer_association(client->peer), *context_id, &abstract, &transfer))
         return false;
     *is_implicit = slice_is_text(transfer, IMPLICIT_LE);
     return true;
 }
 
-static void attempt_begin(struct client *client, struct instance *instance, bool is_implicit)
+static void operation_end(struct operation *operation)
+{
+    free(operation->bytes);
+    *operation = (struct operation){0};
+}
+
+static void attempt_begin(struct client *client, struct operation *operation, struct instance *instance,
+                          bool is_implicit)
 {
     struct history *history = client->history;
-    free(client->bytes);
     if (instance->attempts > 0 && history_chance(history, 1, 2))
         instance->variant++; // a technologist has corrected something
-    client->bytes = dataset_make(history, instance, instance->variant, is_implicit, &client->length);
-    client->sent = 0;
-    client->instance = (uint32_t)(instance - history->instances);
-    client->attempt = history_attempt_add(history, client->instance, is_implicit, client->length,
-                                          dataset_hash(client->bytes, client->length));
+    operation->is_open = true;
+    operation->bytes = dataset_make(history, instance, instance->variant, is_implicit, &operation->length);
+    operation->instance = (uint32_t)(instance - history->instances);
+    operation->attempt = history_attempt_add(history, operation->instance, is_implicit, operation->length,
+                                             dataset_hash(operation->bytes, operation->length));
     instance->state = INSTANCE_SENDING;
     bool gives_up = !history->is_healed && history_chance(history, 1, 25);
-    client->gives_up_at = gives_up ? (size_t)history_below(history, client->length) : SIZE_MAX;
-    client->is_sending = true;
-    client->message_id++;
+    client->gives_up_at = gives_up ? (size_t)history_below(history, operation->length) : SIZE_MAX;
+    client->sending = operation;
+    operation->message_id = ++client->message_id;
     struct dimse_command command;
-    dimse_store_request(&command, client->message_id, slice_of_text(dataset_class(instance->sop_class)),
+    dimse_store_request(&command, operation->message_id, slice_of_text(dataset_class(instance->sop_class)),
                         slice_of_text(instance->uid), (uint16_t)history_below(history, 3), NULL);
-    if (peer_send_command(client->peer, client->context_id, &command))
+    if (peer_send_command(client->peer, operation->context_id, &command))
         send_more(client);
+}
+
+static struct operation *operation_free_find(struct client *client)
+{
+    for (unsigned i = 0; i < client->window; i++)
+        if (!client->operations[i].is_open)
+            return &client->operations[i];
+    return NULL;
+}
+
+static bool is_all_answered(const struct client *client)
+{
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++)
+        if (client->operations[i].is_open)
+            return false;
+    return true;
 }
 
 static void next(struct client *client)
 {
     uint64_t wait;
     bool is_implicit;
+    struct operation *operation = operation_free_find(client);
+    if (client->sending != NULL || operation == NULL)
+        return;
     struct instance *instance = client->left > 0 ? instance_next(client, &wait) : NULL;
     patience(client);
-    if (instance == NULL || !context_find(client, instance->sop_class, &is_implicit)) {
-        peer_release(client->peer);
+    if (instance == NULL ||
+        !context_find(client, instance->sop_class, &operation->context_id, &is_implicit)) {
+        if (is_all_answered(client))
+            peer_release(client->peer);
         return;
     }
     client->left--;
-    attempt_begin(client, instance, is_implicit);
+    attempt_begin(client, operation, instance, is_implicit);
 }
 
 static void on_open(void *arg)
 {
-    next(arg);
+    struct client *client = arg;
+    const struct ul_parameters *answer = ul_association_peer(peer_association(client->peer));
+    client->window = answer->has_asynchronous_window ? answer->operations_invoked : 1;
+    if (client->window > CLIENT_WINDOW_MAX || client->window == 0)
+        client->window = CLIENT_WINDOW_MAX;
+    next(client);
 }
 
 static void on_room(void *arg)
 {
     struct client *client = arg;
     patience(client);
-    if (client->is_sending)
-        send_more(client);
+    send_more(client);
 }
 
 // ---- the answer ----
@@ -200,7 +251,8 @@ static void acknowledged(struct client *client, struct instance *instance)
     struct history *history = client->history;
     history->acks++;
     if (instance->is_bad)
-        history_fail(history, "instance %u was acknowledged although its UIDs differ", client->instance);
+        history_fail(history, "instance %u was acknowledged although its UIDs differ",
+                     (unsigned)(instance - history->instances));
     instance->state = INSTANCE_DONE;
     if (instance->again == 0)
         return;
@@ -219,42 +271,57 @@ static void refused(struct client *client, struct instance *instance, uint16_t s
     bool is_relayed = history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE &&
                       (status == DIMSE_CANNOT_UNDERSTAND || status == DIMSE_PROCESSING_FAILURE);
     if ((status & 0xFF00) != DIMSE_OUT_OF_RESOURCES && !is_relayed)
-        history_fail(history, "instance %u was refused with %04X", client->instance, status);
+        history_fail(history, "instance %u was refused with %04X", (unsigned)(instance - history->instances),
+                     status);
     instance->state = INSTANCE_DUE;
     instance->due = history_now(history) + NSEC_PER_SEC + history_below(history, 5 * NSEC_PER_SEC);
+}
+
+static struct operation *operation_find(struct client *client, uint8_t context_id, uint16_t message_id)
+{
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++) {
+        struct operation *operation = &client->operations[i];
+        if (operation->is_open && operation->context_id == context_id && operation->message_id == message_id)
+            return operation;
+    }
+    return NULL;
 }
 
 static void on_command(void *arg, uint8_t context_id, const struct dimse_command *command)
 {
     struct client *client = arg;
     struct history *history = client->history;
-    if (!client->is_sending || command->command_field != DIMSE_C_STORE_RSP ||
-        context_id != client->context_id || command->message_id_responded_to != client->message_id) {
+    struct operation *operation = operation_find(client, context_id, command->message_id_responded_to);
+    if (operation == NULL || command->command_field != DIMSE_C_STORE_RSP) {
         history_fail(history, "client %u got %s that answers nothing", client->index,
                      dimse_command_name(command->command_field));
         return;
     }
-    struct attempt *attempt = &history->attempts[client->attempt];
-    struct instance *instance = &history->instances[client->instance];
-    bool is_whole = client->sent == client->length;
-    client->is_sending = false;
+    struct attempt *attempt = &history->attempts[operation->attempt];
+    struct instance *instance = &history->instances[operation->instance];
+    bool is_whole = operation != client->sending;
     attempt->is_answered = true;
     attempt->status = command->status;
     attempt->answered = history_now(history);
-    sim_world_note(history->world, client->attempt * UINT64_C(65536) + command->status);
+    sim_world_note(history->world, operation->attempt * UINT64_C(65536) + command->status);
     // Warnings come from archives only.
     bool may_warn = history->plan.acknowledge != CONFIGURATION_ACKNOWLEDGE_DURABLE;
     if (command->status == DIMSE_SUCCESS || (command->status == DIMSE_COERCION && may_warn)) {
         if (!is_whole)
-            history_fail(history, "instance %u was acknowledged before its last fragment", client->instance);
+            history_fail(history, "instance %u was acknowledged before its last fragment",
+                         operation->instance);
         acknowledged(client, instance);
     } else {
         refused(client, instance, command->status);
     }
-    if (is_whole)
-        next(client);
-    else
+    if (!is_whole) {
+        client->sending = NULL;
+        operation->is_open = false; // its bytes may still be on their way
         peer_abort(client->peer);
+        return;
+    }
+    operation_end(operation);
+    next(client);
 }
 
 static void on_end(void *arg, bool is_released)
@@ -262,15 +329,21 @@ static void on_end(void *arg, bool is_released)
     struct client *client = arg;
     struct history *history = client->history;
     (void)is_released;
-    if (client->is_sending) {
-        struct instance *instance = &history->instances[client->instance];
-        bool tries_again = history->is_healed || history_chance(history, 5, 6);
-        instance->state = tries_again ? INSTANCE_DUE : INSTANCE_ABANDONED;
-        instance->due = history_now(history) + history_below(history, 3 * NSEC_PER_SEC);
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++) {
+        struct operation *operation = &client->operations[i];
+        if (operation->is_open) {
+            struct instance *instance = &history->instances[operation->instance];
+            bool tries_again = history->is_healed || history_chance(history, 5, 6);
+            instance->state = tries_again ? INSTANCE_DUE : INSTANCE_ABANDONED;
+            instance->due = history_now(history) + history_below(history, 3 * NSEC_PER_SEC);
+        }
+        operation->is_open = false;
     }
-    client->is_sending = false;
+    client->sending = NULL;
     ev_timer_stop(&client->patience);
     peer_free(&client->peer);
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++)
+        operation_end(&client->operations[i]);
     later(client, history->is_healed ? NSEC_PER_SEC : 2 * NSEC_PER_SEC);
 }
 
@@ -330,7 +403,8 @@ void client_free(struct client **owned)
     if (client == NULL)
         return;
     peer_free(&client->peer);
-    free(client->bytes);
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++)
+        operation_end(&client->operations[i]);
     ev_timer_fini(&client->pause);
     ev_timer_fini(&client->patience);
     ev_loop_free(&client->loop);

@@ -124,7 +124,7 @@ class Connection:
         self.request: pdu.Associate | None = None
         self.reception: Reception | None = None
         self._command = bytearray()
-        self._waiting: list[tuple[Reception, int]] = []
+        self._waiting: list[tuple[Reception, int, str]] = []
         self._answers = threading.Lock()
 
     def run(self) -> None:
@@ -253,14 +253,15 @@ class Connection:
         self.recorder.record(copy)  # first, so that whoever sees the response can find the copy
         if status is None:
             return
+        answer = (reception, status, behaviour.comment if status else "")
         if behaviour.batch:
-            self._answer_later(behaviour, reception, status)
+            self._answer_later(behaviour, answer)
         else:
-            self._answer(reception, status)
+            self._answer(*answer)
 
-    def _answer_later(self, behaviour: Behaviour, reception: Reception, status: int) -> None:
+    def _answer_later(self, behaviour: Behaviour, answer: tuple[Reception, int, str]) -> None:
         with self._answers:
-            self._waiting.append((reception, status))
+            self._waiting.append(answer)
             waiting = len(self._waiting)
             with self.recorder.changed:
                 self.recorder.counts["waiting_most"] = max(self.recorder.counts["waiting_most"], waiting)
@@ -275,11 +276,10 @@ class Connection:
             if len(self._waiting) != count:
                 return
             waiting, self._waiting = self._waiting, []
-            for reception, status in reversed(waiting):
-                self._answer(reception, status)
+            for answer in reversed(waiting):
+                self._answer(*answer)
 
-    def _answer(self, reception: Reception, status: int) -> None:
-        comment = self.server.behaviour.comment if status else ""
+    def _answer(self, reception: Reception, status: int, comment: str) -> None:
         raw = dimse.encode(dimse.response(reception.command, status, comment))
         self.association.send(pdu.p_data(pdu.pdv(reception.context, pdu.COMMAND | pdu.LAST, raw)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ class Stage:
             pair = self.authority.issue("newpacs")
             files = (pair.certificate, pair.key, self.authority.certificate)
         self.new = keep(Archive(self.folder / "new", "NEWPACS", tls=files, count_only=count_only))
-        nodes = [Node("legacy", 1, "OLDPACS", self.legacy.port, options=node_options),
-                 Node("new", 2, "NEWPACS", self.new.port, tls=tls, options=node_options)]
+        nodes = [Node("legacy", 1, "OLDPACS", self.legacy.port, options=deepcopy(node_options)),
+                 Node("new", 2, "NEWPACS", self.new.port, tls=tls, options=deepcopy(node_options))]
         self.daemon = Daemon(self.folder / "gateway", nodes, settings=settings, environment=environment,
                              authority=self.authority)
 
