@@ -237,7 +237,8 @@ static void test_not_before_the_backlog(void **state)
     archive()->lane_limit = 1;
     speak_open(&other, rig, NULL);
     for (uint16_t i = 1; i <= 2; i++) {
-        speak_store(&other, &(struct store){.message_id = i, .instance = "1.2.9", .pixels = 100});
+        speak_store(&other,
+                    &(struct store){.message_id = i, .instance = i == 1 ? "1.2.8" : "1.2.9", .pixels = 100});
         assert_int_equal(hear_response(&other, i), DIMSE_SUCCESS);
     }
     client_close(&other);

@@ -643,7 +643,7 @@ static void test_backlog_opens_lanes(void **state)
     memory_network_set_path(rig->network, &(struct memory_path){.latency = NSEC_PER_SEC / 10});
     atomic_store(&archive()->node->is_paused, true);
     for (int i = 0; i < 40; i++)
-        store_one("1.2.3", 3000);
+        store_one(another("1.2.3"), 3000);
     atomic_store(&archive()->node->is_paused, false);
     archive_pump_later(archive());
     rig_run(rig, NSEC_PER_SEC / 2); // no round trip more than one of them needs
@@ -659,7 +659,7 @@ static void test_half_open(void **state)
     (void)state;
     pacs_fini(&pacs);
     for (int i = 0; i < 30; i++)
-        store_one("1.2.3", 3000);
+        store_one(another("1.2.3"), 3000);
     rig_run(rig, 10 * NSEC_PER_SEC);
     assert_true(archive()->failures > 1);
     pacs_init(&pacs, rig, 0);
@@ -682,13 +682,13 @@ static void test_share(void **state)
     archive()->share = node->conf->associations / 2;
     pacs.manner = PACS_SILENT;
     for (unsigned i = 0; i < node->conf->associations; i++)
-        store_one("1.2.3", 3000);
+        store_one(another("1.2.3"), 3000);
     rig_run(rig, 10 * NSEC_PER_SEC);
     assert_int_equal(archive()->lanes.count, node->conf->associations); // nobody else wants any
     atomic_fetch_add(&node->lease_waiters, 1);
     pacs.manner = PACS_ANSWERS;
     for (int i = 0; i < 40; i++)
-        store_one("1.2.4", 3000);
+        store_one(another("1.2.4"), 3000);
     rig_run(rig, 700 * NSEC_PER_SEC);
     assert_true(archive()->lanes.count <= archive()->share);
     atomic_fetch_sub(&node->lease_waiters, 1);
