@@ -29,9 +29,11 @@ def settled_and_owed(stage: Stage) -> list[part10.Instance]:
     stage.wait_arrived(done)
     stage.daemon.wait_drained()
     assert stage.daemon.stop() == 0
+    # A stream that was never written to leaves no segment, and its numbers are given again.
+    segments = list((stage.daemon.folder / "data" / "journal").glob("000[01]-*.seg"))
+    assert segments
     stage.daemon.start()
-    wait_for("segments of the first life are gone",
-             lambda: not list((stage.daemon.folder / "data" / "journal").glob("000[01]-00000001.seg")), 20)
+    wait_for("segments of the first life are gone", lambda: not any(path.exists() for path in segments), 20)
     stage.new.down()
     owed = stored(stage, 5, 2)
     stage.legacy.wait_uids([i.sop_instance for i in owed])

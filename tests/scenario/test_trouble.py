@@ -93,11 +93,13 @@ def test_a_start_without_memory_says_so_or_goes_on(folder):
         while time.monotonic() - begun < SECONDS:
             tries += 1
             at = 1 + tries * 7919 % most
+            starts = len(stage.daemon.logged("gateway.ready"))
             trouble.fail_allocation(at)
             stage.daemon.start(ready=False)
             process = stage.daemon.process
-            wait_for("started or ended", lambda: process.poll() is not None or stage.daemon.run_client(
-                "status", "--json").returncode in (0, 1), 30, 0.01)
+            # Not by asking it: libevent 2.1.12 itself crashes where it has no memory for an HTTP connection.
+            wait_for("started or ended", lambda: process.poll() is not None or
+                     len(stage.daemon.logged("gateway.ready")) > starts, 30, 0.01)
             trouble.allocation_due = 0
             if process.poll() is None:
                 assert stage.daemon.stop() == 0
