@@ -137,6 +137,22 @@ struct journal_segment *catalog_find(struct journal *journal, uint16_t stream, u
     return found;
 }
 
+struct journal_segment *catalog_find_readable(struct journal *journal, uint16_t stream, uint32_t number)
+{
+    struct journal_segment *found = NULL;
+    pthread_mutex_lock(&journal->lock);
+    struct segment_chain *chain = chain_locked(journal, stream);
+    for (size_t at = chain != NULL ? lower_bound(chain, number) : 0;
+         chain != NULL && found == NULL && at < chain->count; at++) {
+        if (!chain->segments[at]->going)
+            found = chain->segments[at];
+    }
+    if (found != NULL)
+        found->references++;
+    pthread_mutex_unlock(&journal->lock);
+    return found;
+}
+
 struct journal_segment *segment_ref(struct journal *journal, struct journal_segment *segment)
 {
     pthread_mutex_lock(&journal->lock);

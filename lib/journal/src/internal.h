@@ -44,6 +44,7 @@ struct journal_segment {
     struct seal_key *key;
     enum journal_segment_state state; // [lock]
     uint64_t end;                     // [lock] durable end
+    bool going; // [lock] its reclaim has begun, maybe in vain: its file may be gone, no reader enters it
     // Of an earlier life: bad records below this offset are corruption, above it a torn tail. Set by
     // recovery.
     uint64_t claimed;
@@ -109,6 +110,8 @@ enum result catalog_add(struct journal *journal, struct journal_segment **segmen
 void catalog_remove(struct journal *journal, struct journal_segment *segment);
 // A new reference to segment `number`, or with `or_next` the first one not below it; NULL: none.
 struct journal_segment *catalog_find(struct journal *journal, uint16_t stream, uint32_t number, bool or_next);
+// The first one not below `number` whose reclaim has not begun.
+struct journal_segment *catalog_find_readable(struct journal *journal, uint16_t stream, uint32_t number);
 struct journal_segment *segment_ref(struct journal *journal, struct journal_segment *segment);
 void segment_unref(struct journal *journal, struct journal_segment **segment);
 // Segments below `number` that were prepared in this life will never be written to (one out of the reserve,

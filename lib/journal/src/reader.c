@@ -91,7 +91,7 @@ static enum result segment_enter(struct journal_reader *reader, uint32_t number)
     enum journal_segment_state state;
     uint64_t end;
     struct journal *journal = reader->journal;
-    struct journal_segment *segment = catalog_find(journal, reader->at.stream, number, true);
+    struct journal_segment *segment = catalog_find_readable(journal, reader->at.stream, number);
     if (segment == NULL)
         return AGAIN;
     segment_state_get(journal, segment, &state, &end);

@@ -55,10 +55,13 @@ enum result journal_segment_reclaim(struct journal *journal, struct journal_posi
         return ERR_MISSING;
     segment_state_get(journal, found, &state, &end);
     pthread_mutex_lock(&journal->lock);
-    bool is_kept = copy_is_under_way(journal, committed.stream, segment);
+    bool is_going = is_complete(state) && is_committed(committed, segment, end) &&
+                    !copy_is_under_way(journal, committed.stream, segment);
+    if (is_going)
+        found->going = true;
     pthread_mutex_unlock(&journal->lock);
     enum result result = ERR_REFUSED;
-    if (is_complete(state) && is_committed(committed, segment, end) && !is_kept)
+    if (is_going)
         result = segment_erase(journal, committed.stream, segment);
     if (result == OK) {
         log_event(JOURNAL_SEGMENT_RECLAIMED, log_number(committed.stream), log_number(segment));

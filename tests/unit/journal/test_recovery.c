@@ -347,6 +347,15 @@ static void test_control_stream(void **state)
     size_t count = journal_reclaim_candidates(rig->journal, end, segments, 8);
     assert_int_equal(count, 3); // the newest stays
     segment = segments[0];
+    // The file is gone and the folder's sync fails: the segment is still to be reclaimed, and nobody reads
+    // it.
+    assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_DIR_SYNC, NULL, 0), OK);
+    assert_int_equal(journal_segment_reclaim(rig->journal, end, segment), ERR_IO);
+    assert_int_equal(journal_reader_new(rig->journal, from, 0, &reader), OK);
+    assert_int_equal(journal_reader_next(reader, &entry), OK);
+    assert_int_equal(entry.position.segment, segments[1]);
+    journal_reader_free(reader);
+    assert_int_equal(journal_reclaim_candidates(rig->journal, end, segments, 8), 3);
     assert_int_equal(journal_segment_reclaim(rig->journal, end, segment), OK);
     assert_int_equal(journal_segment_reclaim(rig->journal, end, segment), ERR_MISSING);
     assert_int_equal(journal_segment_reclaim(rig->journal, end, end.segment), ERR_REFUSED);
