@@ -521,7 +521,9 @@ static int show_run(struct kv_env *env, const struct request *request)
     struct show show = {.request = request};
     if (request->format == FORMAT_JSON)
         show.facts = json_array();
-    enum result result = ledger_find_text(env, request->argument, show_visit, &show);
+    enum result result = request->argument != NULL
+                             ? ledger_find_text(env, request->argument, show_visit, &show)
+                             : ledger_conflicts(env, show_visit, &show);
     if (result != OK && result != ERR_MISSING) {
         json_decref(show.facts);
         return failure_tell(result);
@@ -533,6 +535,8 @@ static int show_run(struct kv_env *env, const struct request *request)
         if (json_print(answer, 2) != EXIT_FINE)
             return EXIT_INTERNAL;
     }
+    if (request->argument == NULL)
+        return show.count > 0 ? EXIT_FINDING : EXIT_FINE;
     if (result == ERR_MISSING)
         fprintf(stderr, "dicomgate: the ledger knows no instance, study or receipt %s\n", request->argument);
     return result == OK ? EXIT_FINE : EXIT_FINDING;
@@ -653,6 +657,7 @@ static int export_run(struct kv_env *env, const struct request *request)
 // ---- command line
 
 static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--json]\n"
+                                 "       dicomgate ledger conflicts [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
                                  "       dicomgate ledger export [--jsonl|--csv]\n";
 
@@ -660,7 +665,9 @@ void cli_ledger_help(void)
 {
     fputs(usage_text, stdout);
     fputs("\nwhat became of what was received; with the daemon up or down.\n"
-          "UID is that of an instance or of a study. export writes one line of JSON for each receipt (the "
+          "UID is that of an instance or of a study. conflicts shows all receipts of "
+          "instances that came with different content under one UID (exit status 1 if there are any). "
+          "export writes one line of JSON for each receipt (the "
           "default), or CSV\nwith one row for each receipt and archive. The ledger of a running daemon lags "
           "by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
@@ -712,7 +719,7 @@ static bool request_parse(int argc, char **argv, struct request *request)
         request->format = FORMAT_JSON_LINES; // its only kind of JSON
     if (strcmp(request->verb, "show") == 0)
         return request->argument != NULL && !lines;
-    if (strcmp(request->verb, "stats") == 0)
+    if (strcmp(request->verb, "stats") == 0 || strcmp(request->verb, "conflicts") == 0)
         return request->argument == NULL && !lines;
     return strcmp(request->verb, "export") == 0 && request->argument == NULL;
 }
@@ -737,7 +744,7 @@ int cli_ledger_main(int argc, char **argv, const char *data_folder, const struct
         fprintf(stderr, "dicomgate: %s\n", why);
         return result == ERR_REFUSED ? EXIT_REFUSED : EXIT_CONFIGURATION;
     }
-    if (strcmp(request.verb, "show") == 0)
+    if (strcmp(request.verb, "show") == 0 || strcmp(request.verb, "conflicts") == 0)
         status = show_run(env, &request);
     else if (strcmp(request.verb, "stats") == 0)
         status = stats_run(env, &request);

@@ -198,7 +198,7 @@ static void print_help(FILE *stream, const char *group)
     }
     if (group == NULL)
         (void)fputs(
-            "  ledger show UID   what became of an instance; also `ledger stats` and `ledger export`\n",
+            "  ledger show UID   what became of an instance; also `ledger conflicts`, `stats` and `export`\n",
             stream);
     (void)fputs(
         "\n"

@@ -97,6 +97,7 @@ struct configuration_limits {
     uint32_t client_silent;       // of them, from one address
     uint64_t keep_alive_ns;       // TCP keep-alive: silence before the first probe; 0 = none
     uint32_t window;              // operations that a client may have outstanding, if it asks (PS3.7 D.3.3.3)
+    uint64_t hops;                // gateways of this kind that an instance may have come through
     uint64_t inflated_bytes;      // a deflated data set may inflate to; 0 = no limit
 };
 

@@ -415,6 +415,15 @@ static const struct conf_option LIMITS[] = {
      .standard = "16GiB",
      .reload = CONF_RELOAD_NEW,
      .help = "What a deflated data set may inflate to before it is refused."},
+    {.key = "hops",
+     .type = CONF_INTEGER,
+     CONF_MEMBER(struct raw_limits, value.hops),
+     .least = 1,
+     .most = 1000,
+     .standard = "8",
+     .help =
+         "Gateways of this kind, by the items of Contributing Equipment Sequence, that an instance may have "
+         "come through. With as many it is stored and sent to nobody: it goes round."},
 };
 const struct conf_table options_limits =
     CONF_ROWS(LIMITS, struct raw_limits, "Time and size limits towards clients.");

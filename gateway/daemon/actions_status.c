@@ -416,6 +416,10 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
                       (unsigned)gateway->recovery.removed[i].id,
                       (unsigned long long)gateway->recovery.removed[i].receipts,
                       (unsigned)gateway->recovery.removed[i].id, (unsigned)gateway->recovery.removed[i].id);
+    uint64_t conflicts = log_event_count(LOG_ORDER_CONFLICT);
+    if (conflicts > 0)
+        alarm_add(alarms, "%llu instances came again with other content: see dicomgate ledger conflicts",
+                  (unsigned long long)conflicts);
     if (atomic_load(&gateway->ledger_is_stuck))
         alarm_add(
             alarms,

@@ -403,6 +403,9 @@ static enum result scanner_begin(struct intake *intake)
             conf->gateway.digest == CONFIGURATION_DIGEST_SHA256 ? DCM_DIGEST_SHA256 : DCM_DIGEST_SHA512_256,
         .named = intake_named_tags,
         .named_count = INTAKE_NAMED_COUNT,
+        .item_sequence = DCM_CONTRIBUTING_EQUIPMENT,
+        .item_match = {{DCM_MANUFACTURER, slice_of_text(INTAKE_MANUFACTURER)},
+                       {DCM_STATION_NAME, slice_of_text(conf->gateway.ae_title)}},
         .digest_received = (facts(intake)->quirks & CONFIGURATION_QUIRK_ACCEPT_UNSCANNED) != 0,
     };
     return dcm_scanner_begin(intake->scanner, &options);

@@ -104,6 +104,22 @@ static void acknowledgement_fill(struct record_close *close, const struct config
     close->primary = route->to[0]->id;
 }
 
+// FIELD 5: what comes back from an archive does not go where it has been; that is found out by its UID
+// (order/rule.h). What has come through too many gateways goes nowhere: whoever sent it has it.
+static void loop_check(struct intake *intake, const struct dcm_scan_report *report,
+                       struct record_close *close)
+{
+    const struct session_facts *facts = session_facts(intake->session);
+    if (facts->source_node != 0 && report->items_all > 0)
+        close->flags |= RECORD_CLOSE_RETURNED;
+    if (report->items_first < intake->worker->gateway->configuration->limits.hops)
+        return;
+    close->flags |= RECORD_CLOSE_HOPS;
+    close->archive_count = 0;
+    log_event(LOG_INTAKE_HOPS, log_number(facts->number), log_number(intake->receipt.number),
+              log_number(report->items_first));
+}
+
 enum result intake_close_fill(struct intake *intake, const struct dcm_scan_report *report)
 {
     struct record_close *close = calloc(1, sizeof *close);
@@ -115,6 +131,7 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
     for (size_t i = 0; i < route->to_count && close->archive_count < RECORD_ARCHIVES_MAX; i++)
         if (route->to[i]->id != facts->source_node) // never back to where it came from (FIELD 5)
             close->archives[close->archive_count++] = route->to[i]->id;
+    loop_check(intake, report, close);
     acknowledgement_fill(close, route);
     if (close->archive_count == 0)
         log_event(LOG_INTAKE_NO_ROUTE, log_number(facts->number), log_number(intake->receipt.number));

@@ -3,6 +3,10 @@
 // The end of an intake: the last checks before Success (FIELD 3), and the CLOSE record. Thread: the worker's.
 #pragma once
 
+// Which items of the Contributing Equipment Sequence (0018,A001) are gateways of this kind: their
+// Manufacturer; this one among them has its AE title as Station Name (docs/conformance.md).
+#define INTAKE_MANUFACTURER "dicomgate"
+
 #include "front/intake.h"
 
 // What a resend, a rule or a look-up may need of the header (ENGINE 2).

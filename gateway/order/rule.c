@@ -94,14 +94,15 @@ static struct view view_take(struct list *members, size_t archive)
 // The same content as the last accepted one, and nothing else in between that the archive might hold instead.
 static bool is_duplicate(struct list *members, const struct view *view)
 {
+#if DG_FAULT_DUPLICATE_BY_UID
+    return view->accepted != NULL;
+#endif
     if (view->accepted == NULL || !order_content_is_same(&view->accepted->content, &view->newest->content))
         return false;
-#if !DG_FAULT_DUPLICATE_BY_UID
     for (struct list_node *node = list_next(members, &view->accepted->node);
          node != NULL && member_of(node) != view->newest; node = list_next(members, node))
         if (!order_content_is_same(&member_of(node)->content, &view->newest->content))
             return false;
-#endif
     return true;
 }
 
@@ -147,7 +148,8 @@ void order_rule_apply(struct list *members, size_t archive)
         if (member->is_returned)
             slot->wanted = ORDER_LOOP;
         else if (member->order < view.accepted->order)
-            slot->wanted = ORDER_SUPERSEDE;
+            slot->wanted = order_content_is_same(&member->content, &view.accepted->content) ? ORDER_DUPLICATE
+                                                                                            : ORDER_SUPERSEDE;
         slot->evidence = view.accepted->receipt;
     }
     if (view.newest == NULL || view.newest->slots[archive].wanted != ORDER_HOLD)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who goes first (FIELD 5). The receipts of one SOP Instance UID, as one archive sees them: the newest goes;
-// an older one waits for it and is superseded once it, or any newer one, has been accepted, so that nothing
-// is lost if the newer one is refused or taken back; only one is on its way at a time. Pure.
+// an older one waits for it and is superseded (with the same content: a duplicate) once it, or any newer one,
+// has been accepted, so that nothing is lost if the newer one is refused or taken back; only one is on its
+// way at a time. Pure.
 //
 // Thread: any; the caller's memory.
 #pragma once

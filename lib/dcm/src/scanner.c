@@ -161,6 +161,18 @@ static enum result digests_begin(struct dcm_scanner *s)
     return canonical_begin(&s->canonical, algorithm_of(s));
 }
 
+static void items_begin(struct item_watch *items, const struct dcm_scan_options *options)
+{
+    *items = (struct item_watch){.sequence = options->item_sequence};
+    for (unsigned i = 0; i < DCM_ITEM_MATCHES; i++) {
+        struct slice value = slice_first(options->item_match[i].value, DCM_ITEM_VALUE);
+        items->tag[i] = options->item_match[i].tag;
+        items->wanted_length[i] = value.length;
+        if (value.length > 0)
+            memcpy(items->wanted[i], value.data, value.length);
+    }
+}
+
 enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_options *options)
 {
     MAGIC_CHECK(s, SCANNER_MAGIC);
@@ -174,6 +186,7 @@ enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_optio
     s->is_finished = false;
     structure_begin(s);
     named_begin(&s->named, options->named, options->named_count);
+    items_begin(&s->items, options);
     s->result = digests_begin(s);
     if (s->result == OK && s->syntax.deflated)
         s->result = inflater_begin(s);

@@ -32,6 +32,18 @@ enum structure_state {
     STRUCTURE_FAILED,
 };
 
+// Which of the matches the open item of the watched sequence has met; the value that is being compared.
+struct item_watch {
+    uint32_t sequence;
+    uint32_t tag[DCM_ITEM_MATCHES];
+    uint8_t wanted[DCM_ITEM_MATCHES][DCM_ITEM_VALUE];
+    size_t wanted_length[DCM_ITEM_MATCHES];
+    bool is_met[DCM_ITEM_MATCHES];
+    unsigned comparing; // 1 + index of the match; 0: none
+    uint8_t value[DCM_ITEM_VALUE + 2];
+    size_t length; // may pass what is kept
+};
+
 struct dcm_scanner {
     uint32_t magic;
     struct dcm_syntax syntax;
@@ -53,6 +65,7 @@ struct dcm_scanner {
     struct dcm_scan_report report; // flags, elements and pixel offsets as they become known
     struct canonical canonical;
     struct named_store named;
+    struct item_watch items;
 
     // scanner.c
     enum dcm_digest_algorithm algorithm;

@@ -85,6 +85,57 @@ static void consume(struct dcm_scanner *s, const uint8_t *data, size_t length)
         s->result = result;
 }
 
+// ---- counted items
+// ---------------------------------------------------------------------------------------------------
+
+static bool is_watched(const struct dcm_scanner *s)
+{
+    return s->depth == 1 && s->items.sequence != 0 && s->frames[0].tag == s->items.sequence;
+}
+
+static void watched_value_begin(struct dcm_scanner *s, uint32_t tag)
+{
+    s->items.comparing = 0;
+    s->items.length = 0;
+    for (unsigned i = 0; i < DCM_ITEM_MATCHES && is_watched(s); i++)
+        if (s->items.tag[i] == tag)
+            s->items.comparing = i + 1;
+}
+
+static void watched_value_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+{
+    struct item_watch *items = &s->items;
+    for (size_t i = 0; items->comparing != 0 && i < length; i++, items->length++)
+        if (items->length < sizeof items->value)
+            items->value[items->length] = data[i];
+}
+
+static void watched_value_end(struct dcm_scanner *s)
+{
+    struct item_watch *items = &s->items;
+    if (items->comparing == 0)
+        return;
+    unsigned match = items->comparing - 1;
+    items->comparing = 0;
+    if (items->length > sizeof items->value)
+        return;
+    struct slice value = slice_trimmed(slice_of(items->value, items->length));
+    items->is_met[match] |=
+        slice_is_equal(value, slice_of(items->wanted[match], items->wanted_length[match]));
+}
+
+static void watched_item_end(struct dcm_scanner *s)
+{
+    if (!is_watched(s))
+        return;
+    bool are_all = true;
+    for (unsigned i = 0; i < DCM_ITEM_MATCHES; i++)
+        are_all &= s->items.is_met[i];
+    s->report.items_first += s->items.is_met[0];
+    s->report.items_all += are_all;
+    memset(s->items.is_met, 0, sizeof s->items.is_met);
+}
+
 // ---- ends
 // -----------------------------------------------------------------------------------------------------
 
@@ -113,6 +164,7 @@ static void item_end(struct dcm_scanner *s)
 {
     struct frame *top = top_frame(s);
     top->in_item = false;
+    watched_item_end(s);
     if (!top->is_silent)
         canonical_item_end(&s->canonical, top->is_apart);
 }
@@ -133,6 +185,7 @@ static void close_by_length(struct dcm_scanner *s)
 static void value_end(struct dcm_scanner *s)
 {
     s->state = STRUCTURE_HEADER;
+    watched_value_end(s);
     const struct frame *top = top_frame(s);
     if (top != NULL && top->is_fragments)
         canonical_fragment_end(&s->canonical);
@@ -148,6 +201,7 @@ static void value_begin(struct dcm_scanner *s, uint32_t tag, uint32_t length)
     s->value_tag = tag;
     s->value_left = length;
     s->state = STRUCTURE_VALUE;
+    watched_value_begin(s, tag);
     if (length == 0)
         value_end(s);
 }
@@ -474,6 +528,7 @@ static size_t value_take(struct dcm_scanner *s, const uint8_t *data, size_t leng
 {
     size_t part = s->value_left < length ? (size_t)s->value_left : length;
     canonical_value_take(&s->canonical, data, part);
+    watched_value_take(s, data, part);
     consume(s, data, part);
     s->value_left -= part;
     if (s->value_left == 0)

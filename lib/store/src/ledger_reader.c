@@ -144,6 +144,117 @@ enum result ledger_find_uid(struct kv_env *env, struct slice uid, ledger_visit *
     return result;
 }
 
+// ---- conflicts
+
+#define STEPS_OF_TRANSACTION 4096
+
+// From the key on: the next UID with several receipts. ERR_MISSING: there is none; AGAIN: not so far, go on.
+static enum result several_find(struct kv_env *env, uint8_t key[FACT_SOP_HASH_SIZE], struct receipts *found)
+{
+    struct kv_transaction transaction;
+    struct kv_cursor cursor = {0};
+    size_t values = 1;
+    found->count = 0;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = kv_cursor_init(&cursor, &transaction, LEDGER_SOP);
+    if (result == OK)
+        result = kv_cursor_seek(&cursor, slice_of(key, FACT_SOP_HASH_SIZE));
+    for (unsigned left = STEPS_OF_TRANSACTION; result == OK && left > 0; left--) {
+        result = kv_cursor_count(&cursor, &values);
+        if (result != OK || values > 1)
+            break;
+        result = kv_cursor_next(&cursor);
+    }
+    if (result == OK && cursor.key.length == FACT_SOP_HASH_SIZE)
+        memcpy(key, cursor.key.data, FACT_SOP_HASH_SIZE);
+    bool is_several = result == OK && values > 1;
+    while (is_several && result == OK) {
+        result = receipt_add(found, fact_key_get(cursor.value));
+        if (result == OK)
+            result = kv_cursor_next_duplicate(&cursor);
+    }
+    kv_cursor_fini(&cursor);
+    kv_abort(&transaction);
+    if (is_several)
+        return result == ERR_MISSING ? OK : result;
+    return result == OK ? AGAIN : result;
+}
+
+static bool key_increment(uint8_t key[FACT_SOP_HASH_SIZE])
+{
+    for (size_t i = FACT_SOP_HASH_SIZE; i > 0; i--)
+        if (++key[i - 1] != 0)
+            return true;
+    return false; // the last one there can be
+}
+
+static bool is_stored(const struct ledger_fact *fact)
+{
+    return fact->state == FACT_DURABLE || fact->state == FACT_SETTLED;
+}
+
+static bool is_other_content(const struct fact_digests *one, const struct fact_digests *other)
+{
+    uint8_t both = one->present & other->present;
+    if (one->algorithm != other->algorithm)
+        return false;
+    if (both & RECORD_HAS_INSTANCE)
+        return memcmp(one->instance, other->instance, sizeof one->instance) != 0;
+    return (both & RECORD_HAS_RECEIVED) != 0 &&
+           memcmp(one->received, other->received, sizeof one->received) != 0;
+}
+
+static enum result differ(struct kv_env *env, const struct receipts *found, bool *out)
+{
+    struct ledger_fact first;
+    enum result result = OK;
+    bool has_first = false;
+    *out = false;
+    fact_init(&first);
+    for (size_t i = 0; i < found->count && result == OK && !*out; i++) {
+        struct ledger_fact fact;
+        fact_init(&fact);
+        result = ledger_find_receipt(env, found->numbers[i], &fact);
+        if (result == OK && is_stored(&fact) && !has_first) {
+            first = fact; // its texts too
+            has_first = true;
+            continue;
+        }
+        *out = result == OK && is_stored(&fact) && is_other_content(&first.digests, &fact.digests);
+        result = result == ERR_MISSING ? OK : result;
+        fact_fini(&fact);
+    }
+    fact_fini(&first);
+    return result;
+}
+
+enum result ledger_conflicts(struct kv_env *env, ledger_visit *visit, void *argument)
+{
+    uint8_t key[FACT_SOP_HASH_SIZE] = {0};
+    struct receipts found = {0};
+    enum result result = AGAIN;
+    while (result == OK || result == AGAIN) {
+        bool is_conflict = false;
+        result = several_find(env, key, &found);
+        if (result == OK)
+            result = differ(env, &found, &is_conflict);
+        for (size_t i = 0; result == OK && is_conflict && i < found.count; i++) {
+            struct ledger_fact fact;
+            fact_init(&fact);
+            result = ledger_find_receipt(env, found.numbers[i], &fact);
+            if (result == OK && is_stored(&fact))
+                result = visit(argument, &fact);
+            result = result == ERR_MISSING ? OK : result;
+            fact_fini(&fact);
+        }
+        if (result == OK && !key_increment(key))
+            result = ERR_MISSING;
+    }
+    free(found.numbers);
+    return result == ERR_MISSING ? OK : result;
+}
+
 // ---- by text
 
 void ledger_receipt_text(uint64_t receipt, char *to, size_t capacity)

@@ -392,6 +392,30 @@ static void test_bad_options(void **state)
     assert_int_equal(dcm_scanner_begin(f->scanner, &options), ERR_ARGUMENT);
 }
 
+// Items of Contributing Equipment: by their own elements, not those of sequences in them.
+#define EQUIPMENT      "\x18\x00\x01\xa0SQ\x00\x00\xff\xff\xff\xff"
+#define MAKER(text)    "\x08\x00\x70\x00LO\x0a\x00" text
+#define STATION(text)  "\x08\x00\x10\x10SH\x04\x00" text
+#define ITEM_OF(bytes) ITEM bytes ITEM_END
+#define INNER          "\x40\x00\x70\xa1SQ\x00\x00\xff\xff\xff\xff"
+
+static void test_counted_items(void **state)
+{
+    struct fixture *f = *state;
+    static const char bytes[] = SOP_CLASS SOP_INSTANCE EQUIPMENT ITEM_OF(MAKER("dicomgate ") STATION("GATE"))
+        ITEM_OF(MAKER("dicomgate ") STATION("OTHR")) ITEM_OF(MAKER("another co") STATION("GATE"))
+            ITEM_OF(STATION("GATE") INNER ITEM_OF(MAKER("dicomgate ")) SEQUENCE_END) SEQUENCE_END;
+    for (size_t piece = 1; piece <= sizeof bytes; piece += sizeof bytes - 1) {
+        struct dcm_scan_options options = options_of(EVR);
+        options.item_sequence = DCM_CONTRIBUTING_EQUIPMENT;
+        options.item_match[0] = (struct dcm_item_match){DCM_MANUFACTURER, slice_of_text("dicomgate")};
+        options.item_match[1] = (struct dcm_item_match){DCM_STATION_NAME, slice_of_text("GATE")};
+        assert_int_equal(scan_with(f, &options, slice_of(bytes, sizeof bytes - 1), piece), OK);
+        assert_int_equal(f->report.items_first, 2);
+        assert_int_equal(f->report.items_all, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_delimiter_in_fragment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_un_sequence_in_big_endian, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_received_digest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_counted_items, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_inflated_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_options, set_up, tear_down),
     };

@@ -20,7 +20,9 @@
 #define DCM_NAMED_LIMIT  64      // named tags
 #define DCM_KEPT_ELEMENT 65536   // bytes kept of one named element (ENGINE 6)
 #define DCM_KEPT_TOTAL   1048576 // bytes kept of all
-#define DCM_COMMENT_SIZE 65      // Error Comment is LO: 64 characters (PS3.7 C.4.2) and the NUL
+#define DCM_ITEM_MATCHES 2
+#define DCM_ITEM_VALUE   64 // bytes of a value that is compared
+#define DCM_COMMENT_SIZE 65 // Error Comment is LO: 64 characters (PS3.7 C.4.2) and the NUL
 
 struct dcm_scan_options {
     struct slice transfer_syntax;        // UID; need not outlive begin
@@ -30,6 +32,13 @@ struct dcm_scan_options {
     // Also digest the bytes as they came: for peers with accept_unscanned, whose failed data sets are stored.
     // Costs a second pass over every byte; a deflated data set always has it.
     bool digest_received;
+    // Items of one top-level sequence that are counted by what is in them; 0: none. Values need not outlive
+    // begin.
+    uint32_t item_sequence;
+    struct dcm_item_match {
+        uint32_t tag;       // of the item itself
+        struct slice value; // without padding; at most DCM_ITEM_VALUE bytes
+    } item_match[DCM_ITEM_MATCHES];
     uint64_t inflated_limit; // bytes a deflated data set may inflate to; 0 = no limit
 };
 
@@ -94,6 +103,8 @@ struct dcm_scan_report {
     uint64_t pixel_value_offset;
     uint64_t pixel_end_offset;
     uint32_t pixel_length; // as written
+    uint32_t items_first;  // items of `item_sequence` with the first match
+    uint32_t items_all;    // with all of them
     struct dcm_digests digests;
 };
 

@@ -23,6 +23,9 @@ MUST_USE enum result ledger_find_uid(struct kv_env *env, struct slice uid, ledge
 // `of_stream`, at most `most` together. None is OK. ERR_IO, ERR_NOMEM.
 MUST_USE enum result ledger_sop_receipts(struct kv_env *env, const uint8_t hash[FACT_SOP_HASH_SIZE],
                                          uint64_t *receipts, size_t most, size_t of_stream, size_t *count);
+// Every receipt of each SOP Instance UID of which receipts with different content are durable, one UID after
+// the other (FIELD 5). Walks the whole index.
+MUST_USE enum result ledger_conflicts(struct kv_env *env, ledger_visit *visit, void *argument);
 // A UID, or a receipt number as people write it: decimal, or SSSS-CCCCCCCCCCCC (hexadecimal stream and
 // counter).
 MUST_USE enum result ledger_find_text(struct kv_env *env, const char *text, ledger_visit *visit,

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same SOP Instance UID again, on the real daemon with two workers (FIELD 5): consecutive associations go to
+different workers, so the order is kept between them."""
+from dgtest import part10
+from dgtest.ports import wait_for
+from dgtest.stage import STORAGE, Stage
+
+
+def edition(pixels: int, number: int) -> part10.Instance:
+    """Editions of one instance: the same UID, other bytes."""
+    return part10.generate(pixels, 91, number, sop_class=STORAGE)
+
+
+def deliveries(stage: Stage, instance: part10.Instance, count: int, archive: int) -> list[dict]:
+    """What became of the receipts of its UID at one archive, by order, once none is owed any more."""
+    def complete() -> list[dict]:
+        facts = sorted(stage.daemon.ledger(instance.sop_instance), key=lambda fact: fact["order"])
+        found = [row for fact in facts for row in fact.get("archives", fact.get("deliveries", []))
+                 if row["archive"] == archive]
+        return found if len(found) == count and all(row["state"] not in ("owed", "sent") for row in found) else []
+    return wait_for(f"{count} receipts are decided", complete, 30)
+
+
+def digests(stage: Stage, instance: part10.Instance) -> list[str]:
+    return [copy.sha256 for copy in stage.new.copies() if copy.uid == instance.sop_instance]
+
+
+def test_same_content_is_acknowledged_and_not_sent_again(folder):
+    with Stage(folder) as stage:
+        one = edition(3000, 1)
+        for _ in range(6):
+            stage.send([one])
+            stage.wait_arrived([one])
+        rows = deliveries(stage, one, 6, 2)
+        assert len(digests(stage, one)) == 1, rows
+        assert sum("duplicate" in row.get("settled_by", "") for row in rows) == 5, rows
+        assert stage.daemon.counter("order.conflict") == 0
+        assert stage.daemon.run_client("ledger", "conflicts").returncode == 0
+
+
+def test_only_the_newest_goes_to_an_archive_that_was_away(folder):
+    with Stage(folder) as stage:
+        editions = [edition(3000 + 128 * n, 2) for n in range(6)]
+        stage.new.down()
+        for one in editions:
+            stage.send([one])
+        stage.new.up()
+        stage.daemon.run_client("queue", "retry", "--all", "new")
+        rows = deliveries(stage, editions[0], 6, 2)
+        assert digests(stage, editions[0]) == [editions[-1].digest()]
+        assert [row["state"] for row in rows[:-1]] == ["superseded"] * 5
+        assert stage.daemon.counter("order.conflict") == 5
+        assert stage.daemon.counter("order.superseded") >= 5
+        assert any("other content" in alarm for alarm in stage.daemon.status()["alarms"])
+        listed = stage.daemon.ask("ledger", "conflicts", expect=1)["facts"]
+        assert {fact["sop_instance"] for fact in listed} == {editions[0].sop_instance} and len(listed) == 6
+
+
+def test_after_a_kill_the_same_is_decided(folder):
+    with Stage(folder) as stage:
+        editions = [edition(3000 + 128 * n, 3) for n in range(4)]
+        stage.new.down()
+        for one in editions:
+            stage.send([one])
+        stage.daemon.kill()
+        stage.daemon.start()
+        stage.new.up()
+        stage.daemon.run_client("queue", "retry", "--all", "new")
+        rows = deliveries(stage, editions[0], 4, 2)
+        assert digests(stage, editions[0]) == [editions[-1].digest()]
+        assert [row["state"] for row in rows[:-1]] == ["superseded"] * 3
+
+
+def test_success_for_other_content_is_unproven(folder):
+    with Stage(folder) as stage:
+        first, second = edition(3000, 4), edition(4000, 4)
+        stage.send([first])
+        stage.wait_arrived([first])
+        stage.send([second])
+        rows = deliveries(stage, first, 2, 2)
+        assert digests(stage, first) == [first.digest(), second.digest()]
+        assert "unproven" in rows[1]["settled_by"]
+        assert stage.daemon.counter("order.unproven") == 2
+
+
+def test_an_archive_that_has_it_already(folder):
+    with Stage(folder) as stage:
+        one = edition(3000, 5)
+        stage.new.set(status=0x0111)
+        stage.send([one])
+        rows = deliveries(stage, one, 1, 2)
+        assert rows[0]["state"] == "parked" and "never sent from here" in rows[0]["remark"]
+        assert len(digests(stage, one)) == 1, "not tried for ever"
