@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same SOP Instance UID again, on the real daemon with two workers (FIELD 5): consecutive associations go to
 different workers, so the order is kept between them."""
+import struct
+
 from dgtest import part10
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
@@ -91,3 +93,35 @@ def test_an_archive_that_has_it_already(folder):
         rows = deliveries(stage, one, 1, 2)
         assert rows[0]["state"] == "parked" and "never sent from here" in rows[0]["remark"]
         assert len(digests(stage, one)) == 1, "not tried for ever"
+
+
+# ---- loops ----
+
+def element(tag: int, vr: bytes, value: bytes) -> bytes:
+    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
+    return head + (struct.pack("<HI", 0, len(value)) if vr in (b"SQ", b"OW") else struct.pack("<H", len(value))) + value
+
+
+def equipment(manufacturer: bytes, station: bytes) -> bytes:
+    inside = element(0x00080070, b"LO", manufacturer) + element(0x00081010, b"SH", station)
+    return struct.pack("<HHI", 0xFFFE, 0xE000, len(inside)) + inside
+
+
+def passed_through(number: int, items: bytes) -> part10.Instance:
+    uid = f"1.2.3.91.{10 + number}"
+    data = (element(0x00080016, b"UI", STORAGE.encode() + b"\0" * (len(STORAGE) % 2)) +
+            element(0x00080018, b"UI", uid.encode() + b"\0" * (len(uid) % 2)) +
+            (element(0x0018A001, b"SQ", items) if items else b"") + element(0x7FE00010, b"OW", bytes(64)))
+    return part10.Instance("made", STORAGE, uid, part10.EXPLICIT_LE, len(data), content=data)
+
+
+def test_what_goes_round_ends(folder):
+    """As many gateways behind it as may be: stored, and sent to nobody. One fewer, or others' items: sent."""
+    own, other = equipment(b"dicomgate ", b"DICOMGATE "), equipment(b"somebody", b"DICOMGATE ")
+    with Stage(folder) as stage:
+        sent = [passed_through(1, own * 7), passed_through(2, other * 20)]
+        stage.send([*sent, passed_through(3, own * 8)])
+        stage.wait_arrived(sent)
+        stage.daemon.wait_drained()
+        assert stage.daemon.counter("intake.hops") == 1
+        assert len(stage.new.copies()) == len(stage.legacy.copies()) == 2
