@@ -125,7 +125,9 @@ def restart(stage: Stage, trouble: Trouble, chance: random.Random) -> str:
 def test_a_day_leaves_nothing_behind(folder):
     chance = random.Random(SEED)
     print(f"{MINUTES:g} minutes, DG_SEED={SEED}")
-    with Stage(folder, tls=True, count_only=True, settings={"journal": {"segment_size": "8MiB"}}) as stage:
+    # A small hot window: one that fills when an archive is away would look like growth.
+    settings = {"journal": {"segment_size": "8MiB"}, "memory": {"hot_window": "4MiB"}}
+    with Stage(folder, tls=True, count_only=True, settings=settings) as stage:
         idle = Watch(stage).look()["descriptors"]
         loads = [sender.Load(stage.target(f"CT{n}", tls=n == 1, timeout=20), make(n), workers=2).start() for n in (1, 2)]
         trouble = Trouble(stage, chance)
