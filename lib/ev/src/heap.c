@@ -5,6 +5,7 @@
 #include "heap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/magic.h"
 
@@ -49,13 +50,21 @@ static void make_room(struct ev_loop *loop)
 {
     if (loop->heap_count < loop->heap_capacity / 2)
         return;
-    size_t capacity = loop->heap_capacity == 0 ? 64 : 2 * loop->heap_capacity;
+    if (loop->heap_capacity == 0) { // the first ones need no allocation that could fail
+        loop->heap = loop->first_heap;
+        loop->heap_capacity = EV_FIRST_TIMERS;
+        return;
+    }
+    size_t capacity = 2 * loop->heap_capacity;
     ensure(capacity <= UINT32_MAX / 2);
-    struct ev_timer **heap = realloc(loop->heap, capacity * sizeof *heap);
+    bool is_first = loop->heap == loop->first_heap;
+    struct ev_timer **heap = realloc(is_first ? NULL : loop->heap, capacity * sizeof *heap);
     if (heap == NULL) {
         ensure(loop->heap_count < loop->heap_capacity);
         return;
     }
+    if (is_first)
+        memcpy(heap, loop->first_heap, sizeof loop->first_heap);
     loop->heap = heap;
     loop->heap_capacity = capacity;
 }

@@ -73,7 +73,8 @@ void ev_loop_teardown(struct ev_loop *loop)
     ensure(!loop->in_turn);
     ev_loop_forget_all(loop);
     run_garbage(loop);
-    free(loop->heap);
+    if (loop->heap != loop->first_heap)
+        free(loop->heap);
     MAGIC_CLEAR(loop);
 }
 

@@ -23,6 +23,8 @@ struct ev_backend {
 enum { EV_LOOP_NAME_MAX = 32 };
 
 // A back end embeds this as its first member.
+enum { EV_FIRST_TIMERS = 64 };
+
 struct ev_loop {
     uint32_t magic;
     bool dead;
@@ -32,7 +34,8 @@ struct ev_loop {
     const struct ev_backend *backend;
     const uint64_t *clock; // where ev_now() reads: clock_value, or the world's clock
     uint64_t clock_value;
-    struct ev_timer **heap; // binary heap by (deadline, sequence)
+    struct ev_timer **heap;                       // binary heap by (deadline, sequence)
+    struct ev_timer *first_heap[EV_FIRST_TIMERS]; // where it begins
     size_t heap_count, heap_capacity;
     uint64_t sequence; // of timers
     uint64_t turn;
