@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "front/census.h"
+#include "daemon/hash.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-// Out of memory is no reason to end the process: the entry then stays outside the table.
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct address_key {
     uint8_t family;
@@ -89,7 +87,7 @@ static struct address_count *entry_of(struct census *census, const struct net_ad
         return NULL;
     entry->key = key;
     HASH_ADD(hh, census->addresses, key, sizeof entry->key, entry);
-    if (entry->hh.tbl == NULL) {
+    if (!HASH_HAS(entry)) {
         free(entry);
         return NULL;
     }
@@ -116,6 +114,10 @@ static struct client_count *client_of(struct census *census, const struct config
         return NULL;
     entry->client = client;
     HASH_ADD_PTR(census->clients, client, entry);
+    if (!HASH_HAS(entry)) {
+        free(entry);
+        return NULL;
+    }
     return entry;
 }
 

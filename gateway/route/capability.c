@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "route/capability.h"
 #include "base/text.h"
+#include "daemon/hash.h"
 #include <pthread.h>
 #include <stdlib.h>
 
-// Out of memory is no reason to end the process: the entry then stays outside the table.
-#define HASH_NONFATAL_OOM 1
 // A peer chooses the keys, but the table is bounded and an entry needs an answer of our own archive.
-#include <uthash.h>
-
 struct entry_key {
     uint32_t node;
     char abstract[CONTROL_UID_MAX + 1];
@@ -87,7 +84,7 @@ static struct entry *entry_make(struct capability_cache *cache, const struct ent
     entry->key = *key;
     entry->result = UINT8_MAX;
     HASH_ADD(hh, cache->entries, key, sizeof entry->key, entry);
-    if (entry->hh.tbl == NULL) {
+    if (!HASH_HAS(entry)) {
         free(entry);
         return NULL;
     }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "route/proposal.h"
+#include "daemon/hash.h"
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <uthash.h>
 
 enum entry_change { ENTRY_CLEAN, ENTRY_DIRTY, ENTRY_GONE };
 
@@ -108,6 +107,10 @@ static struct entry *entry_make(struct proposal_cache *cache, const uint8_t *dig
         return NULL;
     memcpy(entry->stored.digest, digest, sizeof entry->stored.digest);
     HASH_ADD(hh, cache->entries, stored.digest, CONTROL_PROPOSAL_DIGEST, entry);
+    if (!HASH_HAS(entry)) {
+        free(entry);
+        return NULL;
+    }
     cache->live++;
     return entry;
 }
