@@ -30,15 +30,23 @@ static void load_fail(struct lane *lane, enum result result)
     lane_unreadable(lane, result);
 }
 
-static void on_open_read(struct journal_read *read, enum result result)
+// The lane whose read has come back; NULL if it died meanwhile, and is buried by this.
+static struct lane *load_lane(struct journal_read *read)
 {
     struct lane *lane = CONTAINER_OF(read, struct lane, load);
     MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->is_dead) {
-        load_end(lane);
-        lane_bury(lane);
+    if (!lane->is_dead)
+        return lane;
+    load_end(lane);
+    lane_bury(lane);
+    return NULL;
+}
+
+static void on_open_read(struct journal_read *read, enum result result)
+{
+    struct lane *lane = load_lane(read);
+    if (lane == NULL)
         return;
-    }
     struct journal_header header;
     struct slice body;
     const struct receipt *receipt = lane->delivery->receipt;
@@ -57,13 +65,9 @@ static void on_open_read(struct journal_read *read, enum result result)
 
 static void on_close_read(struct journal_read *read, enum result result)
 {
-    struct lane *lane = CONTAINER_OF(read, struct lane, load);
-    MAGIC_CHECK(lane, LANE_MAGIC);
-    if (lane->is_dead) {
-        load_end(lane);
-        lane_bury(lane);
+    struct lane *lane = load_lane(read);
+    if (lane == NULL)
         return;
-    }
     struct journal_header header;
     struct slice body;
     const struct receipt *receipt = lane->delivery->receipt;

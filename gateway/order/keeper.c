@@ -711,7 +711,6 @@ enum result order_keeper_new(struct gateway *gateway, struct order_keeper **out)
     pool_init(&keeper->seen_pool, sizeof(struct seen), 1024);
     pthread_mutex_init(&keeper->lock, NULL);
     ev_timer_init(&keeper->again_timer, keeper->loop, on_again, keeper);
-    ev_timer_start(&keeper->again_timer, 0); // the room for it is there before memory is short
     ev_task_init(&keeper->decide_task, keeper->loop, on_decide, keeper);
     ev_wake_init(&keeper->committed_wake, keeper->loop, on_committed, keeper);
     MAGIC_INIT(keeper, KEEPER_MAGIC);
