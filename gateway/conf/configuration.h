@@ -61,6 +61,7 @@ struct configuration_journal {
     uint64_t reserve_bytes;    // room that only OUTCOME, DROP, EPOCH and copies may use; < watermark
     uint64_t unsynced_bytes;   // of one stream, before its front sockets are no longer read
     uint64_t writeback_bytes;  // step at which writeback is started
+    uint64_t cached_bytes;     // of one stream, kept in the page cache
     uint64_t disk_queue_bytes; // of one stream, waiting to be written
     uint64_t segment_age_ns;   // after which a segment is closed, full or not
     uint64_t copy_after_ns;   // for which a segment is left alone before what is owed in it is copied forward

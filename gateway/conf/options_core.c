@@ -230,6 +230,15 @@ static const struct conf_option JOURNAL[] = {
      .most = 64 * MIB,
      .standard = "1MiB",
      .help = "After how many bytes the system is told to begin writing to the disk."},
+    {.key = "cached",
+     .type = CONF_SIZE,
+     CONF_MEMBER(struct raw_journal, value.cached_bytes),
+     .least = MIB,
+     .most = 10 * GIB,
+     .standard = "64MiB",
+     .help = "Bytes of one stream, the newest, that stay in the system's page cache for archives that lag; "
+             "what is "
+             "older makes room, and is read from the disk."},
     {.key = "disk_queue",
      .type = CONF_SIZE,
      CONF_MEMBER(struct raw_journal, value.disk_queue_bytes),

@@ -150,6 +150,7 @@ static enum result journal_make(struct gateway *gateway)
     options.reserve = conf->reserve_bytes;
     options.unsynced_limit = conf->unsynced_bytes;
     options.writeback = conf->writeback_bytes;
+    options.cached = conf->cached_bytes;
     options.queue_limit = conf->disk_queue_bytes;
     options.segment_age = conf->segment_age_ns;
     options.lazy_sync = conf->lazy_sync_ns;

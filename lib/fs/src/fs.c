@@ -122,6 +122,13 @@ enum result fs_file_writeback_start(struct fs_file *file, uint64_t offset, uint6
                : ERR_ARGUMENT;
 }
 
+void fs_file_cache_drop(struct fs_file *file, uint64_t offset, uint64_t length)
+{
+    MAGIC_CHECK(file, FS_FILE_MAGIC);
+    if (length > 0 && range_is_good(offset, length) && file->fs->ops->file_cache_drop != NULL)
+        file->fs->ops->file_cache_drop(file, offset, length);
+}
+
 enum result fs_file_truncate(struct fs_file *file, uint64_t size)
 {
     MAGIC_CHECK(file, FS_FILE_MAGIC);

@@ -215,6 +215,11 @@ static enum result real_file_writeback_start(struct fs_file *file, uint64_t offs
     return status == 0 ? OK : result_of_errno();
 }
 
+static void real_file_cache_drop(struct fs_file *file, uint64_t offset, uint64_t length)
+{
+    (void)posix_fadvise(fd_of(file), (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+}
+
 static enum result real_path_unlink(struct fs *fs, const char *path)
 {
     return unlinkat(real_fs_of(fs)->folder, path, 0) == 0 ? OK : result_of_errno();
@@ -313,6 +318,7 @@ static const struct fs_ops real_ops = {
     .file_datasync = real_file_datasync,
     .file_allocate = real_file_allocate,
     .file_writeback_start = real_file_writeback_start,
+    .file_cache_drop = real_file_cache_drop,
     .file_truncate = real_file_truncate,
     .file_size = real_file_size,
     .path_unlink = real_path_unlink,

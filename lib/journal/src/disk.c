@@ -96,6 +96,7 @@ void disk_failure_count(struct journal_disk *disk, enum result why)
 static void segment_leave(struct journal_disk *disk)
 {
     ev_timer_stop(&disk->lazy_timer);
+    disk_cache_leave(disk);
     fs_file_close(&disk->file);
     segment_unref(disk->journal, &disk->segment);
     disk->sync_wanted = false;
@@ -165,6 +166,7 @@ static bool segment_sync(struct journal_disk *disk)
     disk->failures = 0;
     disk->failing = false;
     disk_accepts_update(disk);
+    disk_cache_trim(disk);
     return true;
 }
 
@@ -183,6 +185,7 @@ static bool segment_enter(struct journal_disk *disk, struct journal_segment *seg
     catalog_skipped_close(disk->journal, disk->chain, segment->number);
     disk->segment = segment_ref(disk->journal, segment);
     disk->written = disk->synced = disk->writeback_from = disk->zeroed = JOURNAL_PAGE_SIZE;
+    disk->cached_from = 0;
     segment_state_set(disk->journal, segment, JOURNAL_SEGMENT_ACTIVE, disk->synced);
     segment_path(disk->journal, segment->stream, segment->number, path);
     enum result result = fs_file_open(disk->journal->fs, path, FS_WRITE, &disk->file);

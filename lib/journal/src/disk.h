@@ -35,6 +35,12 @@ struct journal_disk {
     uint64_t zeroed;         // offset: blocks before it have been written once
     bool sync_wanted;        // a CLOSE waits
 
+    // disk_cache.c
+    uint64_t cached_from; // offset: what lies before it has left the page cache
+    uint32_t left;        // the segment before, as long as some of its end may be cached; 0: none
+    uint64_t left_from;   // range of that end
+    uint64_t left_end;
+
     struct journal_position dead[DISK_DEAD_MAX]; // ends
     size_t dead_count;
 
@@ -64,6 +70,10 @@ void disk_failure_count(struct journal_disk *disk, enum result why);
 void disk_accepts_update(struct journal_disk *disk);
 // Copies disk->reached to the link and wakes the worker.
 void disk_publish(struct journal_disk *disk, struct list *returned, struct list *answered);
+
+// disk_cache.c: when a segment is left, and when more has become durable.
+void disk_cache_leave(struct journal_disk *disk);
+void disk_cache_trim(struct journal_disk *disk);
 
 // disk_prepare.c
 void disk_prepare_init(struct journal_disk *disk);

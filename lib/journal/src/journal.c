@@ -20,6 +20,7 @@ void journal_options_default(struct journal_options *options)
         .unsynced_limit = 8 * MIB,
         .queue_limit = 1 * MIB,
         .writeback = 1 * MIB,
+        .cached = 64 * MIB,
         .segment_age = 3600 * NSEC_PER_SEC,
         .lazy_sync = 200 * NSEC_PER_MS,
         .linger = 5 * NSEC_PER_MS,

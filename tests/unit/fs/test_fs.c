@@ -106,6 +106,9 @@ static void test_create_write_read(void **state)
     assert_int_equal(got, 0);
     assert_int_equal(fs_file_datasync(file), OK);
     assert_int_equal(fs_file_writeback_start(file, 0, 5004), OK);
+    fs_file_cache_drop(file, 0, 5004);
+    assert_int_equal(fs_file_read(file, 0, bytes, 8, &got), OK);
+    assert_memory_equal(bytes, "onetwo\0\0", 8);
     fs_file_close(&file);
     assert_null(file);
     assert_int_equal(fs_dir_sync(fs, "."), OK);

@@ -76,6 +76,10 @@ MUST_USE enum result fs_file_allocate(struct fs_file *file, uint64_t offset, uin
 // Asks the kernel to begin writing back this range. No promise whatsoever about durability.
 MUST_USE enum result fs_file_writeback_start(struct fs_file *file, uint64_t offset, uint64_t length);
 
+// Tells the kernel that this range will hardly be read again: clean pages of it leave the page cache. Only a
+// hint.
+void fs_file_cache_drop(struct fs_file *file, uint64_t offset, uint64_t length);
+
 MUST_USE enum result fs_file_truncate(struct fs_file *file, uint64_t size);
 MUST_USE enum result fs_file_size(struct fs_file *file, uint64_t *size);
 

@@ -22,6 +22,7 @@ struct fs_ops {
     enum result (*file_datasync)(struct fs_file *file);
     enum result (*file_allocate)(struct fs_file *file, uint64_t offset, uint64_t length);
     enum result (*file_writeback_start)(struct fs_file *file, uint64_t offset, uint64_t length);
+    void (*file_cache_drop)(struct fs_file *file, uint64_t offset, uint64_t length); // NULL: there is none
     enum result (*file_truncate)(struct fs_file *file, uint64_t size);
     enum result (*file_size)(struct fs_file *file, uint64_t *size);
     enum result (*path_unlink)(struct fs *fs, const char *path);
