@@ -209,12 +209,6 @@ static void buffer_write(struct journal_disk *disk, const struct journal_buffer 
         disk->sync_wanted = disk->sync_wanted || buffer->sync;
         if (buffer->lazy && !ev_timer_is_armed(&disk->lazy_timer))
             ev_timer_start(&disk->lazy_timer, disk->journal->options.lazy_sync);
-        uint64_t begun = disk->writeback_from;
-        if (disk->written - begun >= disk->journal->options.writeback) {
-            // Only a hint: an error of it stays with the file and is reported by the next sync.
-            (void)!fs_file_writeback_start(disk->file, begun, disk->written - begun);
-            disk->writeback_from = disk->written;
-        }
     }
     if (result != OK)
         segment_die(disk, result);
@@ -252,6 +246,16 @@ static void commit(struct journal_disk *disk)
         (void)segment_sync(disk);
 }
 
+// Only a hint: an error of it stays with the file and is reported by the next sync.
+static void writeback_start(struct journal_disk *disk)
+{
+    uint64_t begun = disk->writeback_from > disk->synced ? disk->writeback_from : disk->synced;
+    if (disk->segment == NULL || disk->written - begun < disk->journal->options.writeback)
+        return;
+    (void)!fs_file_writeback_start(disk->file, begun, disk->written - begun);
+    disk->writeback_from = disk->written;
+}
+
 static void buffers_write(struct journal_disk *disk, struct list *buffers, struct list *returned)
 {
     uint64_t half = disk->journal->options.unsynced_limit / 2;
@@ -266,6 +270,7 @@ static void buffers_write(struct journal_disk *disk, struct list *buffers, struc
     }
     if (disk->sync_wanted)
         commit(disk);
+    writeback_start(disk);
 }
 
 // The worker has left the segment: once all of it is written it is complete.

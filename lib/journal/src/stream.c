@@ -164,10 +164,53 @@ static void buffer_recycle(struct journal_stream *stream, struct journal_buffer 
         free(buffer);
 }
 
+static bool is_awaited(struct journal_stream *stream)
+{
+    const struct journal_buffer *buffer = stream->buffer;
+    const struct list_node *last = list_last(&stream->waiting[JOURNAL_WRITTEN]);
+    return buffer->sync || (last != NULL && CONTAINER_OF(last, struct journal_waiter, node)->ticket >
+                                                buffer->ticket - buffer->length);
+}
+
+static void linger(struct journal_stream *stream)
+{
+    if (!ev_timer_is_armed(&stream->linger))
+        ev_timer_start(&stream->linger, stream->journal->options.linger);
+}
+
+// Hands the buffer over without waking the disk side.
+static void buffer_enqueue(struct journal_stream *stream)
+{
+    struct journal_buffer *buffer = stream->buffer;
+    stream->buffer = NULL;
+    if (buffer == NULL)
+        return;
+    if (buffer->length == 0) { // sealing into it has failed
+        buffer_recycle(stream, buffer);
+        return;
+    }
+    stream->posted++;
+    stream->is_wake_due = true;
+    pthread_mutex_lock(&stream->link->lock);
+    list_append(&stream->link->buffers, &buffer->node);
+    pthread_mutex_unlock(&stream->link->lock);
+}
+
+// A full buffer that nobody waits for goes with the next one: one turn of the disk side for both.
+static void full_post(struct journal_stream *stream)
+{
+    bool alone = !stream->is_wake_due && !is_awaited(stream);
+    buffer_enqueue(stream);
+    if (alone && stream_has_room(stream))
+        linger(stream);
+    else
+        stream_post(stream);
+}
+
 enum result stream_buffer_ready(struct journal_stream *stream, uint32_t size)
 {
     if (stream->buffer != NULL && sizeof stream->buffer->bytes - stream->buffer->length < size)
-        stream_post(stream);
+        full_post(stream);
     if (stream->buffer != NULL)
         return OK;
     struct list_node *node = list_take_first(&stream->free_buffers);
@@ -188,28 +231,12 @@ enum result stream_buffer_ready(struct journal_stream *stream, uint32_t size)
 
 void stream_post(struct journal_stream *stream)
 {
-    struct journal_buffer *buffer = stream->buffer;
-    if (buffer == NULL)
+    buffer_enqueue(stream);
+    if (!stream->is_wake_due)
         return;
-    stream->buffer = NULL;
-    if (buffer->length == 0) { // sealing into it has failed
-        buffer_recycle(stream, buffer);
-        return;
-    }
+    stream->is_wake_due = false;
     ev_timer_stop(&stream->linger);
-    stream->posted++;
-    pthread_mutex_lock(&stream->link->lock);
-    list_append(&stream->link->buffers, &buffer->node);
-    pthread_mutex_unlock(&stream->link->lock);
     ev_wake_signal(&stream->link->disk_wake);
-}
-
-static bool is_awaited(struct journal_stream *stream)
-{
-    const struct journal_buffer *buffer = stream->buffer;
-    const struct list_node *last = list_last(&stream->waiting[JOURNAL_WRITTEN]);
-    return buffer->sync || (last != NULL && CONTAINER_OF(last, struct journal_waiter, node)->ticket >
-                                                buffer->ticket - buffer->length);
 }
 
 // A buffer that is not full goes when somebody waits for it and the disk side is not busy anyway. What nobody
@@ -221,8 +248,8 @@ static void post_partly(struct journal_stream *stream)
         return;
     if (is_awaited(stream))
         stream_post(stream);
-    else if (!ev_timer_is_armed(&stream->linger))
-        ev_timer_start(&stream->linger, stream->journal->options.linger);
+    else
+        linger(stream);
 }
 
 static void on_linger(void *arg)

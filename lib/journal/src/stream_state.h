@@ -49,7 +49,8 @@ struct journal_stream {
 
     struct journal_buffer *buffer; // being filled
     struct list free_buffers;
-    uint32_t posted; // buffers on the disk side
+    uint32_t posted;  // buffers on the disk side
+    bool is_wake_due; // one of them is there without its knowledge, until another comes or the time is up
 
     uint64_t ticket;                // bytes appended
     uint64_t lost_to;               // ticket: nothing up to here is under way any more
@@ -74,7 +75,7 @@ enum result stream_segment_ready(struct journal_stream *stream, uint32_t size, b
 // A buffer of the active segment with room for `size` bytes at its end.
 enum result stream_buffer_ready(struct journal_stream *stream, uint32_t size) MUST_USE;
 void stream_ask(struct journal_stream *stream, enum journal_want want);
-void stream_post(struct journal_stream *stream);      // the buffer being filled, if it holds anything
+void stream_post(struct journal_stream *stream);      // what there is, at once
 void stream_age_begin(struct journal_stream *stream); // the active segment gets its first record
 bool stream_has_room(const struct journal_stream *stream);
 
