@@ -40,6 +40,7 @@ struct seen {
     uint64_t order;
     struct order_content content;
     bool is_returned;
+    bool is_member; // it was made one, and the members have not been freed since
     struct journal_position close;
 };
 
@@ -48,7 +49,8 @@ struct uid {
     uint8_t hash[FACT_SOP_HASH_SIZE];
     struct list seen;
     struct list members;
-    size_t asks; // at the look-up, or to be asked again
+    bool has_contents; // members with different contents are, or were, among them
+    size_t asks;       // at the look-up, or to be asked again
     bool is_dirty;
     bool is_looked_again; // an ask of the keeper's own is on its way
     struct list_node dirty_node;
@@ -135,6 +137,11 @@ static void members_free(struct uid *uid)
         free(member->set);
         free(member);
     }
+    LIST_EACH(&uid->seen, node)
+    {
+        CONTAINER_OF(node, struct seen, uid_node)->is_member = false;
+    }
+    uid->has_contents = false;
 }
 
 static void seen_free(struct order_keeper *keeper, struct seen *seen)
@@ -226,6 +233,17 @@ static bool is_live_by(const struct order_known *known, size_t slots)
     return false;
 }
 
+// Against its neighbours: if all neighbours are alike, so are all.
+static void content_set(struct member *member, const struct order_content *content)
+{
+    struct list_node *neighbours[] = {member->rule.node.previous, member->rule.node.next};
+    member->rule.content = *content;
+    for (size_t i = 0; i < 2; i++)
+        if (neighbours[i] != &member->uid->members.head &&
+            !order_content_is_same(content, &member_of(neighbours[i])->rule.content))
+            member->uid->has_contents = true;
+}
+
 // What the ledger says counts where the worker has nothing to say.
 static void slots_take(struct member *member, const struct order_known *known, size_t slots)
 {
@@ -251,7 +269,7 @@ static bool member_of_known(struct order_keeper *keeper, struct uid *uid, const 
         if (!member->is_live)
             slots_take(member, known, slots);
     }
-    member->rule.content = known->content;
+    content_set(member, &known->content);
     member->rule.is_returned = known->is_returned;
     return true;
 }
@@ -265,7 +283,7 @@ static bool member_of_seen(struct order_keeper *keeper, struct uid *uid, const s
     if (member == NULL)
         return false;
     member->is_live = true;
-    member->rule.content = seen->content;
+    content_set(member, &seen->content);
     member->rule.is_returned = seen->is_returned;
     return true;
 }
@@ -416,26 +434,23 @@ static void seen_add(struct order_keeper *keeper, struct uid *uid, const struct 
     seen->order = ask->order;
     seen->content = ask->content;
     seen->is_returned = ask->is_returned;
+    seen->is_member = false;
     seen->close = ask->close;
     list_append(&uid->seen, &seen->uid_node);
     list_append(&keeper->streams[journal_receipt_stream(ask->receipt)], &seen->stream_node);
 }
 
-static struct seen *seen_find(struct uid *uid, uint64_t receipt)
+static struct seen *seen_of(struct list_node *node)
 {
-    LIST_EACH(&uid->seen, node)
-    {
-        struct seen *seen = CONTAINER_OF(node, struct seen, uid_node);
-        if (seen->receipt == receipt)
-            return seen;
-    }
-    return NULL;
+    return CONTAINER_OF(node, struct seen, uid_node);
 }
 
-static void ask_count(struct uid *uid, struct order_ask *ask)
+static struct seen *seen_find(struct uid *uid, uint64_t receipt)
 {
-    uid->asks += !ask->is_counted;
-    ask->is_counted = true;
+    for (struct list_node *node = uid->seen.head.previous; node != &uid->seen.head; node = node->previous)
+        if (seen_of(node)->receipt == receipt)
+            return seen_of(node);
+    return NULL;
 }
 
 static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
@@ -450,7 +465,8 @@ static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
         ask_again_later(keeper, ask);
         return;
     }
-    ask_count(uid, ask);
+    uid->asks += !ask->is_counted;
+    ask->is_counted = true;
     if (ask->is_fresh)
         seen_add(keeper, uid, ask);
     order_outbox_post(&keeper->to_lookup, &ask->mail);
@@ -481,7 +497,7 @@ static bool is_alone(const struct uid *uid, const struct order_ask *ask)
 static void conflict_tell(struct uid *uid, const struct order_ask *ask)
 {
     const struct member *own = member_find(uid, ask->receipt, ask->order);
-    if (!ask->is_fresh || own == NULL)
+    if (!ask->is_fresh || own == NULL || !uid->has_contents)
         return;
     LIST_EACH(&uid->members, node)
     {
@@ -494,16 +510,19 @@ static void conflict_tell(struct uid *uid, const struct order_ask *ask)
     }
 }
 
-// All that are known become members. False: no memory.
+// All that are known become members. False: no memory. Those seen last have not been made members yet.
 static bool members_meet(struct order_keeper *keeper, struct uid *uid, const struct order_ask *ask)
 {
     for (const struct order_known *known = ask->known; known != NULL; known = known->next)
         if (!member_of_known(keeper, uid, known))
             return false;
-    LIST_EACH(&uid->seen, node)
-    {
-        if (!member_of_seen(keeper, uid, CONTAINER_OF(node, struct seen, uid_node)))
+    struct list_node *node = &uid->seen.head;
+    while (node->previous != &uid->seen.head && !seen_of(node->previous)->is_member)
+        node = node->previous;
+    for (; node != &uid->seen.head; node = node->next) {
+        if (!member_of_seen(keeper, uid, seen_of(node)))
             return false;
+        seen_of(node)->is_member = true;
     }
     return true;
 }

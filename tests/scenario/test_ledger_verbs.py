@@ -100,3 +100,35 @@ def test_rebuild_of_a_lost_ledger(folder):
         stage.new.up()
         stage.daemon.run_client("queue", "retry", "--all", "new")
         stage.wait_arrived(owed)
+
+
+def test_rebuild_knows_from_a_copy_what_was_delivered(folder):
+    """Owed to two archives of which one is down for long: what came in is copied forward, and of what was reported of
+    it no segment is left. A ledger made from the journal alone sends only to the archive that has not had it."""
+    journal = {"segment_size": "1MiB", "segment_age": "1s", "copy_after": "1s"}
+    with Stage(folder, settings={"journal": journal}) as stage:
+        stage.new.down()
+        owed = stored(stage, 5, 4)
+        stage.legacy.wait_uids([i.sop_instance for i in owed])
+        wait_for("settled at legacy", lambda: stage.daemon.archives()["legacy"]["owed"] == 0, 20)
+        assert stage.daemon.stop() == 0  # closes every segment
+        data = stage.daemon.folder / "data"
+        before = list((data / "journal").glob("000[01]-*.seg"))
+        assert before
+        stage.daemon.start()
+        wait_for("only copies are left", lambda: not any(path.exists() for path in before), 60, 0.1)
+        assert list((data / "journal").glob("fffe-*.seg"))
+        assert stage.daemon.stop() == 0
+        known = export(stage)
+        shutil.rmtree(data / "ledger")
+        done = stage.daemon.run_client("ledger", "rebuild", "--json")
+        assert done.returncode == 1 and json.loads(done.stdout)["replayed"] == 5, done.stdout + done.stderr
+        assert export(stage) == known
+        stage.daemon.start()
+        assert stage.daemon.owed() == 5
+        stage.new.up()
+        stage.daemon.run_client("queue", "retry", "--all", "new")
+        stage.wait_arrived(owed)
+        stage.daemon.wait_drained()
+        assert len(stage.new.copies()) == 5
+        assert len(stage.legacy.copies()) == 5, "nothing is sent again"

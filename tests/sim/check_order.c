@@ -64,9 +64,9 @@ static struct span span_of(const struct checker *checker, uint32_t content)
 static void late_check(const struct checker *checker, const struct copy *newer, const struct copy *older)
 {
     struct history *history = checker->history;
-    if (newer->archive != older->archive || newer->attempt == older->attempt ||
-        uid_index(history, newer->attempt) != uid_index(history, older->attempt) || !newer->is_confirmed ||
-        older->after <= newer->answered)
+    if (newer->archive != older->archive || newer->attempt == older->attempt || !newer->is_confirmed ||
+        older->after <= newer->answered ||
+        uid_index(history, newer->attempt) != uid_index(history, older->attempt))
         return;
     if (span_of(checker, older->attempt).last < span_of(checker, newer->attempt).first &&
         !check_is_excused_by_crash(history, newer, older))

@@ -63,7 +63,7 @@ static void put_pixels(struct maker *maker, uint64_t seed, size_t length)
     for (size_t done = 0; done < length; done += 8) {
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407); // Knuth, MMIX
         uint64_t word = seed ^ seed >> 29;
-        put_number(maker, word, length - done < 8 ? length - done : 8);
+        put(maker, &word, length - done < 8 ? length - done : 8); // in the machine's order: any bytes will do
     }
 }
 

@@ -115,10 +115,7 @@ unsigned history_attempts_of(const struct history *history, uint32_t content)
 
 uint32_t history_uid_of(const struct history *history, uint32_t instance)
 {
-    uint32_t first = 0;
-    while (strcmp(history->instances[first].uid, history->instances[instance].uid) != 0)
-        first++;
-    return first;
+    return history->instances[instance].first;
 }
 
 uint32_t history_copy_add(struct history *history, uint32_t attempt, unsigned archive, uint64_t after)

@@ -55,6 +55,7 @@ struct instance {
     unsigned sop_class;
     bool is_bad; // SOP Instance UID differs between command and data set: must be refused
     char uid[HISTORY_UID_MAX + 1];
+    uint32_t first; // the first instance with this UID: itself, or whose twin it is
     char study[HISTORY_UID_MAX + 1];
 };
 

@@ -182,8 +182,10 @@ static enum result gateway_begin(struct machine *machine)
     enum result result = gateway_new(&platform, history->configuration, &machine->gateway);
     if (result == OK)
         result = gateway_recover(machine->gateway);
-    if (result == OK)
+    if (result == OK) {
         oracle_recovered(history, machine->ledger);
+        oracle_rebuild(history, machine->fs, machine->keyring, machine->ledger);
+    }
     if (result == OK)
         result = gateway_start(machine->gateway);
     return result;

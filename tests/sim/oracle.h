@@ -13,4 +13,9 @@
 
 void oracle_look(struct history *history, struct fs *fs, struct seal_keyring *keyring);
 void oracle_recovered(struct history *history, struct kv_env *ledger);
+// After that: a ledger is made anew from the journal alone, as if the one that is there were lost. It must
+// owe all that is owed, and nothing of which the journal tells that it was delivered: by an OUTCOME, or by a
+// copy that was made when the ledger had the OUTCOME.
+void oracle_rebuild(struct history *history, struct fs *fs, struct seal_keyring *keyring,
+                    struct kv_env *ledger);
 void oracle_free(struct history *history);

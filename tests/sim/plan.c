@@ -213,6 +213,7 @@ static void instances_draw(struct history *history)
             instance->pixels = 0;
         (void)text_format(instance->uid, sizeof instance->uid, "1.2.826.0.1.3680043.10.99.%zu.%u", i + 1,
                           (unsigned)history_below(history, 1000));
+        instance->first = (uint32_t)i;
         (void)text_format(instance->study, sizeof instance->study, "1.2.826.0.1.3680043.10.98.%zu", i / 8);
         if (i > 0 && history_chance(history, 1, 10))
             twin_draw(history, instance,

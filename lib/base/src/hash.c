@@ -6,24 +6,30 @@ static inline uint64_t rotate(uint64_t x, unsigned n)
     return x << n | x >> (64 - n);
 }
 
-static void sip_round(uint64_t v[4])
+struct sip {
+    uint64_t a, b, c, d;
+};
+
+// By value, so that the state stays in registers.
+static inline struct sip sip_round(struct sip v)
 {
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
+    v.a += v.b;
+    v.b = rotate(v.b, 13) ^ v.a;
+    v.a = rotate(v.a, 32);
+    v.c += v.d;
+    v.d = rotate(v.d, 16) ^ v.c;
+    v.a += v.d;
+    v.d = rotate(v.d, 21) ^ v.a;
+    v.c += v.b;
+    v.b = rotate(v.b, 17) ^ v.c;
+    v.c = rotate(v.c, 32);
+    return v;
 }
 
 uint64_t hash_bytes(const struct hash_seed *seed, struct slice bytes)
 {
-    uint64_t v[4] = {seed->k0 ^ 0x736f6d6570736575u, seed->k1 ^ 0x646f72616e646f6du,
-                     seed->k0 ^ 0x6c7967656e657261u, seed->k1 ^ 0x7465646279746573u};
+    struct sip v = {seed->k0 ^ 0x736f6d6570736575u, seed->k1 ^ 0x646f72616e646f6du,
+                    seed->k0 ^ 0x6c7967656e657261u, seed->k1 ^ 0x7465646279746573u};
     for (size_t at = 0; at <= bytes.length; at += 8) {
         uint64_t word = 0;
         size_t left = bytes.length - at;
@@ -34,13 +40,12 @@ uint64_t hash_bytes(const struct hash_seed *seed, struct slice bytes)
                 word |= (uint64_t)bytes.data[at + i] << (8 * i);
             word |= (uint64_t)(bytes.length & 0xff) << 56;
         }
-        v[3] ^= word;
-        sip_round(v);
-        sip_round(v);
-        v[0] ^= word;
+        v.d ^= word;
+        v = sip_round(sip_round(v));
+        v.a ^= word;
     }
-    v[2] ^= 0xff;
+    v.c ^= 0xff;
     for (int i = 0; i < 4; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+        v = sip_round(v);
+    return v.a ^ v.b ^ v.c ^ v.d;
 }

@@ -54,14 +54,24 @@ bool spsc_ring_is_empty(struct spsc_ring *ring)
            atomic_load_explicit(&ring->in, memory_order_acquire);
 }
 
+// Counted from the cell's index.
+static size_t sequence_get(const struct mpsc_ring *ring, const struct mpsc_cell *cell)
+{
+    return atomic_load_explicit(&cell->sequence, memory_order_acquire) + (size_t)(cell - ring->cells);
+}
+
+static void sequence_set(const struct mpsc_ring *ring, struct mpsc_cell *cell, size_t sequence)
+{
+    atomic_store_explicit(&cell->sequence, sequence - (size_t)(cell - ring->cells), memory_order_release);
+}
+
 enum result mpsc_ring_init(struct mpsc_ring *ring, size_t capacity)
 {
     size_t size = power_of_two(capacity);
     ring->cells = calloc(size, sizeof *ring->cells);
     if (ring->cells == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < size; i++)
-        atomic_init(&ring->cells[i].sequence, i);
+    // Zeros are the first round: a ring that is never full does not touch most of its pages.
     ring->mask = size - 1;
     atomic_init(&ring->in, 0);
     ring->out = 0;
@@ -79,12 +89,12 @@ enum result mpsc_ring_push(struct mpsc_ring *ring, void *item)
     size_t in = atomic_load_explicit(&ring->in, memory_order_relaxed);
     for (;;) {
         struct mpsc_cell *cell = &ring->cells[in & ring->mask];
-        size_t sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
+        size_t sequence = sequence_get(ring, cell);
         if (sequence == in) {
             if (atomic_compare_exchange_weak_explicit(&ring->in, &in, in + 1, memory_order_relaxed,
                                                       memory_order_relaxed)) {
                 cell->item = item;
-                atomic_store_explicit(&cell->sequence, in + 1, memory_order_release);
+                sequence_set(ring, cell, in + 1);
                 return OK;
             }
         } else if ((ptrdiff_t)(sequence - in) < 0) {
@@ -98,16 +108,15 @@ enum result mpsc_ring_push(struct mpsc_ring *ring, void *item)
 void *mpsc_ring_pop(struct mpsc_ring *ring)
 {
     struct mpsc_cell *cell = &ring->cells[ring->out & ring->mask];
-    if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != ring->out + 1)
+    if (sequence_get(ring, cell) != ring->out + 1)
         return NULL;
     void *item = cell->item;
-    atomic_store_explicit(&cell->sequence, ring->out + ring->mask + 1, memory_order_release);
+    sequence_set(ring, cell, ring->out + ring->mask + 1);
     ring->out++;
     return item;
 }
 
 bool mpsc_ring_is_empty(struct mpsc_ring *ring)
 {
-    struct mpsc_cell *cell = &ring->cells[ring->out & ring->mask];
-    return atomic_load_explicit(&cell->sequence, memory_order_acquire) != ring->out + 1;
+    return sequence_get(ring, &ring->cells[ring->out & ring->mask]) != ring->out + 1;
 }

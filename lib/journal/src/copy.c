@@ -47,6 +47,7 @@ struct journal_copier {
     struct journal_position opened;
     uint8_t *index;
     uint32_t chunks; // copied
+    uint8_t known[RECORD_KNOWN_MAX];
 };
 
 // ---- life ----
@@ -112,6 +113,7 @@ void journal_copier_free(struct journal_copier *copier)
     memory_free(copier->close_body, JOURNAL_BODY_MAX);
     free(copier->index);
     MAGIC_CLEAR(copier);
+    wipe(copier->known, sizeof copier->known);
     free(copier);
 }
 
@@ -383,8 +385,8 @@ static enum result chunk_copy(struct journal_copier *copier, uint64_t wall)
     return result;
 }
 
-// Everything of the receipt as it was, order included; only the places are new.
-static enum result close_copy(struct journal_copier *copier, uint64_t wall)
+// Everything of the receipt as it was, order included; only the places and what is known are new.
+static enum result close_copy(struct journal_copier *copier, uint64_t wall, const struct record_known *known)
 {
     size_t length;
     struct journal_position at;
@@ -392,7 +394,13 @@ static enum result close_copy(struct journal_copier *copier, uint64_t wall)
     close.durable = copier->durable;
     close.opened = copier->opened;
     close.index = slice_of(copier->index, copier->close->index.length);
-    enum result result = record_close_encode(&close, copier->source, JOURNAL_BODY_MAX, &length);
+    enum result result = record_known_encode(known, copier->known, sizeof copier->known, &length);
+    if (result != OK)
+        return result;
+#if !DG_FAULT_COPY_KNOWS_NOTHING
+    close.known = slice_of(copier->known, length);
+#endif
+    result = record_close_encode(&close, copier->source, JOURNAL_BODY_MAX, &length);
     if (result == OK)
         result = record_write(copier, wall, JOURNAL_CLOSE, 0, slice_of(copier->source, length), &at);
     if (result == OK)
@@ -400,16 +408,17 @@ static enum result close_copy(struct journal_copier *copier, uint64_t wall)
     return result;
 }
 
-static enum result record_copy(struct journal_copier *copier, uint64_t wall)
+static enum result record_copy(struct journal_copier *copier, uint64_t wall, const struct record_known *known)
 {
     if (copier->opened.segment == 0)
         return open_copy(copier, wall);
     if (copier->chunks < journal_index_count(copier->close->index))
         return chunk_copy(copier, wall);
-    return close_copy(copier, wall);
+    return close_copy(copier, wall, known);
 }
 
-enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, size_t budget, size_t *bytes)
+enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, const struct record_known *known,
+                              size_t budget, size_t *bytes)
 {
     enum result result = OK;
     size_t done = 0;
@@ -419,7 +428,7 @@ enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, size
     do {
         closed = copier->opened.segment != 0 && copier->chunks == journal_index_count(copier->close->index);
         uint64_t from = copier->written;
-        result = record_copy(copier, wall);
+        result = record_copy(copier, wall, known);
         done += copier->written > from ? (size_t)(copier->written - from) : JOURNAL_ALIGN;
     } while (result == OK && !closed && done < budget);
     *bytes += done;

@@ -241,6 +241,9 @@ static void close_field(struct cbor_reader *r, int64_t key, struct record_close 
     case CLOSE_LAST_BYTE:
         close->last_byte = cbor_take_uint(r, UINT64_MAX);
         break;
+    case CLOSE_KNOWN:
+        close->known = cbor_take_bytes(r, JOURNAL_BODY_MAX);
+        break;
     default:
         break;
     }

@@ -157,6 +157,54 @@ enum result record_close_encode(const struct record_close *close, uint8_t *out, 
     put_bytes(&w, CLOSE_INDEX, close->index, (size_t)JOURNAL_CHUNKS_MAX * JOURNAL_INDEX_ENTRY);
     cbor_put_uint(&w, CLOSE_FIRST_BYTE, close->first_byte);
     cbor_put_uint(&w, CLOSE_LAST_BYTE, close->last_byte);
+    put_bytes(&w, CLOSE_KNOWN, close->known, RECORD_KNOWN_MAX);
+    return finish(&w, length);
+}
+
+static void add_known_delivery(struct cbor_writer *w, const struct record_delivery *delivery)
+{
+    cbor_add_map(w);
+    cbor_put_uint(w, KNOWN_ARCHIVE, delivery->archive);
+    cbor_put_uint(w, KNOWN_STATE, delivery->state);
+    if (delivery->has_status)
+        cbor_put_uint(w, KNOWN_STATUS, delivery->status);
+    put_number(w, KNOWN_ATTEMPTS, delivery->attempts);
+    put_number(w, KNOWN_SENT_AT, delivery->sent_at);
+    put_number(w, KNOWN_OUTCOME_AT, delivery->outcome_at);
+    put_number(w, KNOWN_SETTLED_BY, delivery->settled_by);
+    if (delivery->resent)
+        cbor_put_bool(w, KNOWN_RESENT, true);
+    put_number(w, KNOWN_FAILURES, delivery->failures);
+    put_bytes(w, KNOWN_REMARK, slice_first(delivery->remark, RECORD_KNOWN_TEXT_MAX), RECORD_KNOWN_TEXT_MAX);
+    put_bytes(w, KNOWN_PERSON, slice_first(delivery->person, RECORD_KNOWN_TEXT_MAX), RECORD_KNOWN_TEXT_MAX);
+    if (delivery->has_header) {
+        put_digest(w, KNOWN_HEADER, delivery->header);
+        put_digest_unless_zero(w, KNOWN_EDITS, delivery->edits);
+        put_digest_unless_zero(w, KNOWN_PACK, delivery->pack);
+        put_number(w, KNOWN_CROSSWALK, delivery->crosswalk);
+    }
+    cbor_end(w);
+}
+
+enum result record_known_encode(const struct record_known *known, uint8_t *out, size_t capacity,
+                                size_t *length)
+{
+    struct cbor_writer w;
+    if (known->stream_count > RECORD_KNOWN_STREAMS_MAX || known->delivery_count > RECORD_ARCHIVES_MAX)
+        return ERR_LIMIT;
+    cbor_writer_init(&w, out, capacity);
+    cbor_add_map(&w);
+    cbor_put_array(&w, KNOWN_UPTO);
+    for (size_t i = 0; i < known->stream_count; i++) {
+        cbor_add_uint(&w, known->upto[i].stream);
+        cbor_add_uint(&w, known->upto[i].segment);
+        cbor_add_uint(&w, known->upto[i].offset);
+    }
+    cbor_end(&w);
+    cbor_put_array(&w, KNOWN_DELIVERIES);
+    for (size_t i = 0; i < known->delivery_count; i++)
+        add_known_delivery(&w, &known->deliveries[i]);
+    cbor_end(&w);
     return finish(&w, length);
 }
 

@@ -48,6 +48,30 @@ enum close_key {
     CLOSE_INDEX = 18,
     CLOSE_FIRST_BYTE = 19,
     CLOSE_LAST_BYTE = 20,
+    CLOSE_KNOWN = 21, // bytes: a map by itself
+};
+
+enum known_key {
+    KNOWN_UPTO = 1,       // array of: stream, segment, offset
+    KNOWN_DELIVERIES = 2, // array of maps
+};
+
+enum known_delivery_key {
+    KNOWN_ARCHIVE = 1,
+    KNOWN_STATE = 2,
+    KNOWN_STATUS = 4,
+    KNOWN_ATTEMPTS = 5,
+    KNOWN_SENT_AT = 6,
+    KNOWN_OUTCOME_AT = 7,
+    KNOWN_SETTLED_BY = 8,
+    KNOWN_RESENT = 9,
+    KNOWN_FAILURES = 10,
+    KNOWN_REMARK = 11, // bytes
+    KNOWN_PERSON = 12, // bytes
+    KNOWN_HEADER = 13,
+    KNOWN_EDITS = 14,
+    KNOWN_PACK = 15,
+    KNOWN_CROSSWALK = 16,
 };
 
 enum drop_key { DROP_REASON = 1, DROP_STATUS = 2, DROP_COMMENT = 3 };

@@ -102,13 +102,15 @@ static enum result close_texts_set(struct ledger_fact *fact, const struct record
     return result;
 }
 
-// ENGINE 4: a copy takes the place of what it was made from. Nothing else changes: what has become of the
-// receipt meanwhile is not in the copy.
-static enum result copy_apply(struct ledger_fact *fact, const struct journal_entry *entry,
-                              const struct record_close *close)
+// ENGINE 4: a copy takes the place of what it was made from.
+static enum result copy_apply(struct ledger_writer *writer, struct ledger_fact *fact,
+                              const struct journal_entry *entry, const struct record_close *close)
 {
     if (fact->state != FACT_DURABLE)
         return ERR_EXISTS;
+    enum result result = ledger_known_take(writer, fact, close->known);
+    if (result != OK)
+        return result;
     fact->close = entry->position;
 #if DG_FAULT_COPY_POSITION_KEPT
     (void)close;
@@ -119,7 +121,8 @@ static enum result copy_apply(struct ledger_fact *fact, const struct journal_ent
     return OK;
 }
 
-static enum result close_apply(struct ledger_fact *fact, const struct journal_entry *entry)
+static enum result close_apply(struct ledger_writer *writer, struct ledger_fact *fact,
+                               const struct journal_entry *entry)
 {
     struct record_close close;
     enum result result = record_close_decode(entry->body, &close);
@@ -127,14 +130,16 @@ static enum result close_apply(struct ledger_fact *fact, const struct journal_en
         return result;
     bool is_known = fact->state == FACT_DURABLE || fact->state == FACT_SETTLED;
     if (is_copy(entry) && (is_known || fact->state == FACT_DROPPED))
-        return copy_apply(fact, entry, &close);
+        return copy_apply(writer, fact, entry, &close);
     if (is_known)
-        return ERR_EXISTS; // a copy of what is known
+        return ERR_EXISTS; // what a copy has told already
     if (is_copy(entry)) {  // the ledger is being made anew
         fact->open = close.opened;
         fact->open.stream = entry->position.stream;
     }
     result = close_texts_set(fact, &close);
+    if (result == OK)
+        result = ledger_known_take(writer, fact, close.known);
     if (result != OK)
         return result;
     fact->order = close.order;
@@ -264,25 +269,27 @@ static enum result outcome_apply(struct ledger_fact *fact, const struct record_o
 
 // ---- entries
 
-static enum result fact_apply(struct ledger_touched *touched, const struct journal_entry *entry,
-                              const struct record_outcome *outcome)
+static enum result fact_apply(struct ledger_writer *writer, struct ledger_fact *fact,
+                              const struct journal_entry *entry, const struct record_outcome *outcome)
 {
-    struct ledger_fact *fact = &touched->fact;
     if (entry->kind == JOURNAL_ENTRY_INCOMPLETE) {
+        // A receipt of which a copy is whole was acknowledged; some of what it was copied from has gone.
+        if (fact->state == FACT_DURABLE)
+            return ERR_EXISTS;
         enum result result = dropped_set(fact, RECORD_DROP_INCOMPLETE, 0, slice_of(NULL, 0), 0);
-        return result == OK ? close_apply(fact, entry) : result;
+        return result == OK ? close_apply(writer, fact, entry) : result;
     }
     switch ((enum journal_record_type)entry->header.type) {
     case JOURNAL_OPEN:
         return open_apply(fact, entry);
     case JOURNAL_CLOSE:
-        return close_apply(fact, entry);
+        return close_apply(writer, fact, entry);
     case JOURNAL_DROP:
         return drop_apply(fact, entry);
     case JOURNAL_SENT:
-        return sent_apply(fact, entry);
+        return ledger_known_has(fact, entry->position) ? ERR_EXISTS : sent_apply(fact, entry);
     case JOURNAL_OUTCOME:
-        return outcome_apply(fact, outcome);
+        return ledger_known_has(fact, entry->position) ? ERR_EXISTS : outcome_apply(fact, outcome);
     case JOURNAL_DATA:
     case JOURNAL_EPOCH:
     case JOURNAL_DEATH:
@@ -327,7 +334,7 @@ static enum result record_apply(struct ledger_writer *writer, const struct journ
     if (result != OK)
         return result;
     enum fact_state before = touched->fact.state;
-    result = fact_apply(touched, entry, &outcome);
+    result = fact_apply(writer, &touched->fact, entry, &outcome);
     touched->dirty |= result == OK || touched->fact.state != before;
     if (result == ERR_EXISTS || is_useless(result)) {
         writer->counters.skipped += is_useless(result);

@@ -64,6 +64,7 @@ void fact_fini(struct ledger_fact *fact)
         free(fact->deliveries[i].person);
     }
     free(fact->deliveries);
+    free(fact->upto);
     fact_init(fact);
 }
 
@@ -109,6 +110,16 @@ enum result fact_delivery_get(struct ledger_fact *fact, uint32_t archive, struct
     larger[at] = (struct fact_delivery){.archive = archive, .state = DELIVERY_OWED};
     fact->deliveries = larger;
     *delivery = &larger[at];
+    return OK;
+}
+
+enum result fact_upto_add(struct ledger_fact *fact, struct journal_position position)
+{
+    struct journal_position *larger = realloc(fact->upto, (fact->upto_count + 1) * sizeof *larger);
+    if (larger == NULL)
+        return ERR_NOMEM;
+    larger[fact->upto_count++] = position;
+    fact->upto = larger;
     return OK;
 }
 

@@ -42,6 +42,7 @@ enum fact_key {
     KEY_DROP_STATUS = 30,
     KEY_REMARK = 31,
     KEY_DAMAGED = 32,
+    KEY_UPTO = 33,
 };
 
 enum delivery_key {
@@ -218,6 +219,15 @@ static void tail_write(struct cbor_writer *writer, const struct ledger_fact *fac
     put_number(writer, KEY_DROP_STATUS, fact->drop_status);
     put_text(writer, KEY_REMARK, fact->remark);
     put_number(writer, KEY_DAMAGED, fact->damaged);
+    if (fact->upto_count == 0)
+        return;
+    cbor_put_array(writer, KEY_UPTO);
+    for (size_t i = 0; i < fact->upto_count; i++) {
+        cbor_add_uint(writer, fact->upto[i].stream);
+        cbor_add_uint(writer, fact->upto[i].segment);
+        cbor_add_uint(writer, fact->upto[i].offset);
+    }
+    cbor_end(writer);
 }
 
 enum result fact_encode(const struct ledger_fact *fact, uint8_t *out, size_t capacity, struct slice *encoded)
@@ -458,6 +468,23 @@ static enum result head_field_take(struct cbor_reader *reader, int64_t key, stru
     return OK;
 }
 
+static enum result upto_take(struct cbor_reader *reader, struct ledger_fact *fact)
+{
+    enum result result = OK;
+    cbor_enter_array(reader);
+    while (result == OK && cbor_next_item(reader)) {
+        struct journal_position at = {.stream = (uint16_t)cbor_take_uint(reader, UINT16_MAX)};
+        if (!cbor_next_item(reader))
+            break;
+        at.segment = (uint32_t)cbor_take_uint(reader, UINT32_MAX);
+        if (!cbor_next_item(reader))
+            break;
+        at.offset = cbor_take_uint(reader, UINT64_MAX);
+        result = fact_upto_add(fact, at);
+    }
+    return result;
+}
+
 static enum result tail_field_take(struct cbor_reader *reader, int64_t key, struct ledger_fact *fact)
 {
     char **text = text_field(fact, key);
@@ -497,6 +524,8 @@ static enum result tail_field_take(struct cbor_reader *reader, int64_t key, stru
     case KEY_DAMAGED:
         fact->damaged = (uint32_t)cbor_take_uint(reader, UINT32_MAX);
         break;
+    case KEY_UPTO:
+        return upto_take(reader, fact);
     default:
         break;
     }

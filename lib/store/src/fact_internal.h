@@ -16,6 +16,8 @@ MUST_USE enum result fact_text_set(char **field, struct slice text);
 // The delivery of `archive`, made if it is not there (OWED, not owed). ERR_NOMEM; ERR_LIMIT.
 MUST_USE enum result fact_delivery_get(struct ledger_fact *fact, uint32_t archive,
                                        struct fact_delivery **delivery);
+// One more position; each stream at most once. ERR_NOMEM.
+MUST_USE enum result fact_upto_add(struct ledger_fact *fact, struct journal_position position);
 // Whether every owed delivery settles.
 bool fact_is_settled(const struct ledger_fact *fact);
 

@@ -45,7 +45,8 @@ struct ledger_forward {
     uint64_t scanned_to; // key of the open index
     uint64_t *receipts;  // found so far
     size_t count, capacity, next;
-    bool is_copying;       // receipts[next - 1]
+    bool is_copying; // receipts[next - 1]
+    struct record_known known;
     uint32_t open_segment; // that copies went to at the last look, and since when
     uint64_t open_since;
 };
@@ -259,7 +260,7 @@ static enum result receipts_scan(struct ledger_writer *writer)
 
 // ---- copying ----
 
-static enum result fact_head_get(struct ledger_writer *writer, uint64_t receipt, struct ledger_fact *fact)
+static enum result fact_get(struct ledger_writer *writer, uint64_t receipt, struct ledger_fact *fact)
 {
     struct kv_transaction transaction;
     enum result result = kv_begin(writer->env, KV_READ, &transaction);
@@ -279,7 +280,7 @@ static enum result receipt_next(struct ledger_writer *writer)
         struct ledger_fact fact;
         uint64_t receipt = forward->receipts[forward->next];
         fact_init(&fact);
-        result = fact_head_get(writer, receipt, &fact);
+        result = fact_get(writer, receipt, &fact);
         if (result == OK && needs(forward, &fact)) {
             result = journal_copy_begin(forward->copier, receipt, fact.close);
             forward->is_copying = result == OK;
@@ -288,6 +289,28 @@ static enum result receipt_next(struct ledger_writer *writer)
         }
         fact_fini(&fact);
     }
+    return result;
+}
+
+// Its next records, with what is known now. One that has settled meanwhile is given up.
+static enum result receipt_step(struct ledger_writer *writer, const struct ledger_forward_order *order,
+                                size_t *bytes)
+{
+    struct ledger_forward *forward = writer->forward;
+    struct ledger_fact fact;
+    fact_init(&fact);
+    enum result result = fact_get(writer, forward->receipts[forward->next - 1], &fact);
+    forward->is_copying = result == OK && needs(forward, &fact);
+    if (!forward->is_copying) {
+        journal_copy_cancel(forward->copier);
+        goto out;
+    }
+    ledger_known_make(writer, &fact, &forward->known);
+    result = journal_copy_step(forward->copier, order->wall, &forward->known, order->budget - *bytes, bytes);
+    forward->is_copying = result == AGAIN;
+    writer->counters.copied += result == OK;
+out:
+    fact_fini(&fact);
     return result;
 }
 
@@ -300,9 +323,7 @@ static enum result receipts_copy(struct ledger_writer *writer, const struct ledg
         result = receipt_next(writer);
         if (result != OK || !forward->is_copying)
             break;
-        result = journal_copy_step(forward->copier, order->wall, order->budget - *bytes, bytes);
-        forward->is_copying = result == AGAIN;
-        writer->counters.copied += result == OK;
+        result = receipt_step(writer, order, bytes);
     }
     if (result != OK && result != AGAIN)
         return result;

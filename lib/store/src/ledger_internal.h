@@ -2,7 +2,8 @@
 //
 // The ledger writer inside: the batch (facts touched since the last commit), the streams with their two
 // positions (applied in memory, committed on disk), and what is live. Files: ledger.c (life, look-up),
-// apply.c (records to facts), commit.c (facts to the store), live.c, counters.c, tail.c (journal to records).
+// apply.c (records to facts), known.c, commit.c (facts to the store), live.c, counters.c, tail.c (journal to
+// records).
 // Thread: the ledger thread.
 #pragma once
 
@@ -138,6 +139,7 @@ struct ledger_writer {
     struct ledger_marks marks;      // as of the batch
     struct ledger_marks stored;     // as of the last commit
     struct ledger_live live;        // as of the last commit
+    bool has_copies;                // the copy stream was read to its end once
     struct ledger_forward *forward; // NULL until the first look
     uint8_t *scratch;               // FACT_ENCODED_MAX
     struct ledger_writer_counters counters;
@@ -162,6 +164,18 @@ MUST_USE enum result ledger_streams_encode(const struct ledger_writer *writer, u
 // The stored fact, from the open index or the fact database, into an initialised one. ERR_MISSING.
 MUST_USE enum result ledger_fact_load(struct kv_transaction *transaction, uint64_t receipt,
                                       struct ledger_fact *fact);
+// ---- known.c: what a copy knows
+
+// What is known of the fact as committed; texts are borrowed from it.
+void ledger_known_make(const struct ledger_writer *writer, const struct ledger_fact *fact,
+                       struct record_known *known);
+// Takes what the CLOSE of a copy knows, unless the ledger has read all of that itself. ERR_NOMEM: some of it
+// may have been taken; to be called again.
+MUST_USE enum result ledger_known_take(struct ledger_writer *writer, struct ledger_fact *fact,
+                                       struct slice encoded);
+// Whether a SENT or OUTCOME that stands there is among what the fact was given by a copy.
+bool ledger_known_has(const struct ledger_fact *fact, struct journal_position report);
+
 // ---- forward.c
 void ledger_forward_free(struct ledger_forward *forward);
 // Before reclaim: copies that are committed need not be held any more.

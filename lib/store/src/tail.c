@@ -118,6 +118,23 @@ static enum result round_run(struct ledger_writer *writer, size_t budget, size_t
     return failure;
 }
 
+// In a ledger that is made anew copies come first: what they know of the deliveries is then there before the
+// reports that came later, and which of the older ones are left does not matter. At most `*left` entries.
+static enum result copies_read(struct ledger_writer *writer, size_t *left)
+{
+    struct journal_segment_info first;
+    bool is_done =
+        writer->has_copies || journal_segments_get(writer->journal, JOURNAL_STREAM_COPY, 1, &first, 1) == 0;
+    enum result result = is_done ? AGAIN : OK;
+    while (result == OK && *left > 0) {
+        size_t taken = 0;
+        result = stream_turn(writer, JOURNAL_STREAM_COPY, *left, &taken);
+        *left -= taken;
+    }
+    writer->has_copies = result == AGAIN;
+    return result == AGAIN ? OK : result;
+}
+
 enum result ledger_catch_up(struct ledger_writer *writer, size_t budget)
 {
     MAGIC_CHECK(writer, LEDGER_WRITER_MAGIC);
@@ -126,6 +143,8 @@ enum result ledger_catch_up(struct ledger_writer *writer, size_t budget)
     size_t taken = 1;
     uint64_t skipped = writer->counters.skipped;
     enum result failure = streams_find(writer);
+    if (failure == OK)
+        failure = copies_read(writer, &left);
     while (failure == OK && left > 0 && taken > 0) {
         failure = round_run(writer, left, &taken);
         left -= taken;

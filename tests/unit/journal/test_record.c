@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,7 +183,9 @@ static void test_close_greatest(void **state)
     size_t index_length = (size_t)JOURNAL_CHUNKS_MAX * JOURNAL_INDEX_ENTRY;
     uint8_t *index = calloc(1, index_length + JOURNAL_INDEX_ENTRY);
     uint8_t *value = calloc(1, RECORD_ELEMENT_BYTES_MAX);
+    static const uint8_t known[RECORD_KNOWN_MAX + 1];
     (void)state;
+    in->known = slice_of(known, RECORD_KNOWN_MAX);
     in->archive_count = RECORD_ARCHIVES_MAX;
     for (uint32_t i = 0; i < RECORD_ARCHIVES_MAX; i++)
         in->archives[i] = UINT32_MAX;
@@ -195,6 +198,10 @@ static void test_close_greatest(void **state)
     assert_int_equal(record_close_decode(slice_of(memory, length), &out), OK);
     assert_int_equal(out.element_count, RECORD_ELEMENTS_MAX);
     assert_int_equal(out.archive_count, RECORD_ARCHIVES_MAX);
+    assert_int_equal(out.known.length, RECORD_KNOWN_MAX);
+    in->known.length++;
+    assert_int_equal(record_close_encode(in, memory, sizeof memory, &length), ERR_LIMIT);
+    in->known.length--;
     in->elements[3].value.length++;
     assert_int_equal(record_close_encode(in, memory, sizeof memory, &length), ERR_LIMIT);
     in->elements[3].value.length--;
@@ -205,6 +212,77 @@ static void test_close_greatest(void **state)
     free(index);
     free(value);
     free(in);
+}
+
+// What a copy knows, against the bytes of an independent program (tests/data/journal), with keys of a later
+// version between.
+static void test_known_golden(void **state)
+{
+    char path[512];
+    static struct record_known known;
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/journal/known.bin", DG_TEST_DATA);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t length = fread(memory, 1, sizeof memory, file);
+    (void)fclose(file);
+    assert_int_equal(record_known_decode(slice_of(memory, length), &known), OK);
+    assert_int_equal(known.stream_count, 2);
+    assert_int_equal(known.upto[0].stream, 0);
+    assert_int_equal(known.upto[0].segment, 7);
+    assert_int_equal(known.upto[0].offset, 4096);
+    assert_int_equal(known.upto[1].stream, 3);
+    assert_int_equal(known.upto[1].segment, 0x01020304);
+    assert_int_equal(known.upto[1].offset, 0x0fffffc0);
+    assert_int_equal(known.delivery_count, 3);
+    const struct record_delivery *one = &known.deliveries[0];
+    assert_int_equal(one->archive, 1);
+    assert_int_equal(one->state, 5);
+    assert_true(one->has_status && one->status == 0xb000);
+    assert_int_equal(one->settled_by, RECORD_BY_COMMITMENT);
+    assert_true(one->sent_at == 1767225600000000001u && one->outcome_at == 1767225600000000002u);
+    assert_true(one->has_header && one->header[31] == 1 && one->edits[0] == 0 && !one->resent);
+    const struct record_delivery *two = &known.deliveries[1];
+    assert_int_equal(two->archive, 70000);
+    assert_int_equal(two->state, 2);
+    assert_true(!two->has_status && two->resent && two->attempts == 3 && two->failures == 2);
+    assert_true(two->header[0] == 2 && two->edits[0] == 3 && two->pack[31] == 4 && two->crosswalk == 9);
+    const struct record_delivery *three = &known.deliveries[2];
+    assert_true(slice_is_text(three->remark, "not now") && slice_is_text(three->person, "mary"));
+    assert_true(!three->has_header && three->status == 0xc000);
+    for (size_t cut = 0; cut < length; cut++)
+        assert_int_not_equal(record_known_decode(slice_of(memory, cut), &known), OK);
+}
+
+// The greatest of all fits its bound; one more of anything does not.
+static void test_known_greatest(void **state)
+{
+    static struct record_known in, out;
+    static uint8_t text[2 * RECORD_KNOWN_TEXT_MAX];
+    size_t length;
+    (void)state;
+    memset(&in, 0xff, sizeof in);
+    in.stream_count = RECORD_KNOWN_STREAMS_MAX;
+    for (size_t i = 0; i < in.stream_count; i++)
+        in.upto[i] = (struct journal_position){JOURNAL_STREAM_MAX, UINT32_MAX, JOURNAL_SEGMENT_SIZE_MAX};
+    in.delivery_count = RECORD_ARCHIVES_MAX;
+    for (size_t i = 0; i < in.delivery_count; i++) {
+        struct record_delivery *delivery = &in.deliveries[i];
+        delivery->remark = delivery->person = slice_of(text, sizeof text);
+        delivery->resent = delivery->has_status = delivery->has_header = true;
+    }
+    assert_int_equal(record_known_encode(&in, memory, RECORD_KNOWN_MAX, &length), OK);
+    assert_int_equal(record_known_decode(slice_of(memory, length), &out), OK);
+    assert_int_equal(out.stream_count, in.stream_count);
+    assert_int_equal(out.delivery_count, in.delivery_count);
+    const struct record_delivery *last = &out.deliveries[RECORD_ARCHIVES_MAX - 1];
+    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->pack[0] == 0xff);
+    assert_int_equal(last->person.length, RECORD_KNOWN_TEXT_MAX);
+    in.delivery_count++;
+    assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);
+    in.delivery_count--;
+    in.stream_count++;
+    assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);
 }
 
 static void test_small_bodies(void **state)
@@ -272,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),         cmocka_unit_test(test_open_bounds),
         cmocka_unit_test(test_close),        cmocka_unit_test(test_close_greatest),
+        cmocka_unit_test(test_known_golden), cmocka_unit_test(test_known_greatest),
         cmocka_unit_test(test_small_bodies), cmocka_unit_test(test_unknown_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

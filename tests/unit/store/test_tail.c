@@ -48,6 +48,7 @@ struct rig {
     struct journal_stream *streams[STREAMS];
     struct instance instances[INSTANCES_MAX];
     size_t count;
+    uint32_t archives; // owed each instance
 };
 
 static void run_for(struct rig *rig, uint64_t time)
@@ -121,7 +122,7 @@ static void setup(struct rig *rig, uint64_t seed)
 {
     static const uint8_t master[SEAL_KEY_SIZE] = {1};
     struct fs_sim_options options = {.seed = seed, .capacity = 64 * GIB};
-    *rig = (struct rig){.world = sim_world_new(seed)};
+    *rig = (struct rig){.world = sim_world_new(seed), .archives = 1};
     assert_int_equal(fs_sim_new(&options, &rig->disk), OK);
     assert_int_equal(seal_master_from_bytes(master, &rig->master), OK);
     test_store_init(&rig->store, STORE_SIM, &ledger_schema);
@@ -155,57 +156,94 @@ static void on_reported(struct journal_waiter *waiter, enum result result)
     CONTAINER_OF(waiter, struct instance, report)->is_reported = result == OK;
 }
 
-// One instance of `chunks` chunks through a stream; without CLOSE if `unfinished`. False: the journal does
-// not take it now.
-static bool instance_add(struct rig *rig, uint16_t stream, unsigned chunks, bool unfinished)
+static enum result instance_begin(struct rig *rig, uint16_t stream, struct journal_receipt *receipt)
 {
-    static uint8_t bytes[CHUNK];
-    struct journal_stream *to = rig->streams[stream];
-    struct journal_receipt receipt = {0};
     struct journal_place place;
-    struct slice part = slice_of(bytes, sizeof bytes);
-    struct instance *instance = &rig->instances[rig->count];
     struct record_open open = {.calling = slice_of_text("CT1"),
                                .called = slice_of_text("OLDPACS"),
                                .sop_class = slice_of_text("1.2.840.10008.5.1.4.1.1.2"),
                                .sop_instance = slice_of_text("1.2.3"),
                                .transfer_syntax = slice_of_text("1.2.840.10008.1.2.1")};
-    struct record_close close = {.epoch = 1, .archives = {1}, .archive_count = 1, .length = chunks * CHUNK};
-    enum result result = journal_receipt_begin(to, &receipt);
-    memset(bytes, (uint8_t)receipt.number, sizeof bytes); // so that a receipt is known by its bytes
-    if (result == OK)
-        result = journal_append_open(to, &receipt, &open, &place);
+    enum result result = journal_receipt_begin(rig->streams[stream], receipt);
+    return result == OK ? journal_append_open(rig->streams[stream], receipt, &open, &place) : result;
+}
+
+static enum result chunks_add(struct rig *rig, uint16_t stream, struct journal_receipt *receipt,
+                              unsigned chunks)
+{
+    static uint8_t bytes[CHUNK];
+    struct journal_place place;
+    struct slice part = slice_of(bytes, sizeof bytes);
+    enum result result = OK;
+    memset(bytes, (uint8_t)receipt->number, sizeof bytes); // so that a receipt is known by its bytes
     for (unsigned i = 0; result == OK && i < chunks; i++) {
-        result = journal_append_data(to, &receipt, &part, 1, &place);
+        result = journal_append_data(rig->streams[stream], receipt, &part, 1, &place);
         run_for(rig, 20 * NSEC_PER_MS);
     }
+    return result;
+}
+
+static enum result instance_end(struct rig *rig, uint16_t stream, struct journal_receipt *receipt)
+{
+    struct journal_stream *to = rig->streams[stream];
+    struct journal_place place;
+    struct instance *instance = &rig->instances[rig->count];
+    struct record_close close = {
+        .epoch = 1, .archives = {1, 2}, .archive_count = rig->archives, .length = receipt->chunks * CHUNK};
+    enum result result = journal_append_close(to, receipt, &close, &place);
+    if (result != OK)
+        return result;
+    *instance = (struct instance){.receipt = receipt->number, .is_waiting = true};
+    instance->waiter.done = on_durable;
+    result = journal_wait(to, &place, JOURNAL_DURABLE, &instance->waiter);
+    assert_true(result == AGAIN || fs_sim_is_cut(rig->disk));
+    rig->count++;
+    return result;
+}
+
+// One instance of `chunks` chunks through a stream; without CLOSE if `unfinished`. False: the journal does
+// not take it now.
+static bool instance_add(struct rig *rig, uint16_t stream, unsigned chunks, bool unfinished)
+{
+    struct journal_receipt receipt = {0};
+    enum result result = instance_begin(rig, stream, &receipt);
+    if (result == OK)
+        result = chunks_add(rig, stream, &receipt, chunks);
     if (result == OK && !unfinished)
-        result = journal_append_close(to, &receipt, &close, &place);
-    if (result == OK && !unfinished) {
-        *instance = (struct instance){.receipt = receipt.number, .is_waiting = true};
-        instance->waiter.done = on_durable;
-        result = journal_wait(to, &place, JOURNAL_DURABLE, &instance->waiter);
-        assert_true(result == AGAIN || fs_sim_is_cut(rig->disk));
-        rig->count++;
-    }
+        result = instance_end(rig, stream, &receipt);
     journal_receipt_end(&receipt);
     return result == AGAIN || result == OK;
 }
 
-// The archive's answer settles the receipt (`settle_on: answer`); reported by the receipt's own stream or
-// another.
-static void outcome_add(struct rig *rig, struct instance *instance, uint16_t stream)
+// What an archive's answer leads to; reported by the receipt's own stream or another.
+static void report_add(struct rig *rig, struct instance *instance, uint16_t stream, uint32_t archive,
+                       enum record_outcome_kind kind)
 {
     struct journal_place place;
     struct record_outcome outcome = {.receipt = instance->receipt,
-                                     .archive = 1,
-                                     .kind = RECORD_SETTLED,
-                                     .remark = RECORD_SETTLE_ON_ANSWER,
+                                     .archive = archive,
+                                     .kind = (uint8_t)kind,
+                                     .remark = kind == RECORD_SETTLED ? RECORD_SETTLE_ON_ANSWER : 0,
+                                     .status = kind == RECORD_PARKED ? 0xc000 : 0,
+                                     .comment = slice_of_text(kind == RECORD_PARKED ? "not now" : ""),
                                      .answered = NSEC_PER_SEC};
-    if (journal_append_outcome(rig->streams[stream], &outcome, &place) != OK)
+    if (journal_append_outcome(rig->streams[stream], &outcome, &place) != OK || rig->archives > 1)
         return;
     instance->report.done = on_reported;
     (void)!journal_wait(rig->streams[stream], &place, JOURNAL_DURABLE, &instance->report);
+}
+
+// It settles the receipt (`settle_on: answer`).
+static void outcome_add(struct rig *rig, struct instance *instance, uint16_t stream)
+{
+    report_add(rig, instance, stream, 1, RECORD_SETTLED);
+}
+
+static void sent_add(struct rig *rig, struct instance *instance, uint16_t stream, uint32_t archive)
+{
+    struct journal_place place;
+    struct record_sent sent = {.archive = archive, .attempt = 1, .header = {7}, .time = 5};
+    assert_int_equal(journal_append_sent(rig->streams[stream], instance->receipt, &sent, &place), OK);
 }
 
 // ---- cases
@@ -428,6 +466,162 @@ static void test_copy_in_steps(void **state)
     free(rig);
 }
 
+static size_t complete_of(struct rig *rig, uint16_t stream)
+{
+    struct journal_segment_info infos[64];
+    size_t complete = 0;
+    for (size_t i = journal_segments_get(rig->journal, stream, 1, infos, 64); i-- > 0;)
+        complete += infos[i].state == JOURNAL_SEGMENT_CLOSED;
+    return complete;
+}
+
+static void restart(struct rig *rig, bool is_ledger_lost)
+{
+    life_end(rig, false);
+    if (is_ledger_lost) {
+        test_store_fini(&rig->store);
+        test_store_init(&rig->store, STORE_SIM, &ledger_schema);
+        test_store_close(&rig->store);
+    }
+    life_begin(rig);
+}
+
+// The delivery of an instance to an archive as the ledger has it.
+static void delivery_check(struct rig *rig, size_t index, uint32_t archive, enum delivery_state state,
+                           uint32_t attempts, uint32_t failures)
+{
+    struct ledger_fact fact;
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(rig->store.env, rig->instances[index].receipt, &fact), OK);
+    struct fact_delivery *delivery = fact_delivery_find(&fact, archive);
+    assert_true(delivery != NULL && delivery->owed);
+    assert_string_equal(delivery_state_text(delivery->state), delivery_state_text(state));
+    assert_int_equal(delivery->attempts, attempts);
+    assert_int_equal(delivery->failures, failures);
+    if (state == DELIVERY_SENT)
+        assert_int_equal(delivery->header[0], 7);
+    if (state == DELIVERY_PARKED)
+        assert_string_equal(delivery->remark, "not now");
+    fact_fini(&fact);
+}
+
+// Twenty receipts owed to two archives. The first has settled all of them; the second what is not below:
+// number 0 may have been sent to it, number 9 is parked after a failure. Both lie in the copy stream in the
+// end, and of what was reported before no segment is left.
+static void copied_and_reclaimed(struct rig *rig)
+{
+    rig->archives = 2;
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(instance_add(rig, 0, 1 + i % 3, false));
+    sent_add(rig, &rig->instances[9], 1, 2);
+    report_add(rig, &rig->instances[9], 1, 2, RECORD_FAILED);
+    report_add(rig, &rig->instances[9], 1, 2, RECORD_PARKED);
+    sent_add(rig, &rig->instances[0], 1, 2);
+    for (unsigned i = 0; i < 20; i++) {
+        report_add(rig, &rig->instances[i], 1, 1, RECORD_SETTLED);
+        if (i % 9 != 0 || i == 18)
+            report_add(rig, &rig->instances[i], 1, 2, RECORD_SETTLED);
+    }
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    restart(rig, false); // closes all segments
+    assert_int_equal(forward(rig, true), OK);
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+    assert_int_equal(complete_of(rig, 0) + complete_of(rig, 1), 0);
+}
+
+// A copy tells what had become of its receipt, so a ledger made anew sends nothing to an archive that has it.
+static void test_copies_tell(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    assert_non_null(rig);
+    setup(rig, 5);
+    copied_and_reclaimed(rig);
+    for (unsigned again = 0; again < 2; again++) {
+        restart(rig, again == 0);
+        assert_int_equal(open_count(rig), 2);
+        delivery_check(rig, 0, 1, DELIVERY_SETTLED, 0, 0);
+        delivery_check(rig, 0, 2, DELIVERY_SENT, 1, 0);
+        delivery_check(rig, 9, 1, DELIVERY_SETTLED, 0, 0);
+        delivery_check(rig, 9, 2, DELIVERY_PARKED, 1, 1);
+        assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    }
+    teardown(rig);
+    free(rig);
+}
+
+// What was reported after the copy counts once, in whatever order it is read: a person's retry, and what came
+// of it.
+static void test_copies_and_later_reports(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    assert_non_null(rig);
+    setup(rig, 6);
+    copied_and_reclaimed(rig);
+    report_add(rig, &rig->instances[9], 0, 2, RECORD_UNPARKED);
+    sent_add(rig, &rig->instances[9], 0, 2);
+    report_add(rig, &rig->instances[0], 1, 2, RECORD_SETTLED);
+    run_for(rig, NSEC_PER_SEC);
+    restart(rig, true);
+    assert_int_equal(open_count(rig), 1);
+    delivery_check(rig, 0, 2, DELIVERY_SETTLED, 1, 0);
+    delivery_check(rig, 9, 2, DELIVERY_SENT, 2, 1);
+    restart(rig, false); // a copy of the copy knows more than the one before it
+    report_add(rig, &rig->instances[9], 1, 2, RECORD_ANSWERED);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    assert_int_equal(forward(rig, true), OK);
+    assert_int_equal(ledger_writer_counters_get(rig->writer)->copied, 1);
+    for (unsigned again = 0; again < 3; again++) {
+        restart(rig, again != 1); // with the segment of the first copy, and then without it
+        delivery_check(rig, 9, 2, DELIVERY_ANSWERED, 2, 1);
+        assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+    }
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    teardown(rig);
+    free(rig);
+}
+
+// Of an original that lies in two segments the first has gone and the second, with its CLOSE, is kept for
+// another receipt: the copy is what counts, also where no later CLOSE says that the original was durable.
+static void test_copy_of_half_an_original(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct journal_receipt receipt = {0};
+    assert_non_null(rig);
+    setup(rig, 7);
+    assert_true(instance_add(rig, 0, 3, false));
+    assert_int_equal(instance_begin(rig, 0, &receipt), OK);
+    assert_int_equal(chunks_add(rig, 0, &receipt, 1), OK);
+    assert_true(instance_add(rig, 0, 2, false)); // the first segment is full
+    assert_true(instance_add(rig, 0, 4, false)); // so much of the second that it is not copied
+    assert_int_equal(instance_end(rig, 0, &receipt), AGAIN);
+    journal_receipt_end(&receipt);
+    report_add(rig, &rig->instances[0], 0, 1, RECORD_SETTLED); // into the second segment
+    report_add(rig, &rig->instances[1], 0, 1, RECORD_SETTLED);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    restart(rig, false);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK); // what was made in advance
+    assert_int_equal(complete_of(rig, 0), 2);
+    assert_int_equal(forward(rig, true), OK);
+    assert_int_equal(ledger_writer_counters_get(rig->writer)->copied, 1);
+    catch_up(rig);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+    assert_int_equal(complete_of(rig, 0), 1);
+    assert_int_equal(open_count(rig), 2);
+    restart(rig, true);
+    assert_int_equal(open_count(rig), 2);
+    delivery_check(rig, 3, 1, DELIVERY_OWED, 0, 0);
+    assert_int_equal(open_index_each(rig->store.env, open_check, rig), OK);
+    teardown(rig);
+    free(rig);
+}
+
 // What may fail in the making of a copy leaves everything where it was, and is made up for later.
 static void test_copy_errors(void **state)
 {
@@ -590,10 +784,16 @@ int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_follow_and_reclaim), cmocka_unit_test(test_copy_forward),
-        cmocka_unit_test(test_copy_in_steps),      cmocka_unit_test(test_copy_errors),
-        cmocka_unit_test(test_copy_cuts),          cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_follow_and_reclaim),
+        cmocka_unit_test(test_copy_forward),
+        cmocka_unit_test(test_copy_in_steps),
+        cmocka_unit_test(test_copy_errors),
+        cmocka_unit_test(test_copy_cuts),
+        cmocka_unit_test(test_crashes),
         cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_copies_tell),
+        cmocka_unit_test(test_copies_and_later_reports),
+        cmocka_unit_test(test_copy_of_half_an_original),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ void *spsc_ring_pop(struct spsc_ring *ring);                             // NULL
 bool spsc_ring_is_empty(struct spsc_ring *ring);
 
 struct mpsc_cell {
-    _Atomic size_t sequence;
+    _Atomic size_t sequence; // less the index of the cell, so that a new ring is zeros
     void *item;
 };
 

@@ -4,7 +4,8 @@
 //
 // Role: one copier per journal, the only writer of JOURNAL_STREAM_COPY. It copies OPEN, DATA and CLOSE of one
 // receipt after another, under their receipt number and order; CLOSE names the places of the copy. Ciphertext
-// is never copied. It knows nothing of who is owed what: the caller chooses, and lets the ledger read the
+// is never copied. It knows nothing of who is owed what: the caller chooses, says what is known of the
+// deliveries (the copy outlives the segments with its SENT and OUTCOME records), and lets the ledger read the
 // copies back like any stream (a copy takes the place of what it was made from when the ledger commits its
 // CLOSE). Copies may use the reserve of space. Thread: the ledger's; waits for the disk.
 //
@@ -19,6 +20,7 @@
 #include "base/result.h"
 #include "journal/format.h"
 #include "journal/journal.h"
+#include "journal/record.h"
 
 struct journal_copier;
 
@@ -32,11 +34,12 @@ void journal_copier_free(struct journal_copier *copier);
 enum result journal_copy_begin(struct journal_copier *copier, uint64_t receipt,
                                struct journal_position close) MUST_USE;
 // Copies the next records, about `budget` bytes of them (at least one record); *bytes is increased by what
-// was written. `wall` is the time now. OK: all records stand, not synced yet. AGAIN: go on with the next
-// call. Any other result gives the receipt up: ERR_FORMAT, ERR_CRYPTO: a record of it is damaged; ERR_SPACE:
-// not even the reserve has room; ERR_IO, ERR_NOMEM.
-enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, size_t budget,
-                              size_t *bytes) MUST_USE;
+// was written. `wall` is the time now; `known` is true now, and goes into CLOSE should this call write it.
+// OK: all records stand, not synced yet. AGAIN: go on with the next call. Any other result gives the receipt
+// up: ERR_FORMAT, ERR_CRYPTO: a record of it is damaged; ERR_SPACE: not even the reserve has room; ERR_IO,
+// ERR_NOMEM.
+enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, const struct record_known *known,
+                              size_t budget, size_t *bytes) MUST_USE;
 // Gives up the receipt under way; fine if there is none.
 void journal_copy_cancel(struct journal_copier *copier);
 // Makes the copies durable: only now does the ledger see them. ERR_IO, ERR_SPACE: those since the last sync

@@ -72,6 +72,37 @@ struct record_element {
 
 enum record_acknowledgement { RECORD_ACK_DURABLE = 1, RECORD_ACK_PRIMARY = 2, RECORD_ACK_ALL = 3 };
 
+// What is known of one delivery when its receipt is copied (copy.h).
+struct record_delivery {
+    uint32_t archive;
+    uint8_t state;      // 1 owed, 2 possibly sent, 3 answered, 4 parked, 5 settled, 6 superseded, 8 dropped
+    uint8_t settled_by; // enum record_settle_remark
+    bool resent;
+    bool has_status;
+    uint16_t status; // of the last answer
+    uint32_t attempts, failures;
+    uint64_t sent_at, outcome_at; // times of the last SENT and OUTCOME; 0: none
+    struct slice remark, person;  // cut to RECORD_KNOWN_TEXT_MAX
+    bool has_header;              // what the last SENT said
+    uint8_t header[RECORD_DIGEST_SIZE];
+    uint8_t edits[RECORD_DIGEST_SIZE];
+    uint8_t pack[RECORD_DIGEST_SIZE];
+    uint64_t crosswalk;
+};
+
+#define RECORD_KNOWN_MAX         (28u * 1024u) // bytes, encoded
+#define RECORD_KNOWN_TEXT_MAX    96u
+#define RECORD_KNOWN_STREAMS_MAX 256u
+
+// What was known of a receipt when the copy with this CLOSE was made: all SENT and OUTCOME records of it
+// before these positions, one for each stream. A stream that is not named had none.
+struct record_known {
+    struct journal_position upto[RECORD_KNOWN_STREAMS_MAX];
+    size_t stream_count;
+    struct record_delivery deliveries[RECORD_ARCHIVES_MAX]; // to the archives owed
+    size_t delivery_count;
+};
+
 // Bits of record_close.flags.
 #define RECORD_CLOSE_UNSCANNED 0x01u // accept_unscanned: whole-stream digest only, no rule is ever applied
 #define RECORD_CLOSE_DEFLATED  0x02u // ranges are over the inflated stream
@@ -103,6 +134,7 @@ struct record_close {
     struct record_element elements[RECORD_ELEMENTS_MAX]; // in order of tag; study and series UID among them
     uint32_t element_count;
     struct slice index;  // chunk index, see format.h; at most JOURNAL_CHUNKS_MAX entries
+    struct slice known;  // of a copy: a struct record_known, encoded; else empty
     uint64_t first_byte; // time
     uint64_t last_byte;  // time
 };
@@ -189,6 +221,8 @@ enum result record_open_encode(const struct record_open *open, uint8_t *out, siz
                                size_t *length) MUST_USE;
 enum result record_close_encode(const struct record_close *close, uint8_t *out, size_t capacity,
                                 size_t *length) MUST_USE;
+enum result record_known_encode(const struct record_known *known, uint8_t *out, size_t capacity,
+                                size_t *length) MUST_USE;
 enum result record_drop_encode(const struct record_drop *drop, uint8_t *out, size_t capacity,
                                size_t *length) MUST_USE;
 enum result record_sent_encode(const struct record_sent *sent, uint8_t *out, size_t capacity,
@@ -202,6 +236,7 @@ enum result record_epoch_encode(const struct record_epoch *epoch, uint8_t *out, 
 // durable.stream and opened.stream are 0, to be set from the record header.
 enum result record_open_decode(struct slice body, struct record_open *out) MUST_USE;
 enum result record_close_decode(struct slice body, struct record_close *out) MUST_USE;
+enum result record_known_decode(struct slice known, struct record_known *out) MUST_USE;
 enum result record_drop_decode(struct slice body, struct record_drop *out) MUST_USE;
 enum result record_sent_decode(struct slice body, struct record_sent *out) MUST_USE;
 enum result record_outcome_decode(struct slice body, struct record_outcome *out) MUST_USE;

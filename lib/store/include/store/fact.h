@@ -24,7 +24,7 @@ enum fact_state {
     FACT_ORPHAN = 5,   // only reports of another stream so far: neither OPEN nor CLOSE read
 };
 
-// Per archive. Stored numbers. From SETTLED on they settle (FIELD 7).
+// Per archive. Stored numbers, in copies of the journal too. From SETTLED on they settle (FIELD 7).
 enum delivery_state {
     DELIVERY_OWED = 1,
     DELIVERY_SENT = 2,     // the last fragment may have left; after a crash "possibly sent"
@@ -112,6 +112,9 @@ struct ledger_fact {
     struct fact_digests digests;
     struct fact_delivery *deliveries; // by rising archive id
     size_t delivery_count;
+    // The deliveries were taken from a copy: it knows the SENT and OUTCOME records before these positions.
+    struct journal_position *upto; // one for each stream; NULL: none
+    size_t upto_count;
 };
 
 void fact_init(struct ledger_fact *fact);
