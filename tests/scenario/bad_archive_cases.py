@@ -164,6 +164,7 @@ def answers_with(name: str, protocol: int, *expected: str, parked: bool = False,
         command = bytearray()
         while not complete:
             for visit.context, control, value in pdu.split_pdvs(body):
+                assert control & pdu.LAST or len(value) % 2 == 0, "a fragment of odd length that is not the last"
                 if control & pdu.COMMAND:
                     command += value
             complete = control == pdu.LAST
@@ -210,6 +211,7 @@ answers_with("unknown_result", 26, *REFUSED, parked=True, change=_contexts(resul
 answers_with("no_context_in_the_answer", 27, *REFUSED, parked=True, change=_set(contexts=[]))
 for limit in (None, 0, 16, 130, 0xFFFFFFFF):
     answers_with(f"maximum_length_{limit}", 32, "stored", change=_set(max_length=limit))
+answers_with("maximum_length_odd", 77, "stored", change=_set(max_length=131))
 answers_with("maximum_length_without_room", 33, "abort 2,6", says="has no room for data",
              change=_set(max_length=6))
 answers_with("implementation_names_odd", 34, "stored",
