@@ -8,7 +8,8 @@
 // the same thread.
 //
 //   GET  /v1/status                       -> actions->status
-//   GET  /v1/queue?archive&state&after&limit -> actions->queue_list
+//   GET  /v1/queue?archive&state&after&limit&receipt&uid -> actions->queue_list
+//   GET  /v1/queue/summary?archive        -> actions->queue_summary
 //   POST /v1/queue/retry|park|drop        -> actions->queue_change   body: see struct admin_selection
 //   GET  /v1/archives                     -> actions->archive_list
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
@@ -50,6 +51,8 @@ const char *admin_state_text(enum admin_state state);
 struct admin_filter {
     const char *archive;    // node name; NULL = every archive
     enum admin_state state; // ANY = waiting, sending and parked
+    uint64_t receipt;       // this one, answered too; 0: any
+    const char *uid;        // SOP Instance UID, answered too; NULL: any
     uint64_t after;         // only receipts above this number
     uint32_t limit;         // 1 to ADMIN_LIST_MOST
 };
@@ -99,13 +102,26 @@ struct admin_actions {
     //  "peers": [{"subject": TEXT, "expires": seconds, "days": N, "seen": seconds}]   seen, and ending soon
     //  "alarms": [TEXT...]}                        an alarm makes `dicomgate status` a finding
     void (*status)(void *arg, struct admin_reply *reply);
-    // {"items": [{"receipt": N, "archive": NAME, "state": TEXT, "sop_class": UID, "uid": UID,
-    // "bytes": N,
-    //             "received": seconds, "attempts": N, "next": seconds or null, "reason": TEXT or null}],
-    //             "more": bool}
+    // {"items": [{"receipt": N, "archive": NAME, "state": TEXT, "stage": TEXT,
+    //             "sop_class", "transfer_syntax": UID, "sop_class_name", "transfer_syntax_name": TEXT or
+    //             null, "uid": UID, "bytes": N, "received": seconds, "attempts": N, "next": seconds or null,
+    //             "status": "A900" or null, "reason": TEXT or null, "contexts": {"sop_class",
+    //             "transfer_syntax", "sop_class_name", "transfer_syntax_name": as above, "answer": N,
+    //             "meaning": TEXT, "when": seconds, "accepts": [{"transfer_syntax": UID,
+    //             "transfer_syntax_name": TEXT or null}]} or null}], "more": bool}
     // in the order of receipt numbers; all pairs of the last receipt are there, even above the limit. UIDs
-    // and bytes are null until the ledger knows them.
+    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), held, sending,
+    // parked or answered. status: the archive's last answer; its Error Comment is its own free text and may
+    // name a patient, so it is not here. contexts, of parked ones: what the archive answered last to this SOP
+    // Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "held", "sending",
+    //                "parked", "answered": N, "problem": TEXT or null, "next": seconds or null,
+    //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
+    //                            "contexts": as in queue_list}], "ungrouped": N}]}
+    // owed: the four before it. next: when the archive, or the first of a group, is tried again. groups: what
+    // rests, is held or parked, by reason, with its first receipt; ungrouped: how many found no room there.
+    void (*queue_summary)(void *arg, const char *archive, struct admin_reply *reply);
     // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                          struct admin_reply *reply);

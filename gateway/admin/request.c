@@ -60,9 +60,9 @@ static enum result state_parse(const char *text, enum admin_state *out, struct a
     return refuse(problem, "state is one of any, waiting, sending, parked, answered");
 }
 
-static enum result filter_take(struct admin_filter_request *out, const char *key, const char *value,
-                               struct admin_problem *problem)
+static enum result filter_take(void *to, const char *key, const char *value, struct admin_problem *problem)
 {
+    struct admin_filter_request *out = to;
     struct admin_filter *filter = &out->filter;
     uint64_t number;
     if (strcmp(key, "archive") == 0) {
@@ -78,35 +78,68 @@ static enum result filter_take(struct admin_filter_request *out, const char *key
         return text_number(slice_of_text(value), UINT64_MAX, &filter->after) == OK
                    ? OK
                    : refuse(problem, "after is a receipt number");
+    if (strcmp(key, "receipt") == 0)
+        return text_number(slice_of_text(value), INT64_MAX, &filter->receipt) == OK && filter->receipt != 0
+                   ? OK
+                   : refuse(problem, "receipt is a receipt number");
+    if (strcmp(key, "uid") == 0) {
+        if (!is_plain_text(value))
+            return refuse(problem, "uid is empty, too long or has control characters");
+        (void)text_copy(out->uid, sizeof out->uid, slice_of_text(value));
+        filter->uid = out->uid;
+        return OK;
+    }
     if (strcmp(key, "limit") == 0) {
         if (text_number(slice_of_text(value), ADMIN_LIST_MOST, &number) != OK || number == 0)
             return refuse(problem, "limit is a number from 1 to %d", ADMIN_LIST_MOST);
         filter->limit = (uint32_t)number;
         return OK;
     }
-    return refuse(problem, "only archive, state, after and limit may be asked for");
+    return refuse(problem, "only archive, state, after, limit, receipt and uid may be asked for");
 }
 
-enum result admin_filter_parse(const char *query, struct admin_filter_request *out,
-                               struct admin_problem *problem)
+typedef enum result query_take(void *out, const char *key, const char *value, struct admin_problem *problem);
+
+// Each parameter of a query goes to `take`; NULL: there is none.
+static enum result query_each(const char *query, query_take *take, void *out, struct admin_problem *problem)
 {
     struct evkeyvalq parameters;
     enum result result = OK;
-    *out = (struct admin_filter_request){.filter = {.limit = ADMIN_LIST_DEFAULT}};
     if (query == NULL)
         return OK;
     if (evhttp_parse_query_str(query, &parameters) != 0)
         return refuse(problem, "the query of the URL can not be read");
     for (struct evkeyval *pair = parameters.tqh_first; pair != NULL && result == OK;
          pair = pair->next.tqe_next)
-        result = filter_take(out, pair->key, pair->value, problem);
+        result = take(out, pair->key, pair->value, problem);
     evhttp_clear_headers(&parameters);
     return result;
 }
 
-static enum result capability_take(struct admin_capability_request *out, const char *key, const char *value,
+enum result admin_filter_parse(const char *query, struct admin_filter_request *out,
+                               struct admin_problem *problem)
+{
+    *out = (struct admin_filter_request){.filter = {.limit = ADMIN_LIST_DEFAULT}};
+    return query_each(query, filter_take, out, problem);
+}
+
+static enum result summary_take(void *out, const char *key, const char *value, struct admin_problem *problem)
+{
+    return strcmp(key, "archive") == 0 ? filter_take(out, key, value, problem)
+                                       : refuse(problem, "only archive may be asked for");
+}
+
+enum result admin_summary_parse(const char *query, struct admin_filter_request *out,
+                                struct admin_problem *problem)
+{
+    *out = (struct admin_filter_request){0};
+    return query_each(query, summary_take, out, problem);
+}
+
+static enum result capability_take(void *to, const char *key, const char *value,
                                    struct admin_problem *problem)
 {
+    struct admin_capability_request *out = to;
     static const char *const KEYS[] = {"sop_class", "transfer_syntax", "client"};
     const char **members[] = {&out->query.sop_class, &out->query.transfer_syntax, &out->query.client};
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
@@ -124,18 +157,8 @@ static enum result capability_take(struct admin_capability_request *out, const c
 enum result admin_capability_parse(const char *query, struct admin_capability_request *out,
                                    struct admin_problem *problem)
 {
-    struct evkeyvalq parameters;
-    enum result result = OK;
     *out = (struct admin_capability_request){0};
-    if (query == NULL)
-        return OK;
-    if (evhttp_parse_query_str(query, &parameters) != 0)
-        return refuse(problem, "the query of the URL can not be read");
-    for (struct evkeyval *pair = parameters.tqh_first; pair != NULL && result == OK;
-         pair = pair->next.tqe_next)
-        result = capability_take(out, pair->key, pair->value, problem);
-    evhttp_clear_headers(&parameters);
-    return result;
+    return query_each(query, capability_take, out, problem);
 }
 
 static enum result receipts_take(struct admin_change_request *out, const json_t *list,

@@ -19,6 +19,7 @@ struct admin_problem {
 struct admin_filter_request {
     struct admin_filter filter;
     char archive[ADMIN_TEXT];
+    char uid[ADMIN_TEXT];
 };
 
 // A selection and the memory that it points into.
@@ -31,6 +32,9 @@ struct admin_change_request {
 // From the query part of a URI; NULL = none. ERR_FORMAT: *problem says why.
 MUST_USE enum result admin_filter_parse(const char *query, struct admin_filter_request *out,
                                         struct admin_problem *problem);
+// The same, with `archive` only.
+MUST_USE enum result admin_summary_parse(const char *query, struct admin_filter_request *out,
+                                         struct admin_problem *problem);
 
 // A query about capabilities and the memory that it points into.
 struct admin_capability_request {

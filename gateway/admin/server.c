@@ -146,6 +146,17 @@ static void on_queue(struct admin_server *server, struct admin_reply *reply)
         server->actions->queue_list(server->arg, &filter.filter, reply);
 }
 
+static void on_summary(struct admin_server *server, struct admin_reply *reply)
+{
+    struct admin_filter_request filter;
+    struct admin_problem problem;
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(reply->request));
+    if (admin_summary_parse(query, &filter, &problem) != OK)
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+    else
+        server->actions->queue_summary(server->arg, filter.filter.archive, reply);
+}
+
 static void on_archives(struct admin_server *server, struct admin_reply *reply)
 {
     server->actions->archive_list(server->arg, reply);
@@ -213,9 +224,9 @@ struct route {
 
 static const struct route ROUTES[] = {
     {"/v1/status", EVHTTP_REQ_GET, on_status},         {"/v1/queue", EVHTTP_REQ_GET, on_queue},
-    {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry},    {"/v1/queue/park", EVHTTP_REQ_POST, on_park},
-    {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},      {"/v1/archives", EVHTTP_REQ_GET, on_archives},
-    {"/v1/config/reload", EVHTTP_REQ_POST, on_reload},
+    {"/v1/queue/summary", EVHTTP_REQ_GET, on_summary}, {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry},
+    {"/v1/queue/park", EVHTTP_REQ_POST, on_park},      {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},
+    {"/v1/archives", EVHTTP_REQ_GET, on_archives},     {"/v1/config/reload", EVHTTP_REQ_POST, on_reload},
 };
 
 static const char *const ARCHIVE_VERBS[] = {

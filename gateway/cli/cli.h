@@ -69,6 +69,7 @@ struct cli {
 // Verbs (verb_*.c). Each prints its own complaints.
 enum cli_exit cli_status(struct cli *cli);
 enum cli_exit cli_queue_list(struct cli *cli);
+enum cli_exit cli_queue_show(struct cli *cli);
 enum cli_exit cli_queue_retry(struct cli *cli);
 enum cli_exit cli_queue_park(struct cli *cli);
 enum cli_exit cli_queue_drop(struct cli *cli);
@@ -109,12 +110,17 @@ enum cli_exit cli_print_json(const json_t *answer);
 // caller gives back; else the complaint is printed.
 MUST_USE enum cli_exit cli_call(const struct cli *cli, const char *path, json_t *body, json_t **answer);
 
+// Adds "?key=value" (or "&"), encoded; nothing for a value of NULL. False: it does not fit.
+MUST_USE bool cli_query_add(char *path, size_t capacity, const char *key, const char *value);
+
 // ---- values for people (values.c); each fills `to` and returns it ----
 
 enum { CLI_TEXT = 64 };
 
 // A member of an answer: its text, or "-" where it is missing or null.
 const char *cli_text(const json_t *object, const char *key);
+// A member's keyword of PS3.6 (`name`), or else its UID.
+const char *cli_name_or_uid(const json_t *object, const char *name, const char *uid);
 // Its number, or 0.
 int64_t cli_number(const json_t *object, const char *key);
 // "1.5 GiB"; "-" if missing.

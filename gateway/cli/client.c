@@ -154,3 +154,17 @@ out:
     free(text);
     return status;
 }
+
+bool cli_query_add(char *path, size_t capacity, const char *key, const char *value)
+{
+    size_t used = strlen(path);
+    if (value == NULL)
+        return true;
+    char *encoded = curl_easy_escape(NULL, value, 0);
+    if (encoded == NULL)
+        return false;
+    bool fits = text_format(path + used, capacity - used, "%c%s=%s", strchr(path, '?') == NULL ? '?' : '&',
+                            key, encoded);
+    curl_free(encoded);
+    return fits;
+}

@@ -40,6 +40,14 @@ static const struct verb VERBS[] = {
      "(the first\n"
      "three; the default). At most 100 rows unless --limit says otherwise.\n\n"
      "Example:  dicomgate queue list --archive legacy --state parked\n"},
+    {"queue", "show", CLI_OPTION_ARCHIVE, 0, 1, cli_queue_show, "[RECEIPT | UID] [--archive NAME]",
+     "what each archive is owed, and why it does not go",
+     "Without a word: counts of each archive, and what rests, is held or is parked, by reason. With a "
+     "receipt "
+     "number or a\nSOP Instance UID: where it stands at each archive, its answer, and what the archive takes "
+     "where no presentation\ncontext fits. The reason of parking outlives a restart.\n\n"
+     "Example:  dicomgate queue show\n"
+     "          dicomgate queue show 281474976710657\n"},
     {"queue", "retry",
      CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
      cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",

@@ -81,6 +81,11 @@ const char *cli_text(const json_t *object, const char *key)
     return text != NULL ? text : "-";
 }
 
+const char *cli_name_or_uid(const json_t *item, const char *name, const char *uid)
+{
+    return json_is_string(json_object_get(item, name)) ? cli_text(item, name) : cli_text(item, uid);
+}
+
 int64_t cli_number(const json_t *object, const char *key)
 {
     return (int64_t)json_integer_value(json_object_get(object, key));

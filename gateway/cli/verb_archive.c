@@ -163,36 +163,6 @@ enum cli_exit cli_archive_resume(struct cli *cli)
 
 // ---- capabilities ----
 
-// Appends "&key=value", everything but letters, digits and dots escaped.
-static void query_add(char *path, size_t capacity, const char *key, const char *value)
-{
-    static const char HEX[] = "0123456789ABCDEF";
-    size_t length = strlen(path);
-    if (value == NULL)
-        return;
-    int begin = snprintf(path + length, capacity - length, "%s%s=", strchr(path, '?') ? "&" : "?", key);
-    length += begin > 0 ? (size_t)begin : 0;
-    for (; *value != 0 && length + 4 < capacity; value++) {
-        unsigned char c = (unsigned char)*value;
-        bool is_plain =
-            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.';
-        if (is_plain) {
-            path[length++] = (char)c;
-            continue;
-        }
-        path[length++] = '%';
-        path[length++] = HEX[c >> 4];
-        path[length++] = HEX[c & 15];
-    }
-    if (length < capacity)
-        path[length] = 0;
-}
-
-static const char *name_or_uid(const json_t *item, const char *name, const char *uid)
-{
-    return json_is_string(json_object_get(item, name)) ? cli_text(item, name) : cli_text(item, uid);
-}
-
 static void print_capabilities(const json_t *items)
 {
     static const char *const TITLES[] = {"SOP CLASS", "TRANSFER SYNTAX", "ANSWER", "WHEN"};
@@ -206,8 +176,8 @@ static void print_capabilities(const json_t *items)
     {
         bool is_accepted = json_is_true(json_object_get(item, "accepted"));
         (void)snprintf(answer, sizeof answer, "refused (%d)", (int)cli_number(item, "result"));
-        cli_table_add(&table, name_or_uid(item, "sop_class_name", "sop_class"));
-        cli_table_add(&table, name_or_uid(item, "transfer_syntax_name", "transfer_syntax"));
+        cli_table_add(&table, cli_name_or_uid(item, "sop_class_name", "sop_class"));
+        cli_table_add(&table, cli_name_or_uid(item, "transfer_syntax_name", "transfer_syntax"));
         cli_table_add(&table, is_accepted ? "accepted" : answer);
         cli_table_add(&table, cli_time(item, "when", when));
     }
@@ -237,11 +207,11 @@ enum cli_exit cli_archive_capabilities(struct cli *cli)
 {
     char path[2048];
     json_t *answer;
-    if (snprintf(path, sizeof path, "/v1/archives/%.200s/capabilities", cli->arguments[0]) < 0)
-        return CLI_INTERNAL;
-    query_add(path, sizeof path, "sop_class", cli->sop_class);
-    query_add(path, sizeof path, "transfer_syntax", cli->transfer_syntax);
-    query_add(path, sizeof path, "client", cli->client);
+    if (!text_format(path, sizeof path, "/v1/archives/%.200s/capabilities", cli->arguments[0]) ||
+        !cli_query_add(path, sizeof path, "sop_class", cli->sop_class) ||
+        !cli_query_add(path, sizeof path, "transfer_syntax", cli->transfer_syntax) ||
+        !cli_query_add(path, sizeof path, "client", cli->client))
+        return cli_complain(cli, CLI_USAGE, "the options are too long");
     enum cli_exit status = cli_call(cli, path, NULL, &answer);
     if (status != CLI_FINE)
         return status;

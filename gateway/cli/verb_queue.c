@@ -3,7 +3,6 @@
 // `dicomgate queue list|retry|park|drop`: what is still owed to the archives.
 #include "cli.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,29 +35,14 @@ static void print_items(const json_t *items)
     cli_table_fini(&table);
 }
 
-// Adds "&key=value" (or "?" the first time), encoded. False if it does not fit.
-static bool query_add(char *path, size_t capacity, const char *key, const char *value)
-{
-    size_t used = strlen(path);
-    if (value == NULL)
-        return true;
-    char *encoded = curl_easy_escape(NULL, value, 0);
-    if (encoded == NULL)
-        return false;
-    bool fits = text_format(path + used, capacity - used, "%c%s=%s", strchr(path, '?') == NULL ? '?' : '&',
-                            key, encoded);
-    curl_free(encoded);
-    return fits;
-}
-
 enum cli_exit cli_queue_list(struct cli *cli)
 {
     char path[800] = "/v1/queue";
     json_t *answer;
-    if (!query_add(path, sizeof path, "archive", cli->archive) ||
-        !query_add(path, sizeof path, "state", cli->state) ||
-        !query_add(path, sizeof path, "after", cli->after) ||
-        !query_add(path, sizeof path, "limit", cli->limit))
+    if (!cli_query_add(path, sizeof path, "archive", cli->archive) ||
+        !cli_query_add(path, sizeof path, "state", cli->state) ||
+        !cli_query_add(path, sizeof path, "after", cli->after) ||
+        !cli_query_add(path, sizeof path, "limit", cli->limit))
         return cli_complain(cli, CLI_USAGE, "the options are too long");
     enum cli_exit status = cli_call(cli, path, NULL, &answer);
     if (status != CLI_FINE)

@@ -19,6 +19,7 @@ enum { POST_ATTEMPTS = 50 };
 const struct admin_actions actions_table = {
     .status = actions_status,
     .queue_list = actions_queue_list,
+    .queue_summary = actions_queue_summary,
     .queue_change = actions_queue_change,
     .archive_list = actions_archive_list,
     .archive_change = actions_archive_change,

@@ -6,6 +6,7 @@
 #include "back/titles.h"
 #include "base/text.h"
 #include "conf/uids.h"
+#include "daemon/actions_contexts.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
@@ -21,22 +22,6 @@ struct explanation {
     uint64_t when;      // wall clock of the archive's answer; 0: none
     char why[200];
 };
-
-static const char *result_words(uint8_t result)
-{
-    switch (result) {
-    case UL_CONTEXT_ACCEPTED:
-        return "acceptance";
-    case UL_CONTEXT_USER_REJECTED:
-        return "user rejection";
-    case UL_CONTEXT_ABSTRACT_SYNTAX:
-        return "abstract syntax not supported";
-    case UL_CONTEXT_TRANSFER_SYNTAXES:
-        return "transfer syntaxes not supported";
-    default:
-        return "no reason";
-    }
-}
 
 static bool is_in(const struct conf_texts *list, const char *text)
 {
@@ -93,13 +78,14 @@ static void explain_by_archive(const struct configuration_route *route,
                     name);
     else if (is_mirror)
         text_format(out->why, sizeof out->why, "%.40s is asked at each association; it last answered: %s",
-                    name, result_words(known->answer));
+                    name, context_result_words(known->answer));
     else if (!is_refused)
         text_format(out->why, sizeof out->why,
                     "%.40s has accepted it; to the same proposal its choice is repeated", name);
     else
         text_format(out->why, sizeof out->why, "%.40s has refused it (%s)%s", name,
-                    result_words(known->answer), is_old ? "; asked again, as that is 15 minutes ago" : "");
+                    context_result_words(known->answer),
+                    is_old ? "; asked again, as that is 15 minutes ago" : "");
 }
 
 static void explain(struct gateway *gateway, const struct configuration_route *route, const char *sop_class,

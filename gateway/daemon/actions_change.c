@@ -9,8 +9,8 @@
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/actions_removed.h"
+#include "daemon/actions_selection.h"
 #include "forward/archive.h"
-#include "store/ledger_reader.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,20 +22,13 @@ static const char *const change_names[] = {
     [ADMIN_DROP] = "drop",
 };
 
-struct receipts {
-    uint64_t *number; // by rising number before the round begins
-    size_t count;
-    size_t capacity;
-};
-
 struct change_round {
     struct round round;
     enum admin_queue_change change;
     bool has_archive;
     size_t archive;
     bool is_all;
-    struct receipts receipts;
-    char sop_instance[ADMIN_TEXT]; // "": by number only
+    struct receipt_selection selection;
     char person[ADMIN_TEXT];
     char reason[ADMIN_TEXT];
 };
@@ -95,29 +88,11 @@ static bool archive_is_meant(const struct change_round *change, size_t archive)
     return !change->has_archive || change->archive == archive;
 }
 
-static int number_compare(const void *one, const void *other)
-{
-    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-    return a < b ? -1 : a > b;
-}
-
-// What the ledger does not know yet is still in memory, with its UID.
-static bool is_selected(const struct change_round *change, const struct receipt *receipt)
-{
-    if (change->receipts.count > 0 &&
-        bsearch(&receipt->number, change->receipts.number, change->receipts.count,
-                sizeof *change->receipts.number, number_compare) != NULL)
-        return true;
-    return change->sop_instance[0] != 0 && receipt->content != NULL &&
-           slice_is_text(slice_trimmed(receipt->content->open.sop_instance), change->sop_instance);
-}
-
 // Of what sleeps only the number is known; the ledger, too, has found what was asked for by UID.
 static bool number_is_selected(void *arg, uint64_t number)
 {
     const struct change_round *change = arg;
-    return bsearch(&number, change->receipts.number, change->receipts.count, sizeof *change->receipts.number,
-                   number_compare) != NULL;
+    return receipt_selection_has_number(&change->selection, number);
 }
 
 static void selected_change(const struct change_round *change, struct archive *archive,
@@ -127,7 +102,7 @@ static void selected_change(const struct change_round *change, struct archive *a
     LIST_EACH(archive_list(archive, stage), node)
     {
         struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
-        if (!is_selected(change, delivery->receipt))
+        if (!receipt_selection_has(&change->selection, delivery->receipt))
             continue;
         if (is_allowed) {
             delivery_change(change, delivery);
@@ -238,7 +213,7 @@ static void change_work(struct part *part)
         on_all_turn(answer);
         return;
     }
-    if (change->receipts.count > 0 &&
+    if (change->selection.count > 0 &&
         !backlog_receipts_wake(worker, number_is_selected, change_of(part->round))) {
         part_refuse(part);
         return;
@@ -276,7 +251,7 @@ static void change_finish(struct round *round)
 
 static void change_fini(struct round *round)
 {
-    free(change_of(round)->receipts.number);
+    receipt_selection_fini(&change_of(round)->selection);
 }
 
 static const struct round_kind change_kind = {
@@ -286,46 +261,6 @@ static const struct round_kind change_kind = {
     .cancel = change_cancel,
     .fini = change_fini,
 };
-
-static enum result receipt_add(struct receipts *receipts, uint64_t number)
-{
-    if (receipts->count == receipts->capacity) {
-        size_t capacity = receipts->capacity == 0 ? 16 : 2 * receipts->capacity;
-        uint64_t *larger = realloc(receipts->number, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        receipts->number = larger;
-        receipts->capacity = capacity;
-    }
-    receipts->number[receipts->count++] = number;
-    return OK;
-}
-
-// ledger_find_uid() also finds the instances of a study: those are not meant.
-static enum result on_fact(void *arg, const struct ledger_fact *fact)
-{
-    struct change_round *change = arg;
-    if (fact->state != FACT_DURABLE || fact->sop_instance == NULL ||
-        strcmp(fact->sop_instance, change->sop_instance) != 0)
-        return OK;
-    return receipt_add(&change->receipts, fact->receipt);
-}
-
-static enum result receipts_find(struct change_round *change, const struct admin_selection *selection)
-{
-    enum result result = OK;
-    for (size_t i = 0; result == OK && i < selection->receipt_count; i++)
-        result = receipt_add(&change->receipts, selection->receipts[i]);
-    if (selection->uid != NULL)
-        result = ledger_find_uid(change->round.actions->gateway->platform.ledger,
-                                 slice_of_text(change->sop_instance), on_fact, change);
-    if (result != OK && result != ERR_MISSING)
-        return result;
-    if (change->receipts.count > 1)
-        qsort(change->receipts.number, change->receipts.count, sizeof *change->receipts.number,
-              number_compare);
-    return OK;
-}
 
 static void text_keep(char *to, const char *from, const char *otherwise)
 {
@@ -354,10 +289,10 @@ void actions_queue_change(void *arg, enum admin_queue_change change, const struc
     asked->has_archive = selection->archive != NULL;
     asked->archive = archive;
     asked->is_all = selection->is_all;
-    text_keep(asked->sop_instance, selection->uid, "");
     text_keep(asked->person, selection->person, "unnamed");
     text_keep(asked->reason, selection->reason, "parked by a person");
-    if (receipts_find(asked, selection) != OK)
+    if (receipt_selection_find(&asked->selection, actions->gateway, selection->receipts,
+                               selection->receipt_count, selection->uid) != OK)
         round_fail(round, ADMIN_FAILED, "the ledger could not be read");
     else
         round_begin(round);

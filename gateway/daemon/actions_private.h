@@ -92,6 +92,10 @@ void round_fail(struct round *round, enum admin_status status, const char *messa
 void part_done(struct part *part);
 void part_refuse(struct part *part);
 
+struct delivery;
+// Why it rests, is parked or held; "": nothing to say.
+const char *actions_reason(const struct delivery *delivery);
+
 // NULL: no node of this name. `index`: its place in gateway->nodes and in each worker's archives.
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index);
 
@@ -100,6 +104,7 @@ struct node *actions_node_find(struct actions *actions, const char *name, size_t
 void actions_status(void *arg, struct admin_reply *reply);
 void actions_archive_list(void *arg, struct admin_reply *reply);
 void actions_queue_list(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+void actions_queue_summary(void *arg, const char *archive, struct admin_reply *reply);
 void actions_queue_change(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                           struct admin_reply *reply);
 void actions_archive_capabilities(void *arg, const char *name, const struct admin_capability_query *query,

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `queue list`: each worker picks its first rows by receipt number, main puts them together and asks the
-// ledger for what is not in memory any more.
+// `queue list` and `queue show` of one receipt: each worker picks its first rows by receipt number, main puts
+// them together and asks the ledger for what is not in memory any more.
 //
 // A list walks every delivery that its filter lets through, on the worker's loop: a microsecond for ten or so
 // (answered ones, which are most, only when they are asked for).
 #include "base/check.h"
 #include "base/text.h"
+#include "conf/uids.h"
+#include "daemon/actions_contexts.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/actions_removed.h"
+#include "daemon/actions_selection.h"
 #include "forward/archive.h"
 #include "store/ledger_reader.h"
 #include <stdlib.h>
@@ -25,11 +28,13 @@ struct row {
     uint64_t next;     // try; 0: none is planned
     uint64_t bytes;
     uint32_t attempts;
+    uint16_t status; // of the last answer; 0: none, or Success
     enum delivery_stage stage;
     bool is_known; // UIDs and bytes are filled in
     char reason[64];
     char sop_class[65];
     char sop_instance[65];
+    char transfer_syntax[65];
 };
 
 // On a worker: the first `most` rows, as a heap with the last one on top until all have been seen.
@@ -45,9 +50,12 @@ struct list_round {
     bool has_archive;
     size_t archive;
     enum admin_state state;
+    bool is_selected; // only what `selection` names, in whatever state
+    struct receipt_selection selection;
     uint64_t after;
     size_t limit;
     // Main, from here:
+    struct contexts *contexts;
     struct rows *rows;
     size_t next_row;
     unsigned waits; // for the ledger
@@ -121,12 +129,6 @@ static void row_time_fill(struct row *row, struct ev_loop *loop, uint64_t when)
         row->next = ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
 }
 
-static void row_reason_fill(struct row *row, const char *reason)
-{
-    if (row->stage == STAGE_RESTING || row->stage == STAGE_PARKED)
-        text_copy(row->reason, sizeof row->reason, slice_of_text(reason));
-}
-
 static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
 {
     const struct receipt *receipt = delivery->receipt;
@@ -134,20 +136,17 @@ static void row_fill(struct row *row, const struct delivery *delivery, size_t ar
                         .archive = archive,
                         .received = receipt->closed_at,
                         .attempts = delivery->attempts,
+                        .status = delivery->status,
                         .stage = delivery->stage};
     row_time_fill(row, receipt->worker->loop, delivery->when);
-    row_reason_fill(row, delivery->reason);
-    if (row->stage == STAGE_HELD && delivery->waits_for_primary)
-        text_copy(row->reason, sizeof row->reason, slice_of_text("begins when the primary has said yes"));
-    else if (row->stage == STAGE_HELD && receipt->gate == RECEIPT_WATCHED)
-        text_copy(row->reason, sizeof row->reason,
-                  slice_of_text("behind another receipt of its SOP Instance UID"));
+    text_copy(row->reason, sizeof row->reason, slice_of_text(actions_reason(delivery)));
     if (receipt->content == NULL)
         return;
     row->is_known = true;
     row->bytes = receipt->content->length;
     text_printable(row->sop_class, sizeof row->sop_class, receipt->content->open.sop_class);
     text_printable(row->sop_instance, sizeof row->sop_instance, receipt->content->open.sop_instance);
+    text_printable(row->transfer_syntax, sizeof row->transfer_syntax, receipt->content->open.transfer_syntax);
 }
 
 static void row_fill_asleep(struct row *row, struct ev_loop *loop, const struct backlog_view *view)
@@ -156,9 +155,10 @@ static void row_fill_asleep(struct row *row, struct ev_loop *loop, const struct 
                         .archive = view->archive,
                         .received = view->closed_at,
                         .attempts = view->attempts,
+                        .status = view->status,
                         .stage = view->stage};
     row_time_fill(row, loop, view->when);
-    row_reason_fill(row, view->reason);
+    text_copy(row->reason, sizeof row->reason, slice_of_text(view->reason));
 }
 
 // Where the row with this key goes: NULL with OK for one that is behind all that are wanted. The place is
@@ -217,16 +217,29 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
     unreachable_state();
 }
 
+// Of a receipt that is named, also what an archive has said yes to.
+static bool state_is_wanted(const struct list_round *list, enum delivery_stage stage)
+{
+    bool is_any = list->is_selected && list->state == ADMIN_ANY;
+    return is_any ? stage != STAGE_SETTLED : state_wants(list->state, stage);
+}
+
+static bool is_wanted(const struct list_round *list, const struct delivery *delivery)
+{
+    return delivery->receipt->number > list->after &&
+           (!list->is_selected || receipt_selection_has(&list->selection, delivery->receipt));
+}
+
 static bool archive_rows_take(const struct list_round *list, struct archive *archive, size_t index,
                               struct rows **rows)
 {
     for (enum delivery_stage stage = STAGE_WAITING; stage < STAGE_SETTLED; stage++) {
-        if (!state_wants(list->state, stage))
+        if (!state_is_wanted(list, stage))
             continue;
         LIST_EACH(archive_list(archive, stage), node)
         {
             const struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
-            if (delivery->receipt->number > list->after && !rows_offer(rows, delivery, index))
+            if (is_wanted(list, delivery) && !rows_offer(rows, delivery, index))
                 return false;
         }
     }
@@ -244,8 +257,9 @@ static bool asleep_take(void *arg, const struct backlog_view *view)
 {
     struct asleep_search *search = arg;
     const struct list_round *list = search->list;
-    if (view->number <= list->after || !state_wants(list->state, view->stage) ||
-        (list->has_archive && list->archive != view->archive))
+    if (view->number <= list->after || !state_is_wanted(list, view->stage) ||
+        (list->has_archive && list->archive != view->archive) ||
+        (list->is_selected && !receipt_selection_has_number(&list->selection, view->number)))
         return true;
     struct row *place;
     search->is_complete = rows_place(search->rows, view->number, view->archive, &place);
@@ -282,6 +296,12 @@ static void list_work(struct part *part)
 
 // What is cold is looked up by receipt number. This may wait for the disk and with it the main loop, which
 // accepts connections: so only some rows are looked up in one turn. A thread for look-ups would end that too.
+static void uid_fill(char to[65], const char *from)
+{
+    if (from != NULL)
+        text_printable(to, 65, slice_of_text(from));
+}
+
 static enum result row_look_up(struct gateway *gateway, struct row *row)
 {
     struct ledger_fact fact;
@@ -290,10 +310,9 @@ static enum result row_look_up(struct gateway *gateway, struct row *row)
     if (result == OK) {
         row->is_known = true;
         row->bytes = fact.length;
-        if (fact.sop_class != NULL)
-            text_printable(row->sop_class, sizeof row->sop_class, slice_of_text(fact.sop_class));
-        if (fact.sop_instance != NULL)
-            text_printable(row->sop_instance, sizeof row->sop_instance, slice_of_text(fact.sop_instance));
+        uid_fill(row->sop_class, fact.sop_class);
+        uid_fill(row->sop_instance, fact.sop_instance);
+        uid_fill(row->transfer_syntax, fact.transfer_syntax);
     }
     fact_fini(&fact);
     return result;
@@ -305,13 +324,35 @@ static const char *stage_text(enum delivery_stage stage)
     return is_waiting ? admin_state_text(ADMIN_WAITING) : delivery_stage_name(stage);
 }
 
-static json_t *row_json(const struct gateway *gateway, const struct row *row)
+static void set_status(json_t *item, const struct row *row)
 {
+    char text[8] = "";
+    if (row->status != 0 || row->stage == STAGE_ANSWERED)
+        text_format(text, sizeof text, "%04X", row->status);
+    set_text(item, "status", text);
+}
+
+static void set_contexts(json_t *item, struct list_round *list, const struct row *row)
+{
+    bool may_be = row->stage == STAGE_PARKED && list->contexts != NULL;
+    (void)json_object_set_new(item, "contexts",
+                              may_be ? contexts_explain(list->contexts, row->archive, row->sop_class,
+                                                        row->transfer_syntax, row->status)
+                                     : json_null());
+}
+
+static json_t *row_json(struct list_round *list, const struct row *row)
+{
+    const struct gateway *gateway = list->round.actions->gateway;
     json_t *item = json_object();
     set_number(item, "receipt", row->receipt);
     set_text(item, "archive", gateway->nodes[row->archive].conf->name);
     set_text(item, "state", stage_text(row->stage));
+    set_text(item, "stage", delivery_stage_name(row->stage));
     set_text(item, "sop_class", row->sop_class);
+    set_text(item, "sop_class_name", uid_keyword(row->sop_class));
+    set_text(item, "transfer_syntax", row->transfer_syntax);
+    set_text(item, "transfer_syntax_name", uid_keyword(row->transfer_syntax));
     set_text(item, "uid", row->sop_instance);
     if (row->is_known)
         set_number(item, "bytes", row->bytes);
@@ -320,7 +361,9 @@ static json_t *row_json(const struct gateway *gateway, const struct row *row)
     set_time(item, "received", row->received);
     set_number(item, "attempts", row->attempts);
     set_time(item, "next", row->next);
+    set_status(item, row);
     set_text(item, "reason", row->reason);
+    set_contexts(item, list, row);
     return item;
 }
 
@@ -341,7 +384,7 @@ static void list_turn(struct round *round)
             ev_timer_start(&round->timer, LEDGER_WAIT_NS);
             return;
         }
-        (void)json_array_append_new(list->items, row_json(round->actions->gateway, row));
+        (void)json_array_append_new(list->items, row_json(list, row));
     }
     if (list->next_row < list->rows->count) {
         ev_timer_start(&round->timer, 0);
@@ -373,6 +416,7 @@ static void list_finish(struct round *round)
 {
     struct list_round *list = list_round_of(round);
     list->items = json_array();
+    list->contexts = contexts_new(round->actions->gateway);
     if (list->items == NULL || !rows_join(round, &list->rows)) {
         round_end(round, ADMIN_FAILED, NULL);
         return;
@@ -390,6 +434,8 @@ static void list_finish(struct round *round)
 static void list_fini(struct round *round)
 {
     struct list_round *list = list_round_of(round);
+    receipt_selection_fini(&list->selection);
+    contexts_free(list->contexts);
     free(list->rows);
     json_decref(list->items);
 }
@@ -424,5 +470,10 @@ void actions_queue_list(void *arg, const struct admin_filter *filter, struct adm
     list->state = filter->state;
     list->after = filter->after;
     list->limit = filter->limit;
-    round_begin(round);
+    list->is_selected = filter->receipt != 0 || filter->uid != NULL;
+    if (receipt_selection_find(&list->selection, actions->gateway, &filter->receipt, filter->receipt != 0,
+                               filter->uid) != OK)
+        round_fail(round, ADMIN_FAILED, "the ledger could not be read");
+    else
+        round_begin(round);
 }

@@ -557,7 +557,8 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     }
     if (from->state != DELIVERY_PARKED)
         return STAGE_WAITING;
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text("parked before the last start"));
+    const char *why = from->explanation != NULL ? from->explanation : "parked before the last start";
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(why));
     return STAGE_PARKED;
 }
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each misbehaviour meets the right abort, reject or status, with its reason counted and logged, and
 harms nobody else: a second association works before, during and after."""
+import hashlib
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,10 +45,20 @@ def scene(tmp_path_factory):
         yield stage, neighbour
 
 
+NEVER: list[str] = []  # SOP Instance UIDs that no archive may get
+
+
+def peak(stage: Stage) -> int:
+    """The most address space that the daemon has had, in MiB."""
+    text = Path(f"/proc/{stage.daemon.process.pid}/status").read_text()
+    return int(re.search(r"VmPeak:\s+(\d+)", text)[1]) // 1024
+
+
 @pytest.mark.parametrize("wanted", CASES, ids=[f"{c.protocol:02d}_{c.name}" for c in CASES])
 def test_case(scene, wanted: Case):
     stage, neighbour = scene
     before = stage.daemon.counter(wanted.event) if wanted.event else 0
+    space = peak(stage)
     peer = Peer(stage.daemon.port, CASES.index(wanted))
     try:
         met = wanted.act(peer)
@@ -58,10 +71,15 @@ def test_case(scene, wanted: Case):
         wait_for(f"{wanted.event} in the log", lambda: stage.daemon.logged(wanted.event), 10)
     uid = peer.instance.sop_instance
     if wanted.stored:
+        data, syntax = peer.sent or (peer.data(), pdu.EXPLICIT_LE)
         for archive in stage.archives:
             archive.wait_uids([uid], 20)
-    elif wanted.stored is False:
-        assert all(copy.uid != uid for archive in stage.archives for copy in archive.copies())
+            kept = {(copy.transfer_syntax, copy.sha256) for copy in archive.copies() if copy.uid == uid}
+            assert kept == {(syntax, hashlib.sha256(data).hexdigest())}
+    else:
+        NEVER.append(uid)
+    if wanted.protocol == 10:
+        assert peak(stage) < space + 100, "a length that is only announced has taken memory"
     neighbour.works()
     assert stage.daemon.alive()
 
@@ -235,3 +253,17 @@ def test_echo_is_answered_on_every_context_of_verification(scene):
     with Peer(stage.daemon.port, 930).open().association as association:
         assert association.echo(ECHO_CONTEXT) == 0
         association.release()
+
+
+def test_nothing_that_failed_is_delivered_or_said(scene):
+    """After all the others: no partial or refused instance reaches an archive however long one waits, and the log has
+    neither secrets nor control characters of clients."""
+    stage, neighbour = scene
+    neighbour.works()
+    stage.daemon.wait_drained()
+    came = {copy.uid for archive in stage.archives for copy in archive.copies()}
+    assert came and not came & set(NEVER)
+    log = stage.daemon.log_path.read_text(errors="replace")
+    assert "secret" not in log
+    assert not [line for line in log.splitlines() if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", line)]
+    assert not re.search(r"^FORGED", log, re.M)

@@ -131,6 +131,44 @@ def test_queue_list(daemon):
     assert run(daemon.folder, "queue", "list").stdout == "nothing is waiting\n"
 
 
+CONTEXTS = {"sop_class": "1.2.840.10008.5.1.4.1.1.2", "sop_class_name": "CTImageStorage", "transfer_syntax": "1.2.9",
+            "transfer_syntax_name": None, "answer": 4, "meaning": "transfer syntaxes not supported", "when": 0,
+            "accepts": [{"transfer_syntax": "1.2.840.10008.1.2", "transfer_syntax_name": "ImplicitVRLittleEndian"},
+                        {"transfer_syntax": "1.2.8", "transfer_syntax_name": None}]}
+
+
+def test_queue_show_of_all(daemon):
+    group = {"stage": "parked", "reason": "no\x1bcontext", "count": 3, "receipt": 17, "next": None, "contexts": CONTEXTS}
+    daemon.answer = {"version": 1, "archives": [
+        {"archive": "legacy", "paused": True, "owed": 5, "waiting": 2, "resting": 1, "held": 1, "sending": 1, "parked": 3,
+         "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
+    done = run(daemon.folder, "queue", "show", "--archive", "legacy")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "ARCHIVE  OWED  WAITING  RESTING  HELD  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
+        "legacy      5        2        1     1        1         9       3  -         paused by a person",
+        "",
+        "ARCHIVE  STAGE   HOW MANY  FIRST RECEIPT  NEXT TRY  WHY",
+        "legacy   parked         3             17  -         no?context",
+        "",
+        "Presentation contexts of what is parked:",
+        "RECEIPT  ARCHIVE  SOP CLASS       TRANSFER SYNTAX  ITS ANSWER                                    "
+        "OF THIS CLASS IT TAKES",
+        "     17  legacy   CTImageStorage  1.2.9            refused (4): transfer syntaxes not supported  "
+        "ImplicitVRLittleEndian, 1.2.8",
+        "legacy: 7 more, for other reasons: see `queue list`"]
+    assert daemon.asked == [("GET", "/v1/queue/summary?archive=legacy", None)]
+
+
+@pytest.mark.parametrize("word,query", [("17", "receipt=17"), ("0001-00000000002a", f"receipt={(1 << 48) + 42}"),
+                                        ("1.2.3", "uid=1.2.3")])
+def test_queue_show_of_one(daemon, word, query):
+    daemon.answer = {"version": 1, "items": [], "more": False}
+    done = run(daemon.folder, "queue", "show", word)
+    assert done.returncode == 0 and done.stdout.startswith("nothing is owed of it")
+    assert daemon.asked == [("GET", f"/v1/queue?{query}", None)]
+
+
 @pytest.mark.parametrize("words,path,body", [
     (["retry", "17", "18"], "retry", {"receipts": [17, 18]}),
     (["retry", "17", "legacy"], "retry", {"receipts": [17], "archive": "legacy"}),

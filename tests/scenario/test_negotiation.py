@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway accepts from a modality: `learned` from the archives, or `fixed` by a list."""
+import struct
+
 import pytest
-from dgtest import part10, pdu
-from dgtest.association import Rejected, open_association, propose
+from dgtest import dimse, part10, pdu
+from dgtest.archive import Archive
+from dgtest.association import Association, Rejected, connect, open_association, propose
+from dgtest.daemon import Daemon, Node
+from dgtest.odd_archive import OddArchive, Visit
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
@@ -164,3 +169,129 @@ def test_more_kinds_than_one_association_can_carry(folder):
         for archive in stage.archives:
             archive.up()
         stage.wait_arrived(files)
+
+
+# ---- user information items under `mirror` (PROTOCOL 37, 38, 40, 42, 43)
+
+ROLE, EXTENDED, COMMON_EXTENDED, IDENTITY, IDENTITY_ANSWER = pdu.ITEM_ROLE, 0x56, 0x57, 0x58, 0x59
+
+
+def sized(text: str | bytes) -> bytes:
+    raw = text.encode() if isinstance(text, str) else text
+    return struct.pack(">H", len(raw)) + raw
+
+
+@pytest.fixture
+def mirror_of_odd(folder):
+    """A gateway that mirrors an archive whose every byte is the test's."""
+    with OddArchive("OLDPACS") as odd, Archive(folder / "new", "NEWPACS") as new:
+        nodes = [Node("legacy", 1, "OLDPACS", odd.port), Node("new", 2, "NEWPACS", new.port)]
+        with Daemon(folder / "gateway", nodes, settings=mirrored()) as daemon:
+            yield odd, daemon
+
+
+def exchange(odd: OddArchive, daemon: Daemon, asked: list, said: list) -> tuple[list, list]:
+    """A client asks with `asked`, the archive says `said`: the user items that each of them has met."""
+    def script(visit: Visit) -> str:
+        visit.accept(user_items=said)
+        visit.met()
+        visit.send(pdu.release_rp())
+        script.met = visit.proposed.user_items
+        return "done"
+    odd.act(script)
+    info = propose([(CT, pdu.EXPLICIT_LE), (pdu.VERIFICATION, pdu.IMPLICIT_LE)], called="DICOMGATE", calling="CT1")
+    info.user_items = asked
+    with open_association(("127.0.0.1", daemon.port), info) as association:
+        answered = association.answer.user_items
+        association.release()
+    assert odd.outcome() == "done"
+    return script.met, answered
+
+
+def of_kinds(items: list, *kinds: int) -> list:
+    return [(kind, raw) for kind, raw in items if kind in kinds]
+
+
+def test_mirror_relays_extended_negotiation(mirror_of_odd):
+    """Application information is opaque: byte for byte in both directions, for what goes to the archive. Common extended
+    negotiation goes down and is never answered (PS3.7 D.3.3.6)."""
+    information, answer = bytes(range(256)) * 3, b"\2\0\xff"
+    common = sized(CT) + sized("1.2.840.10008.4.2") + sized(sized("1.2.3") + sized("1.2.840.10008.5.1.4.1.1.2.1"))
+    asked = [(EXTENDED, sized(CT) + information), (EXTENDED, sized(pdu.VERIFICATION) + b"mine"),
+             (COMMON_EXTENDED, common)]
+    said = [(EXTENDED, sized(CT) + answer), (EXTENDED, sized(MR) + b"nobody asked"), (COMMON_EXTENDED, common)]
+    down, up = exchange(*mirror_of_odd, asked, said)
+    assert of_kinds(down, EXTENDED) == [(EXTENDED, sized(CT) + information)], "Verification is the gateway's own"
+    assert of_kinds(down, COMMON_EXTENDED) == [(COMMON_EXTENDED, common)]
+    assert of_kinds(up, EXTENDED, COMMON_EXTENDED) == [(EXTENDED, sized(CT) + answer)]
+
+
+def test_mirror_relays_extended_negotiation_that_is_not_answered(mirror_of_odd):
+    down, up = exchange(*mirror_of_odd, [(EXTENDED, sized(CT))], [])
+    assert of_kinds(down, EXTENDED) == [(EXTENDED, sized(CT))], "empty information is information"
+    assert of_kinds(up, EXTENDED) == []
+    down, up = exchange(*mirror_of_odd, [], [(EXTENDED, sized(CT) + b"unasked"), (IDENTITY_ANSWER, sized("unasked"))])
+    assert of_kinds(down, EXTENDED, COMMON_EXTENDED, IDENTITY, ROLE) == []
+    assert of_kinds(up, EXTENDED, IDENTITY_ANSWER) == []
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_mirror_relays_user_identity(mirror_of_odd, wanted):
+    """Its answer only to a client that has asked for one; the password is in no log."""
+    identity = struct.pack(">BB", 2, wanted) + sized("user") + sized("pass-4711-word")
+    down, up = exchange(*mirror_of_odd, [(IDENTITY, identity)], [(IDENTITY_ANSWER, sized("welcome"))])
+    assert of_kinds(down, IDENTITY) == [(IDENTITY, identity)]
+    assert of_kinds(up, IDENTITY_ANSWER) == ([(IDENTITY_ANSWER, sized("welcome"))] if wanted else [])
+    assert "pass-4711-word" not in mirror_of_odd[1].log_path.read_text()
+
+
+def test_mirror_relays_roles_and_widens_none(mirror_of_odd):
+    asked = [(ROLE, sized(CT) + b"\1\1")]
+    down, up = exchange(*mirror_of_odd, asked, [(ROLE, sized(CT) + b"\1\0")])
+    assert (of_kinds(down, ROLE), of_kinds(up, ROLE)) == (asked, [(ROLE, sized(CT) + b"\1\0")])
+    asked = [(ROLE, sized(CT) + b"\1\0")]
+    down, up = exchange(*mirror_of_odd, asked, [(ROLE, sized(CT) + b"\1\1"), (ROLE, sized(MR) + b"\1\1")])
+    assert (of_kinds(down, ROLE), of_kinds(up, ROLE)) == (asked, asked)
+
+
+def test_data_before_the_answer_is_an_abort(mirror_of_odd):
+    """PROTOCOL 3: in Sta3, while the archive is asked (AA-8)."""
+    odd, daemon = mirror_of_odd
+    odd.act(lambda visit: str(visit.read_request()) + visit.met())  # never answers
+    info = propose([(CT, pdu.EXPLICIT_LE), (pdu.VERIFICATION, pdu.IMPLICIT_LE)], called="DICOMGATE", calling="CT1")
+    with connect(("127.0.0.1", daemon.port)) as sock:
+        association = Association(sock, info)
+        echo = pdu.p_data(pdu.pdv(3, pdu.COMMAND | pdu.LAST, dimse.encode(dimse.c_echo_rq(1))))
+        sock.sendall(pdu.associate(pdu.ASSOCIATE_RQ, info) + echo)
+        kind, body = association.read_pdu()
+        assert (kind, tuple(body[2:4])) == (pdu.ABORT, (2, 2))
+
+
+def test_mirror_troubles_no_archive_for_one_that_says_nothing(mirror_of_odd):
+    """PROTOCOL 5."""
+    odd, daemon = mirror_of_odd
+    visits: list = []
+    odd.act(lambda visit: visits.append(visit) or "visited")
+    before = daemon.counter("ul.closed-early")
+    connect(("127.0.0.1", daemon.port)).close()
+    wait_for("its end", lambda: daemon.counter("ul.closed-early") > before, 10)
+    assert visits == []
+
+
+CONGESTION = (2, 3, 1)
+
+
+@pytest.mark.parametrize("said,met", [
+    ((1, 1, 1), None), ((1, 1, 3), None), ((1, 1, 7), None), ((1, 2, 1), None), ((2, 3, 1), None), ((2, 3, 2), None),
+    ((1, 1, 2), CONGESTION), ((1, 2, 2), CONGESTION), ((1, 3, 0), CONGESTION), ((0, 0, 0), CONGESTION),
+    ((3, 4, 9), CONGESTION), ((255, 255, 255), CONGESTION)])
+def test_mirror_relays_a_reject_that_is_for_the_client(mirror_of_odd, said, met):
+    """PROTOCOL 45. What is between the gateway and the archive (its version, its application context), and what the
+    standard does not know, is none of the client's business: it may try again."""
+    odd, daemon = mirror_of_odd
+    odd.act(lambda visit: visit.read_request() and visit.send(pdu.reject(*said)) or visit.met())
+    info = propose(((CT, [pdu.EXPLICIT_LE]),), called="DICOMGATE", calling="CT1")
+    with pytest.raises(Rejected) as caught:
+        open_association(("127.0.0.1", daemon.port), info)
+    assert caught.value.triple == (met or said)
+    assert odd.outcome() == "closed"

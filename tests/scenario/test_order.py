@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same SOP Instance UID again, on the real daemon with two workers (FIELD 5): consecutive associations go to
 different workers, so the order is kept between them."""
+import socket
 import struct
 
-from dgtest import part10
-from dgtest.ports import wait_for
+from dgtest import part10, sender
+from dgtest.association import Association, propose
+from dgtest.daemon import Daemon, Node
+from dgtest.ports import free_port, wait_for
 from dgtest.stage import STORAGE, Stage
 
 
@@ -125,3 +128,46 @@ def test_what_goes_round_ends(folder):
         stage.daemon.wait_drained()
         assert stage.daemon.counter("intake.hops") == 1
         assert len(stage.new.copies()) == len(stage.legacy.copies()) == 2
+
+
+PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"  # version 2, a connection over IPv4
+
+
+def send_from(port: int, address: str, calling: str, instance: part10.Instance) -> int:
+    """Through a balancer that names `address` as the client's: on loopback no node is told from a client."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    sock.sendall(PROXY + socket.inet_aton(address) + socket.inet_aton("10.0.0.1") + struct.pack(">HH", 4000, 104))
+    info = propose([(instance.sop_class, instance.transfer_syntax)], called="DICOMGATE", calling=calling)
+    with Association(sock, info) as association:
+        association.request()
+        result = sender.store(association, instance, sender.Target(("127.0.0.1", port)))
+        association.release()
+    return result.status
+
+
+def test_a_receipt_never_returns_to_the_node_that_it_came_from(folder):
+    """The archive `third` is a client too. What it sends is owed to the others alone; its address with another title,
+    or its title from another address, is an ordinary client."""
+    third, port = "10.9.8.7", free_port()
+    route = {"to": ["legacy", "new", "third"], "acknowledge": "durable", "negotiate": "learned"}
+    with Stage(folder, start=False) as stage:
+        stage.daemon.settings["phases"] = {"coexist": {"store": [route]}}
+        stage.daemon.settings["nodes"]["third"] = Daemon._node(Node("third", 3, "THIRD", 104)) | {
+            "address": f"{third}:104"}
+        stage.daemon.settings["listeners"].append(
+            {"name": "balanced", "address": f"127.0.0.1:{port}", "plain": True, "proxy": ["127.0.0.0/8"]})
+        stage.daemon.write()
+        stage.daemon.start()
+        assert stage.daemon.run_client("archive", "pause", "third").returncode == 0, "nothing dials it"
+        own, other_title, other_address = (edition(3000, n) for n in (20, 21, 22))
+        assert send_from(port, third, "THIRD", own) == 0
+        assert send_from(port, third, "CT1", other_title) == 0
+        assert send_from(port, "10.9.8.6", "THIRD", other_address) == 0
+        stage.wait_arrived([own, other_title, other_address])
+
+        def fact(instance: part10.Instance) -> dict:
+            return wait_for("its receipt", lambda: stage.daemon.ledger(instance.sop_instance), 15)[0]
+        assert [row["archive"] for row in fact(own)["archives"]] == [1, 2]
+        for one in (other_title, other_address):
+            assert [row["archive"] for row in fact(one)["archives"]] == [1, 2, 3]
+        wait_for("two owed to it", lambda: stage.daemon.archives()["third"]["owed"] == 2, 10)

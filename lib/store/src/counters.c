@@ -30,59 +30,97 @@ static const char totals_name[] = "totals";
 
 // ---- bytes
 
-static enum result totals_decode(struct slice value, struct ledger_totals *totals, struct ledger_marks *marks)
+// The fields of one sum by their stored keys, for reading, writing and adding up. NULL: there is no such key.
+enum { SUM_FIELDS = ARCHIVE_STATES + DELIVERY_STATES };
+struct sum {
+    uint64_t *field[SUM_FIELDS];
+};
+
+static struct sum totals_sum(struct ledger_totals *totals, struct ledger_marks *marks)
+{
+    return (struct sum){{
+        [TOTALS_RECEIVED] = &totals->received,
+        [TOTALS_BYTES] = &totals->bytes,
+        [TOTALS_DROPPED] = &totals->dropped,
+        [TOTALS_SETTLED] = &totals->settled,
+        [TOTALS_OPEN] = &totals->open,
+        [TOTALS_ORPHANS] = &totals->orphans,
+        [TOTALS_ORDER_HIGH] = &marks->order_high,
+        [TOTALS_LIFE_HIGH] = &marks->life_high,
+    }};
+}
+
+static struct sum day_sum(struct ledger_day *day)
+{
+    return (struct sum){{
+        [DAY_RECEIVED] = &day->received,
+        [DAY_BYTES] = &day->bytes,
+        [DAY_DROPPED] = &day->dropped,
+        [DAY_SETTLED] = &day->settled,
+    }};
+}
+
+static struct sum archive_sum(struct ledger_archive *archive)
+{
+    struct sum sum = {{[ARCHIVE_ATTEMPTS] = &archive->attempts}};
+    for (unsigned state = 1; state < DELIVERY_STATES; state++)
+        sum.field[ARCHIVE_STATES + state] = &archive->states[state];
+    return sum;
+}
+
+static enum result sum_decode(struct slice value, const struct sum *sum)
 {
     struct cbor_reader reader;
     int64_t key;
     cbor_reader_init(&reader, value);
     cbor_enter_map(&reader);
-    while (cbor_next_key(&reader, &key)) {
-        uint64_t *fields[] = {
-            [TOTALS_RECEIVED] = &totals->received,
-            [TOTALS_BYTES] = &totals->bytes,
-            [TOTALS_DROPPED] = &totals->dropped,
-            [TOTALS_SETTLED] = &totals->settled,
-            [TOTALS_OPEN] = &totals->open,
-            [TOTALS_ORPHANS] = &totals->orphans,
-            [TOTALS_ORDER_HIGH] = &marks->order_high,
-            [TOTALS_LIFE_HIGH] = &marks->life_high,
-        };
-        if (key >= TOTALS_RECEIVED && key <= TOTALS_LIFE_HIGH)
-            *fields[key] = cbor_take_uint(&reader, UINT64_MAX);
-    }
+    while (cbor_next_key(&reader, &key))
+        if (key >= 0 && key < SUM_FIELDS && sum->field[key] != NULL)
+            *sum->field[key] = cbor_take_uint(&reader, UINT64_MAX);
     return cbor_reader_result(&reader);
 }
 
-enum result ledger_totals_get(struct kv_transaction *transaction, struct ledger_totals *totals,
-                              struct ledger_marks *marks)
-{
-    struct slice value;
-    *totals = (struct ledger_totals){0};
-    *marks = (struct ledger_marks){0};
-    enum result result = kv_get(transaction, LEDGER_META, slice_of_text(totals_name), &value);
-    if (result == ERR_MISSING)
-        return OK;
-    return result == OK ? totals_decode(value, totals, marks) : result;
-}
-
-static enum result totals_put(struct kv_transaction *transaction, const struct ledger_totals *totals,
-                              const struct ledger_marks *marks)
+static enum result sum_put(struct kv_transaction *transaction, enum ledger_database database,
+                           struct slice key, const struct sum *sum)
 {
     uint8_t memory[VALUE_MAX];
     struct cbor_writer writer;
     cbor_writer_init(&writer, memory, sizeof memory);
     cbor_add_map(&writer);
-    cbor_put_uint(&writer, TOTALS_RECEIVED, totals->received);
-    cbor_put_uint(&writer, TOTALS_BYTES, totals->bytes);
-    cbor_put_uint(&writer, TOTALS_DROPPED, totals->dropped);
-    cbor_put_uint(&writer, TOTALS_SETTLED, totals->settled);
-    cbor_put_uint(&writer, TOTALS_OPEN, totals->open);
-    cbor_put_uint(&writer, TOTALS_ORPHANS, totals->orphans);
-    cbor_put_uint(&writer, TOTALS_ORDER_HIGH, marks->order_high);
-    cbor_put_uint(&writer, TOTALS_LIFE_HIGH, marks->life_high);
+    for (int64_t field = 0; field < SUM_FIELDS; field++)
+        if (sum->field[field] != NULL)
+            cbor_put_uint(&writer, field, *sum->field[field]);
     cbor_end(&writer);
     ensure(cbor_writer_result(&writer) == OK);
-    return kv_put(transaction, LEDGER_META, slice_of_text(totals_name), cbor_writer_slice(&writer), KV_PLAIN);
+    return kv_put(transaction, database, key, cbor_writer_slice(&writer), KV_PLAIN);
+}
+
+// Differences are added modulo 2^64: what goes down is a large number.
+static void sum_add(const struct sum *to, const struct sum *delta)
+{
+    for (unsigned field = 0; field < SUM_FIELDS; field++)
+        if (to->field[field] != NULL)
+            *to->field[field] += *delta->field[field];
+}
+
+// Into fields that are zero. A sum that is not there yet is OK.
+static enum result sum_get(struct kv_transaction *transaction, enum ledger_database database,
+                           struct slice key, const struct sum *sum)
+{
+    struct slice value;
+    enum result result = kv_get(transaction, database, key, &value);
+    if (result == ERR_MISSING)
+        return OK;
+    return result == OK ? sum_decode(value, sum) : result;
+}
+
+enum result ledger_totals_get(struct kv_transaction *transaction, struct ledger_totals *totals,
+                              struct ledger_marks *marks)
+{
+    *totals = (struct ledger_totals){0};
+    *marks = (struct ledger_marks){0};
+    struct sum sum = totals_sum(totals, marks);
+    return sum_get(transaction, LEDGER_META, slice_of_text(totals_name), &sum);
 }
 
 static uint32_t number_of(struct slice key)
@@ -101,76 +139,20 @@ static void number_put(uint8_t key[4], uint32_t number)
 
 enum result ledger_day_decode(struct slice key, struct slice value, struct ledger_day *day)
 {
-    struct cbor_reader reader;
-    int64_t field;
     if (key.length != 4)
         return ERR_FORMAT;
     *day = (struct ledger_day){.day = number_of(key)};
-    cbor_reader_init(&reader, value);
-    cbor_enter_map(&reader);
-    while (cbor_next_key(&reader, &field)) {
-        uint64_t *fields[] = {
-            [DAY_RECEIVED] = &day->received,
-            [DAY_BYTES] = &day->bytes,
-            [DAY_DROPPED] = &day->dropped,
-            [DAY_SETTLED] = &day->settled,
-        };
-        if (field >= DAY_RECEIVED && field <= DAY_SETTLED)
-            *fields[field] = cbor_take_uint(&reader, UINT64_MAX);
-    }
-    return cbor_reader_result(&reader);
-}
-
-static enum result day_put(struct kv_transaction *transaction, const struct ledger_day *day)
-{
-    uint8_t key[4];
-    uint8_t memory[VALUE_MAX];
-    struct cbor_writer writer;
-    number_put(key, day->day);
-    cbor_writer_init(&writer, memory, sizeof memory);
-    cbor_add_map(&writer);
-    cbor_put_uint(&writer, DAY_RECEIVED, day->received);
-    cbor_put_uint(&writer, DAY_BYTES, day->bytes);
-    cbor_put_uint(&writer, DAY_DROPPED, day->dropped);
-    cbor_put_uint(&writer, DAY_SETTLED, day->settled);
-    cbor_end(&writer);
-    ensure(cbor_writer_result(&writer) == OK);
-    return kv_put(transaction, LEDGER_DAY, slice_of(key, sizeof key), cbor_writer_slice(&writer), KV_PLAIN);
+    struct sum sum = day_sum(day);
+    return sum_decode(value, &sum);
 }
 
 enum result ledger_archive_decode(struct slice key, struct slice value, struct ledger_archive *archive)
 {
-    struct cbor_reader reader;
-    int64_t field;
     if (key.length != 4)
         return ERR_FORMAT;
     *archive = (struct ledger_archive){.archive = number_of(key)};
-    cbor_reader_init(&reader, value);
-    cbor_enter_map(&reader);
-    while (cbor_next_key(&reader, &field)) {
-        if (field == ARCHIVE_ATTEMPTS)
-            archive->attempts = cbor_take_uint(&reader, UINT64_MAX);
-        else if (field > ARCHIVE_STATES && field < ARCHIVE_STATES + DELIVERY_STATES)
-            archive->states[field - ARCHIVE_STATES] = cbor_take_uint(&reader, UINT64_MAX);
-    }
-    return cbor_reader_result(&reader);
-}
-
-static enum result archive_put(struct kv_transaction *transaction, const struct ledger_archive *archive)
-{
-    uint8_t key[4];
-    uint8_t memory[VALUE_MAX];
-    struct cbor_writer writer;
-    number_put(key, archive->archive);
-    cbor_writer_init(&writer, memory, sizeof memory);
-    cbor_add_map(&writer);
-    cbor_put_uint(&writer, ARCHIVE_ATTEMPTS, archive->attempts);
-    for (unsigned state = 1; state < DELIVERY_STATES; state++)
-        cbor_put_uint(&writer, ARCHIVE_STATES + (int64_t)state, archive->states[state]);
-    cbor_end(&writer);
-    ensure(cbor_writer_result(&writer) == OK);
-    return kv_put(transaction, LEDGER_ARCHIVE, slice_of(key, sizeof key), cbor_writer_slice(&writer),
-                  KV_PLAIN);
+    struct sum sum = archive_sum(archive);
+    return sum_decode(value, &sum);
 }
 
 // ---- differences
@@ -205,53 +187,43 @@ struct ledger_archive *ledger_deltas_archive(struct ledger_deltas *deltas, uint3
 static enum result totals_write(struct kv_transaction *transaction, const struct ledger_totals *delta,
                                 const struct ledger_marks *marks)
 {
-    struct ledger_totals totals;
-    struct ledger_marks old;
-    enum result result = ledger_totals_get(transaction, &totals, &old);
+    struct ledger_totals totals, more = *delta;
+    struct ledger_marks now, none = {0};
+    enum result result = ledger_totals_get(transaction, &totals, &now);
     if (result != OK)
         return result;
-    totals.received += delta->received;
-    totals.bytes += delta->bytes;
-    totals.dropped += delta->dropped;
-    totals.settled += delta->settled;
-    totals.open += delta->open;
-    totals.orphans += delta->orphans;
-    return totals_put(transaction, &totals, marks);
+    now = *marks;
+    struct sum sum = totals_sum(&totals, &now);
+    struct sum change = totals_sum(&more, &none);
+    sum_add(&sum, &change);
+    return sum_put(transaction, LEDGER_META, slice_of_text(totals_name), &sum);
+}
+
+// What is stored under a number, and `change` with it.
+static enum result sum_write(struct kv_transaction *transaction, enum ledger_database database,
+                             uint32_t number, const struct sum *sum, const struct sum *change)
+{
+    uint8_t key[4];
+    number_put(key, number);
+    enum result result = sum_get(transaction, database, slice_of(key, sizeof key), sum);
+    if (result != OK)
+        return result;
+    sum_add(sum, change);
+    return sum_put(transaction, database, slice_of(key, sizeof key), sum);
 }
 
 static enum result day_write(struct kv_transaction *transaction, const struct ledger_day *delta)
 {
-    uint8_t key[4];
-    struct slice value;
-    struct ledger_day day = {.day = delta->day};
-    number_put(key, delta->day);
-    enum result result = kv_get(transaction, LEDGER_DAY, slice_of(key, sizeof key), &value);
-    if (result == OK)
-        result = ledger_day_decode(slice_of(key, sizeof key), value, &day);
-    if (result != OK && result != ERR_MISSING)
-        return result;
-    day.received += delta->received;
-    day.bytes += delta->bytes;
-    day.dropped += delta->dropped;
-    day.settled += delta->settled;
-    return day_put(transaction, &day);
+    struct ledger_day day = {0}, more = *delta;
+    struct sum sum = day_sum(&day), change = day_sum(&more);
+    return sum_write(transaction, LEDGER_DAY, delta->day, &sum, &change);
 }
 
 static enum result archive_write(struct kv_transaction *transaction, const struct ledger_archive *delta)
 {
-    uint8_t key[4];
-    struct slice value;
-    struct ledger_archive archive = {.archive = delta->archive};
-    number_put(key, delta->archive);
-    enum result result = kv_get(transaction, LEDGER_ARCHIVE, slice_of(key, sizeof key), &value);
-    if (result == OK)
-        result = ledger_archive_decode(slice_of(key, sizeof key), value, &archive);
-    if (result != OK && result != ERR_MISSING)
-        return result;
-    archive.attempts += delta->attempts;
-    for (unsigned state = 1; state < DELIVERY_STATES; state++)
-        archive.states[state] += delta->states[state];
-    return archive_put(transaction, &archive);
+    struct ledger_archive archive = {0}, more = *delta;
+    struct sum sum = archive_sum(&archive), change = archive_sum(&more);
+    return sum_write(transaction, LEDGER_ARCHIVE, delta->archive, &sum, &change);
 }
 
 enum result ledger_deltas_write(struct kv_transaction *transaction, const struct ledger_deltas *deltas,

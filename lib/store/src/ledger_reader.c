@@ -263,7 +263,7 @@ void ledger_receipt_text(uint64_t receipt, char *to, size_t capacity)
                       (unsigned long long)(receipt & 0xffffffffffffu));
 }
 
-static bool receipt_parse(const char *text, uint64_t *receipt)
+bool ledger_receipt_parse(const char *text, uint64_t *receipt)
 {
     uint8_t stream[2];
     uint8_t counter[6];
@@ -288,7 +288,7 @@ enum result ledger_find_text(struct kv_env *env, const char *text, ledger_visit 
     uint64_t receipt = 0;
     struct ledger_fact fact;
     enum result result = ledger_find_uid(env, slice_of_text(text), visit, argument);
-    if (result != ERR_MISSING || !receipt_parse(text, &receipt))
+    if (result != ERR_MISSING || !ledger_receipt_parse(text, &receipt))
         return result;
     fact_init(&fact);
     result = ledger_find_receipt(env, receipt, &fact);

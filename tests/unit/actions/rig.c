@@ -251,6 +251,13 @@ json_t *ask_queue(struct rig *rig, const struct admin_filter *filter)
     return body_take(rig, reply, ADMIN_FINE);
 }
 
+json_t *ask_summary(struct rig *rig, const char *archive)
+{
+    struct admin_reply *reply = reply_new();
+    actions_table.queue_summary(rig->actions, archive, reply);
+    return body_take(rig, reply, ADMIN_FINE);
+}
+
 json_t *ask_archive(struct rig *rig, enum admin_archive_change change, const char *name,
                     enum admin_status status)
 {

@@ -61,6 +61,7 @@ void reply_wait(struct rig *rig, struct admin_reply *reply, enum admin_status st
 // Each asks, waits for `status`, and gives the body, to be released with json_decref().
 json_t *ask_status(struct rig *rig);
 json_t *ask_queue(struct rig *rig, const struct admin_filter *filter);
+json_t *ask_summary(struct rig *rig, const char *archive);
 json_t *ask_archive(struct rig *rig, enum admin_archive_change change, const char *name,
                     enum admin_status status);
 // Checks what was changed and what was not.

@@ -164,6 +164,87 @@ static void test_change_some(void **state)
     rig_free(rig);
 }
 
+static const json_t *owed_of(const json_t *answer, const char *archive)
+{
+    size_t index;
+    json_t *row;
+    json_array_foreach(json_object_get(answer, "archives"), index, row)
+    {
+        if (strcmp(text_of(row, "archive"), archive) == 0)
+            return row;
+    }
+    fail_msg("no archive %s", archive);
+    return NULL;
+}
+
+// Two workers are added up, one group for each reason, with the first receipt of any worker.
+static void test_summary(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    const uint64_t low = rig_admit(rig, 0, 7, NULL);
+    const uint64_t numbers[] = {rig_admit(rig, 1, 3, NULL), low, rig_admit(rig, 1, 2, "1.2.3")};
+    rig_admit(rig, 1, 9, NULL);
+    struct admin_selection two = {
+        .archive = "new", .receipts = numbers, .receipt_count = 2, .person = "anna", .reason = "compare"};
+    struct admin_selection one = {
+        .archive = "new", .receipts = numbers + 2, .receipt_count = 1, .person = "anna", .reason = "wait"};
+    ask_change(rig, ADMIN_PARK, &two, 2, 0);
+    ask_change(rig, ADMIN_PARK, &one, 1, 0);
+    json_t *body = ask_summary(rig, NULL);
+    const json_t *row = owed_of(body, "new");
+    assert_int_equal(number_of(row, "owed"), 1);
+    assert_int_equal(number_of(row, "waiting"), 1);
+    assert_int_equal(number_of(row, "parked"), 3);
+    assert_true(json_is_true(json_object_get(row, "paused")));
+    const json_t *groups = json_object_get(row, "groups");
+    assert_int_equal(json_array_size(groups), 2);
+    assert_string_equal(text_of(json_array_get(groups, 0), "reason"), "compare");
+    assert_int_equal(number_of(json_array_get(groups, 0), "count"), 2);
+    assert_int_equal(number_of(json_array_get(groups, 0), "receipt"), low);
+    assert_int_equal(number_of(json_array_get(groups, 1), "receipt"), numbers[2]);
+    assert_int_equal(number_of(owed_of(body, "legacy"), "owed"), 4);
+    json_decref(body);
+    body = ask_summary(rig, "legacy");
+    assert_int_equal(json_array_size(json_object_get(body, "archives")), 1);
+    json_decref(body);
+
+    const struct admin_filter by_number = {.receipt = numbers[2], .limit = 10};
+    assert_int_equal(rows_count(rig, &by_number), 2);
+    const struct admin_filter by_uid = {.uid = "1.2.3", .archive = "new", .limit = 10};
+    body = ask_queue(rig, &by_uid);
+    const json_t *item = json_array_get(json_object_get(body, "items"), 0);
+    assert_int_equal(number_of(item, "receipt"), numbers[2]);
+    assert_string_equal(text_of(item, "stage"), "parked");
+    assert_string_equal(text_of(item, "reason"), "wait");
+    assert_string_equal(text_of(item, "transfer_syntax"), "1.2.840.10008.1.2");
+    json_decref(body);
+    rig_free(rig);
+}
+
+// More reasons than there is room for are counted, not lost.
+static void test_summary_of_many_reasons(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    for (uint64_t i = 1; i <= 80; i++) {
+        char reason[32];
+        const uint64_t number = rig_admit(rig, i % 2, i, NULL);
+        (void)text_format(reason, sizeof reason, "reason %u", (unsigned)i);
+        struct admin_selection one = {
+            .archive = "new", .receipts = &number, .receipt_count = 1, .person = "anna", .reason = reason};
+        ask_change(rig, ADMIN_PARK, &one, 1, 0);
+    }
+    json_t *body = ask_summary(rig, "new");
+    const json_t *row = owed_of(body, "new");
+    const json_t *groups = json_object_get(row, "groups");
+    assert_int_equal(json_array_size(groups), 32);
+    assert_int_equal(number_of(row, "ungrouped") + 32, 80);
+    assert_int_equal(number_of(row, "parked"), 80);
+    json_decref(body);
+    rig_free(rig);
+}
+
 static void orders_check(struct rig *rig, unsigned worker, size_t archive, size_t count)
 {
     uint64_t last = 0;
@@ -342,18 +423,19 @@ static void test_ends_under_way(void **state)
         memory_network_blackhole(rig->network, &rig->gateway->nodes[1].address, true);
         for (uint64_t i = 1; i <= 1200; i++)
             rig_admit(rig, 0, i, NULL);
-        struct admin_reply *replies[5];
-        for (size_t i = 0; i < 5; i++)
+        struct admin_reply *replies[6];
+        for (size_t i = 0; i < 6; i++)
             replies[i] = reply_new();
         actions_table.archive_change(rig->actions, ADMIN_ECHO, "new", NULL, NULL, replies[0]);
         actions_table.archive_change(rig->actions, ADMIN_RESUME, "new", NULL, NULL, replies[1]);
         actions_table.queue_change(rig->actions, ADMIN_PARK, &all, replies[2]);
         actions_table.queue_list(rig->actions, &everything, replies[3]);
         actions_table.status(rig->actions, replies[4]);
+        actions_table.queue_summary(rig->actions, NULL, replies[5]);
         for (unsigned i = 0; i < steps; i++)
             (void)sim_world_step(rig->world);
         rig_free(rig);
-        for (size_t i = 0; i < 5; i++) {
+        for (size_t i = 0; i < 6; i++) {
             assert_int_equal(replies[i]->answers, 1);
             assert_true(replies[i]->status == ADMIN_FINE || replies[i]->status == ADMIN_UNAVAILABLE);
             done += replies[i]->status == ADMIN_FINE;
@@ -370,6 +452,8 @@ int main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_change_some),
+        cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_summary_of_many_reasons),
         cmocka_unit_test(test_change_all),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_pause_not_written),

@@ -41,6 +41,9 @@ static void on_list(void *arg, const struct admin_filter *filter, struct admin_r
     (void)snprintf(the.called, sizeof the.called, "list %s %s after %llu limit %u",
                    filter->archive != NULL ? filter->archive : "*", admin_state_text(filter->state),
                    (unsigned long long)filter->after, filter->limit);
+    if (filter->receipt != 0 || filter->uid != NULL)
+        (void)snprintf(the.called, sizeof the.called, "show %llu %s", (unsigned long long)filter->receipt,
+                       filter->uid != NULL ? filter->uid : "-");
     admin_reply_send(reply, ADMIN_FINE, json_pack("{s:[], s:b}", "items", "more", 0));
 }
 
@@ -56,6 +59,13 @@ static void on_change(void *arg, enum admin_queue_change change, const struct ad
                    selection->person != NULL ? selection->person : "-",
                    selection->reason != NULL ? selection->reason : "-");
     admin_reply_send(reply, ADMIN_FINE, json_pack("{s:i, s:i}", "changed", 1, "unchanged", 0));
+}
+
+static void on_summary(void *arg, const char *archive, struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(the.called, sizeof the.called, "summary %s", archive != NULL ? archive : "*");
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:[]}", "archives"));
 }
 
 static void on_archives(void *arg, struct admin_reply *reply)
@@ -90,6 +100,7 @@ static void on_capabilities(void *arg, const char *name, const struct admin_capa
 static const struct admin_actions ACTIONS = {
     .status = on_status,
     .queue_list = on_list,
+    .queue_summary = on_summary,
     .queue_change = on_change,
     .archive_list = on_archives,
     .archive_change = on_archive,
@@ -215,7 +226,25 @@ static void test_queue_list(void **state)
            BAD("state is one of any, waiting, sending, parked, answered"));
     expect("GET", "/v1/queue?archive=a%20b", "", 400, "", BAD("archive is the name of a node"));
     expect("GET", "/v1/queue?patient=1", "", 400, "",
-           BAD("only archive, state, after and limit may be asked for"));
+           BAD("only archive, state, after, limit, receipt and uid may be asked for"));
+    expect("GET", "/v1/queue?receipt=281474976710657", "", 200, "show 281474976710657 -", LIST_ANSWER);
+    expect("GET", "/v1/queue?uid=1.2.840.1", "", 200, "show 0 1.2.840.1", LIST_ANSWER);
+    expect("GET", "/v1/queue?receipt=0", "", 400, "", BAD("receipt is a receipt number"));
+    expect("GET", "/v1/queue?receipt=1.2", "", 400, "", BAD("receipt is a receipt number"));
+    expect("GET", "/v1/queue?uid=1%0A2", "", 400, "",
+           BAD("uid is empty, too long or has control characters"));
+}
+
+static void test_queue_summary(void **state)
+{
+    (void)state;
+    expect("GET", "/v1/queue/summary", "", 200, "summary *", "{\"archives\":[],\"version\":1}");
+    expect("GET", "/v1/queue/summary?archive=legacy", "", 200, "summary legacy",
+           "{\"archives\":[],\"version\":1}");
+    expect("GET", "/v1/queue/summary?archive=a%20b", "", 400, "", BAD("archive is the name of a node"));
+    expect("GET", "/v1/queue/summary?state=parked", "", 400, "", BAD("only archive may be asked for"));
+    expect("POST", "/v1/queue/summary", "", 405, "",
+           "{\"error\":\"not-allowed\",\"message\":\"this path takes GET only\",\"version\":1}");
 }
 
 static void test_queue_change(void **state)
@@ -408,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_capabilities),
         TEST(test_queue_list),
+        TEST(test_queue_summary),
         TEST(test_queue_change),
         TEST(test_queue_change_refused),
         TEST(test_archives),

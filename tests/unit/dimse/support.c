@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support.h"
 
-#include <ctype.h>
-#include <stdio.h>
-
 const char ECHO_RQ[] = "0000 0000 04000000 38000000"
                        "0000 0200 12000000 '1.2.840.10008.1.1' 00"
                        "0000 0001 02000000 3000"
@@ -19,47 +16,6 @@ const char STORE_RQ[] = "0000 0000 04000000 76000000"
                         "0000 0010 08000000 '1.2.3.45'"
                         "0000 3010 0a000000 'WORKSTAT  '"
                         "0000 3110 02000000 3412";
-
-static unsigned digit(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : tolower(c) - 'a' + 10);
-}
-
-void bytes_put(struct bytes *bytes, const char *notation)
-{
-    for (const char *at = notation; *at != 0; at++) {
-        assert_true(bytes->length < sizeof bytes->data);
-        if (*at == ' ')
-            continue;
-        if (*at == '\'') {
-            for (at++; *at != '\''; at++)
-                bytes->data[bytes->length++] = (uint8_t)*at;
-            continue;
-        }
-        assert_true(isxdigit((unsigned char)at[0]) && isxdigit((unsigned char)at[1]));
-        bytes->data[bytes->length++] = (uint8_t)(digit(at[0]) << 4 | digit(at[1]));
-        at++;
-    }
-}
-
-struct slice bytes_slice(const struct bytes *bytes)
-{
-    return slice_of(bytes->data, bytes->length);
-}
-
-void assert_bytes(struct slice actual, const char *notation)
-{
-    static struct bytes expected;
-    expected.length = 0;
-    bytes_put(&expected, notation);
-    if (slice_is_equal(actual, bytes_slice(&expected)))
-        return;
-    fprintf(stderr, "expected %s\nfound    ", notation);
-    for (size_t i = 0; i < actual.length; i++)
-        fprintf(stderr, "%02x", actual.data[i]);
-    fprintf(stderr, "\n");
-    fail();
-}
 
 void assert_text(struct slice slice, const char *text)
 {

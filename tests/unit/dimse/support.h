@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For the tests of dimse: bytes written down as hex and text.
+// For the tests of dimse: commands written down as in tests/unit/notation.h.
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "../notation.h"
 #include "dimse/command.h"
 
-struct bytes {
-    uint8_t data[100000];
-    size_t length;
-};
-
-// Hex digits with any spaces, and 'text' in single quotes.
-void bytes_put(struct bytes *bytes, const char *notation);
-struct slice bytes_slice(const struct bytes *bytes);
-// Equal to what the notation says, else fails and prints both.
-void assert_bytes(struct slice actual, const char *notation);
 void assert_text(struct slice slice, const char *text);
 
 // Decodes the notation; the bytes live until the next call.

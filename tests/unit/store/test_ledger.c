@@ -557,6 +557,36 @@ static void test_open_index(void **state)
     teardown(&fixture);
 }
 
+static enum result explanation_visit(void *argument, const struct open_entry *entry)
+{
+    const char **explanation = argument;
+    assert_int_equal(entry->delivery_count, 2);
+    assert_null(entry->deliveries[1].explanation);
+    const char *why = entry->deliveries[0].explanation;
+    *explanation = why == NULL ? "none" : strcmp(why, "no context") == 0 ? "no context" : "another";
+    return OK;
+}
+
+// Why a delivery was parked is told to the next life, as long as it is.
+static void test_open_index_explains(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    const char *explanation = NULL;
+    setup(&fixture, 100);
+    test_open(&fixture.journal, test_receipt(1, 1), 1, 100);
+    test_close(&fixture.journal, test_receipt(1, 1), 1, 2, 1, 101);
+    test_outcome(&fixture.journal, 1, test_receipt(1, 1), 1, RECORD_PARKED, 0, 102);
+    feed_commit(&fixture);
+    assert_int_equal(open_index_each(fixture.store.env, explanation_visit, &explanation), OK);
+    assert_string_equal(explanation, "no context");
+    test_outcome(&fixture.journal, 1, test_receipt(1, 1), 1, RECORD_UNPARKED, 0, 103);
+    feed_commit(&fixture);
+    assert_int_equal(open_index_each(fixture.store.env, explanation_visit, &explanation), OK);
+    assert_string_equal(explanation, "none");
+    teardown(&fixture);
+}
+
 // ENGINE 7: name, patient ID and accession number never reach the store; the closing record carries the name.
 static void test_no_patient_data(void **state)
 {
@@ -604,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_batch_limit),
         cmocka_unit_test(test_look_up),
         cmocka_unit_test(test_open_index),
+        cmocka_unit_test(test_open_index_explains),
         cmocka_unit_test(test_no_patient_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

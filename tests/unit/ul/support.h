@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For the tests of ul: bytes written down as hex and text, and a handler that records what the machine says
-// as one line of words, so that expectations can be typed as text.
+// For the tests of ul: a handler that records what the machine says as one line of words, so that
+// expectations can be typed as text.
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "../notation.h"
 #include "ul/association.h"
-
-struct bytes {
-    uint8_t data[300000];
-    size_t length;
-};
-
-// Hex digits with any spaces, and 'text' in single quotes.
-void bytes_put(struct bytes *bytes, const char *notation);
-struct slice bytes_slice(const struct bytes *bytes);
-// Equal to what the notation says, else fails and prints both.
-void assert_bytes(struct slice actual, const char *notation);
 
 struct record {
     char words[8192]; // "rq artim- pdv(1,3,2) data(0102) end"

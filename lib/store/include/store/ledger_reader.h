@@ -73,3 +73,5 @@ void ledger_stats_fini(struct ledger_stats *stats);
 
 // How receipt numbers are shown everywhere: "0001-00000000002a"; needs 18 bytes.
 void ledger_receipt_text(uint64_t receipt, char *to, size_t capacity);
+// The same back, or decimal. False: neither.
+bool ledger_receipt_parse(const char *text, uint64_t *receipt);

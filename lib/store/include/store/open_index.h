@@ -19,6 +19,7 @@ struct open_delivery {
     uint32_t attempts;
     uint64_t since; // time of the last OUTCOME, else of the last SENT, else 0: `settle_after` counts from
                     // ANSWERED's
+    const char *explanation; // of a PARKED one: why, as it was recorded; NULL: not known. Borrowed
 };
 
 // Borrowed for the time of the visit.
