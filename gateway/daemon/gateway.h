@@ -108,6 +108,7 @@ struct gateway {
         struct ev_timer retry;
     } places;
     struct ev_timer day_timer;   // ledger loop: has the day changed?
+    atomic_bool ledger_is_due;   // it has been told that more is durable, and will look
     atomic_bool ledger_is_stuck; // its last try failed
     bool has_stop;
     struct ev_timer stop_retry;  // main loop

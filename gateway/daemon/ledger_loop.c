@@ -27,6 +27,7 @@ static void reclaim(struct gateway *gateway)
 static void on_pace(void *arg)
 {
     struct gateway *gateway = arg;
+    atomic_store(&gateway->ledger_is_due, false); // what becomes durable from here on wakes again
     enum result result = ledger_catch_up(gateway->ledger, CATCH_UP_BUDGET);
     atomic_store(&gateway->ledger_is_stuck, result != OK && result != AGAIN);
     if (result == OK) {
@@ -92,12 +93,13 @@ static void on_retry(void *arg)
     on_persist(arg);
 }
 
-// Any thread: a disk thread has made more durable.
+// Any thread: a disk thread has made more durable. One wake-up for all until the next pace.
 static void on_durable(void *arg, uint16_t stream)
 {
     struct gateway *gateway = arg;
     (void)stream;
-    ev_wake_signal(&gateway->ledger_wake);
+    if (!atomic_exchange(&gateway->ledger_is_due, true))
+        ev_wake_signal(&gateway->ledger_wake);
 }
 
 // A new day gets a new intermediate key, and yesterday's goes with its last segment (ENGINE 4). Here, as the

@@ -11,14 +11,13 @@ void security_open(struct security *security, enum tls_role role)
         return;
     if (role == TLS_SERVER && tls_tickets_new(&security->tickets) != OK)
         abort();
-    struct tls_options options = {
-        .role = role,
-        .profile = TLS_PROFILE_BCP195_RFC8996,
-        .verify = TLS_VERIFY_REQUIRED,
-        .pairs = {{.certificate = security->certificate, .key = security->key}},
-        .pair_count = 1,
-        .ca_file = security->ca,
-        .tickets = security->tickets};
+    struct tls_options options = {.role = role,
+                                  .profile = TLS_PROFILE_BCP195_RFC8996,
+                                  .verify = TLS_VERIFY_REQUIRED,
+                                  .pairs = {{.certificate = security->certificate, .key = security->key}},
+                                  .pair_count = 1,
+                                  .ca_file = security->ca,
+                                  .tickets = security->tickets};
     if (tls_context_new(&options, error, &security->context) != OK) {
         fprintf(stderr, "%s\n", error);
         exit(2);
