@@ -90,7 +90,12 @@ static bool encode_by(struct encoder *e, unsigned set, struct slice character)
     if (length == 0)
         return false;
     unsigned *active = charset_is_g0(set) ? &e->now.g0 : &e->now.g1;
-    if (*active != set)
+    // By ISO 2022 G1 stays as it is while G0 holds two-byte characters; but many readers let an escape
+    // sequence rule all that follows. So G1 is announced again behind them.
+    bool is_back = charset_is_g1(set) && charset_is_g0(e->now.g0);
+    if (is_back)
+        g0_initial(e);
+    if (*active != set || is_back)
         announce(e, charset_table[set].escape);
     *active = set;
     for (size_t i = 0; i < length; i++)
