@@ -292,9 +292,9 @@ enum result dcm_splice_undo(const struct dcm_splice *s, struct dcm_plan **undo)
     enum result result = plan_builder_begin(&builder);
     for (size_t i = 0; result == OK && i < change_count(s); i++) {
         const struct dcm_change *change = &s->plan->changes[i];
-        struct slice old = slice_of(s->undo.data + taken, (size_t)change->old_length);
+        struct slice old = slice_first(slice_from(wiped_slice(&s->undo), taken), (size_t)change->old_length);
         result = plan_builder_add(&builder, change->offset + new_before - old_before,
-                                  change->new_bytes.length, old.length > 0 ? old : slice_of(NULL, 0));
+                                  change->new_bytes.length, old);
         taken += old.length;
         new_before += change->new_bytes.length;
         old_before += change->old_length;
