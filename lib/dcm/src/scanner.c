@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The scanner's life, its input (plain or inflated on the way) and the digests over bytes: ranges, instance,
-// as received (docs/digests.md 1, 2). What the bytes mean is followed by structure.c. One owner (an intake, a
-// tool), one thread.
+// as received (docs/digests.md 1, 2). What the bytes mean is followed by structure.c and scanner_events.c.
+// One owner (an intake, a tool), one thread.
 #include "dcm/scanner.h"
 #include "base/check.h"
 #include "base/cursor.h"
