@@ -282,8 +282,9 @@ def applied(old, changes):
 
 def dump(path):
     done = subprocess.run(["dcmdump", "-q", "+L", "-M", path], capture_output=True)
-    lines = re.sub(rb"\s*#.*|\(Sequence[^\n]*|\(Item[^\n]*", b"", done.stdout).split(b"\n")
-    return done.returncode, [line.strip() for line in lines if not line.strip().startswith(b"(fffe,")]
+    text = re.sub(rb"\s*#.*|\(Sequence[^\n]*|\(Item[^\n]*", b"", done.stdout)
+    elements = re.split(rb"\n(?=\s*\([0-9a-f]{4},[0-9a-f]{4}\))", text)  # values may have several lines
+    return done.returncode, [element.strip() for element in elements if not element.strip().startswith(b"(fffe,")]
 
 
 def edited_tags(edits):

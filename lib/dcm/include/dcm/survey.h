@@ -78,8 +78,9 @@ MUST_USE enum result dcm_survey_begin(struct dcm_survey *survey, const struct dc
                                       struct slice transfer_syntax, uint64_t inflated_limit);
 
 // Takes all of a piece of any size, borrowed for the call. ERR_FORMAT: can not be followed (see
-// dcm_survey_failure); ERR_LIMIT: more elements or items of interest than are remembered; ERR_EXISTS: two paths,
-// one by plain tag and one by creator, name the same private element; ERR_NOMEM. All sticky: nothing may be decided from such a survey.
+// dcm_survey_failure); ERR_LIMIT: more elements or items of interest than are remembered; ERR_EXISTS: two
+// paths, one by plain tag and one by creator, name the same private element; ERR_NOMEM. All sticky: nothing
+// may be decided from such a survey.
 MUST_USE enum result dcm_survey_feed(struct dcm_survey *survey, struct slice piece);
 
 // At the end of the data set. ERR_FORMAT: it ends in the middle of the header; or the sticky error.
