@@ -164,6 +164,11 @@ static enum dcm_problem_reason kind_check(const struct planner *p, const struct 
         return DCM_PROBLEM_NO_VR;
     if (edit->kind == DCM_VALUE_TEXT && is_sequence)
         return DCM_PROBLEM_NOT_A_VALUE;
+    // Where the VR is not written a reader goes by the dictionary.
+    enum dcm_vr dictionary = dcm_path_vr(edit->path);
+    bool is_written = f != NULL && f->is_explicit && f->vr != DCM_VR_UN;
+    if (!is_written && dictionary != DCM_VR_NONE && (dictionary == DCM_VR_SQ) != (vr == DCM_VR_SQ))
+        return DCM_PROBLEM_NOT_A_VALUE;
     if (edit->kind != DCM_VALUE_BYTES || !is_sequence)
         return dcm_value_check(vr, edit->kind, edit->value);
     if (f != NULL && f->is_explicit && f->vr == DCM_VR_UN)

@@ -187,6 +187,8 @@ static void top_level_element_begin(struct structure *s, const struct header *h)
     s->last_tag = h->tag;
     if (dcm_tag_group(h->tag) < 0x0008)
         flag(s, DCM_FLAG_LOW_GROUP);
+    if (s->range == DCM_RANGE_REST && h->tag < DCM_FLOAT_PIXEL_DATA)
+        flag(s, DCM_FLAG_BEHIND_PIXELS);
     if (s->range == DCM_RANGE_HEADER && dcm_tag_is_pixel_data(h->tag)) {
         flag(s, DCM_FLAG_PIXEL_DATA);
         if (h->length == DCM_LENGTH_UNDEFINED)

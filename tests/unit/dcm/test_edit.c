@@ -504,6 +504,10 @@ static void test_problems(void **state)
                   {DCM_EDIT_SET, "ReferencedStudySequence[+].PatientID", "X", DCM_VR_NONE, false});
     CHECK_PROBLEM(EXPLICIT, "", DCM_PROBLEM_NOT_A_VALUE, "ReferencedStudySequence",
                   {DCM_EDIT_SET, "ReferencedStudySequence", "X", DCM_VR_NONE, false});
+    CHECK_PROBLEM(IMPLICIT, "", DCM_PROBLEM_NOT_A_VALUE, "ReferencedStudySequence",
+                  {DCM_EDIT_SET, "ReferencedStudySequence", "0102", DCM_VR_LO, true});
+    CHECK_PROBLEM(IMPLICIT, "", DCM_PROBLEM_NOT_A_VALUE, "PatientID",
+                  {DCM_EDIT_SET, "PatientID", "", DCM_VR_SQ, true});
     CHECK_PROBLEM(EXPLICIT, "", DCM_PROBLEM_NOT_A_VALUE, "PatientID[0].PatientName",
                   {DCM_EDIT_SET, "PatientID[0].PatientName", "X", DCM_VR_NONE, false});
     CHECK_PROBLEM(EXPLICIT, "", DCM_PROBLEM_BAD_VALUE, "ReferencedStudySequence",

@@ -9,8 +9,8 @@
 // struct dcm_interest is made once for a set of rules, never changes, and is shared by all threads.
 //
 // Offsets count from the first byte of the data set; deflated: of the inflated stream. What comes behind
-// Pixel Data is not seen: an element that stands there out of order (DCM_FLAG_OUT_OF_ORDER in the scanner's
-// report) counts as absent.
+// Pixel Data is not seen: an element that stands there out of order counts as absent. The
+// scanner's report tells at the end (DCM_FLAG_BEHIND_PIXELS): such a data set must not leave edited.
 #pragma once
 
 #include "base/result.h"
