@@ -47,8 +47,6 @@ def model_of(dataset):
         raw = dataset.get_item(tag)
         is_raw = isinstance(raw, RawDataElement)
         vr = raw.VR
-        if vr is not None and not re.fullmatch("[A-Z]{2}", str(vr)):
-            raise ValueError("pydicom can not follow what has this VR")
         if is_raw and vr is None:
             try:
                 vr = dictionary_VR(tag)
