@@ -72,6 +72,7 @@ def without_lengths(model):
     for tag, value in model.items():
         if tag & 0xFFFF != 0 and tag != 0x00080001:
             kept[tag] = [without_lengths(item) for item in value] if isinstance(value, list) else bytes_of(value)
+            kept[tag] = kept[tag] or b""  # without items pydicom does not always know a private sequence
     return kept
 
 
