@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dcm/scanner.h"
+#include "wiped.h"
 
 struct named_slot {
     struct dcm_named found; // without its value slice
@@ -18,9 +19,7 @@ struct named_store {
     size_t count;
     struct named_slot slots[DCM_NAMED_LIMIT];
     struct named_slot *open; // whose value is coming; NULL if none
-    uint8_t *bytes;
-    size_t length;
-    size_t capacity;
+    struct wiped_bytes bytes;
 };
 
 void named_init(struct named_store *store);

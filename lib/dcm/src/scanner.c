@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The scanner's life, its input (plain or inflated on the way) and the digests over bytes: ranges, instance,
-// as received (docs/digests.md 1, 2). What the bytes mean is followed by structure.c. One owner (an intake, a
-// tool), one thread.
+// as received (docs/digests.md 1, 2). What the bytes mean is followed by structure.c and scanner_events.c.
+// One owner (an intake, a tool), one thread.
 #include "dcm/scanner.h"
 #include "base/check.h"
 #include "base/cursor.h"
@@ -12,33 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCANNER_MAGIC    UINT32_C(0x5CA44E12)
-#define INFLATE_CHUNK    16384
-#define RAW_DEFLATE_BITS (-15) // RFC 1951 without a zlib header, 32 KiB window (PS3.5 A.5)
-
-// zlib's window and state hold patient data: the size in front of each block lets them be wiped.
-struct zlib_block {
-    _Alignas(max_align_t) size_t length;
-};
-
-static voidpf zlib_allocate(voidpf arg, uInt items, uInt size)
-{
-    (void)arg;
-    size_t length = sizeof(struct zlib_block) + (size_t)items * size;
-    struct zlib_block *block = calloc(1, length);
-    if (block == NULL)
-        return NULL;
-    block->length = length;
-    return block + 1;
-}
-
-static void zlib_release(voidpf arg, voidpf address)
-{
-    (void)arg;
-    struct zlib_block *block = (struct zlib_block *)address - 1;
-    wipe(block, block->length);
-    free(block);
-}
+#define SCANNER_MAGIC UINT32_C(0x5CA44E12)
+#define INFLATE_CHUNK 16384
 
 enum result dcm_scanner_new(struct dcm_scanner **scanner)
 {
@@ -56,7 +31,7 @@ enum result dcm_scanner_new(struct dcm_scanner **scanner)
         result = ERR_NOMEM;
     else if (s->sha256 == NULL || s->sha512_256 == NULL)
         result = ERR_CRYPTO;
-    s->result = ERR_ARGUMENT; // until begin
+    s->structure.result = ERR_ARGUMENT; // until begin
     if (result != OK) {
         dcm_scanner_free(s);
         return result;
@@ -76,8 +51,7 @@ void dcm_scanner_free(struct dcm_scanner *s)
     EVP_MD_CTX_free(s->received_context);
     EVP_MD_free(s->sha256);
     EVP_MD_free(s->sha512_256);
-    if (s->has_inflater)
-        (void)inflateEnd(&s->inflater);
+    inflater_fini(&s->inflater);
     wipe(s, sizeof *s);
     free(s);
 }
@@ -92,7 +66,7 @@ static const EVP_MD *algorithm_of(const struct dcm_scanner *s)
 
 static void crypto_failed(struct dcm_scanner *s)
 {
-    s->result = ERR_CRYPTO;
+    s->structure.result = ERR_CRYPTO;
 }
 
 static void digest_final(struct dcm_scanner *s, EVP_MD_CTX *context, uint8_t version,
@@ -140,18 +114,6 @@ static void instance_digest(struct dcm_scanner *s, struct dcm_digests *digests)
 // ---- begin
 // ----------------------------------------------------------------------------------------------------
 
-static enum result inflater_begin(struct dcm_scanner *s)
-{
-    s->inflate_ended = false;
-    if (s->has_inflater)
-        return inflateReset(&s->inflater) == Z_OK ? OK : ERR_NOMEM;
-    s->inflater = (z_stream){.zalloc = zlib_allocate, .zfree = zlib_release};
-    if (inflateInit2(&s->inflater, RAW_DEFLATE_BITS) != Z_OK)
-        return ERR_NOMEM;
-    s->has_inflater = true;
-    return OK;
-}
-
 static enum result digests_begin(struct dcm_scanner *s)
 {
     if (EVP_DigestInit_ex(s->range_context, algorithm_of(s), NULL) != 1 ||
@@ -179,18 +141,19 @@ enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_optio
     bool is_known = options->algorithm == DCM_DIGEST_SHA256 || options->algorithm == DCM_DIGEST_SHA512_256;
     if (!is_known || options->named_count > DCM_NAMED_LIMIT)
         return ERR_ARGUMENT;
-    s->syntax = dcm_syntax_by_uid(options->transfer_syntax);
     s->algorithm = options->algorithm;
-    s->digest_received = options->digest_received || s->syntax.deflated;
+    structure_begin(&s->structure, dcm_syntax_by_uid(options->transfer_syntax), &scanner_events, s);
+    s->flags = 0;
+    memset(&s->report, 0, sizeof s->report);
+    s->digest_received = options->digest_received || s->structure.syntax.deflated;
     s->inflated_limit = options->inflated_limit > 0 ? options->inflated_limit : UINT64_MAX;
     s->is_finished = false;
-    structure_begin(s);
     named_begin(&s->named, options->named, options->named_count);
     items_begin(&s->items, options);
-    s->result = digests_begin(s);
-    if (s->result == OK && s->syntax.deflated)
-        s->result = inflater_begin(s);
-    return s->result;
+    s->structure.result = digests_begin(s);
+    if (s->structure.result == OK && s->structure.syntax.deflated)
+        s->structure.result = inflater_begin(&s->inflater);
+    return s->structure.result;
 }
 
 // ---- feed
@@ -200,10 +163,10 @@ enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_optio
 // elements it holds.
 static void stream_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
 {
-    while (length > 0 && s->result == OK) {
-        size_t taken = structure_take(s, data, length);
+    while (length > 0 && s->structure.result == OK) {
+        size_t taken = structure_take(&s->structure, data, length);
         range_update(s, data, taken);
-        range_advance(s, s->range);
+        range_advance(s, s->structure.range);
         data += taken;
         length -= taken;
     }
@@ -211,34 +174,27 @@ static void stream_take(struct dcm_scanner *s, const uint8_t *data, size_t lengt
 
 static void inflated_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
 {
-    uint64_t room = s->inflated_limit - s->offset;
+    uint64_t room = s->inflated_limit - s->structure.offset;
     stream_take(s, data, length < room ? length : (size_t)room);
     if (length > room)
-        structure_fail(s, DCM_SCAN_INFLATES_TOO_FAR, s->offset, 0);
+        structure_fail(&s->structure, DCM_SCAN_INFLATES_TOO_FAR, s->structure.offset, 0);
 }
 
 static void deflated_take(struct dcm_scanner *s, struct slice piece)
 {
     uint8_t chunk[INFLATE_CHUNK];
-    ensure(piece.length <= UINT32_MAX);
-    s->inflater.next_in = (z_const Bytef *)piece.data;
-    s->inflater.avail_in = (uInt)piece.length;
-    bool has_more = true;
-    while (has_more && s->result == OK && !s->inflate_ended) {
-        s->inflater.next_out = chunk;
-        s->inflater.avail_out = sizeof chunk;
-        int status = inflate(&s->inflater, Z_NO_FLUSH);
-        inflated_take(s, chunk, sizeof chunk - s->inflater.avail_out);
-        s->inflate_ended = status == Z_STREAM_END;
-        has_more = s->inflater.avail_out == 0 || s->inflater.avail_in > 0;
-        if (status == Z_MEM_ERROR)
-            s->result = ERR_NOMEM;
-        else if (status != Z_OK && status != Z_STREAM_END &&
-                 status != Z_BUF_ERROR) // BUF: wants the next piece
-            structure_fail(s, DCM_SCAN_BAD_DEFLATE, s->offset, 0);
+    enum result result = s->inflater.has_ended ? CLOSED : OK;
+    while (result == OK && s->structure.result == OK) {
+        size_t made;
+        result = inflater_take(&s->inflater, &piece, chunk, sizeof chunk, &made);
+        inflated_take(s, chunk, made);
     }
-    if (s->result == OK && s->inflate_ended && s->inflater.avail_in > 0)
-        s->report.flags |= DCM_FLAG_TRAILING;
+    if (result == ERR_NOMEM)
+        s->structure.result = result;
+    else if (result == ERR_FORMAT)
+        structure_fail(&s->structure, DCM_SCAN_BAD_DEFLATE, s->structure.offset, 0);
+    else if (s->structure.result == OK && result == CLOSED && piece.length > 0)
+        s->flags |= DCM_FLAG_TRAILING;
     wipe(chunk, sizeof chunk);
 }
 
@@ -250,15 +206,15 @@ enum result dcm_scanner_feed(struct dcm_scanner *s, struct slice piece)
     bool is_digested = s->digest_received && piece.length > 0;
     if (is_digested && EVP_DigestUpdate(s->received_context, piece.data, piece.length) != 1)
         crypto_failed(s);
-    if (s->result != OK || piece.length == 0)
-        return s->result;
-    if (s->syntax.deflated)
+    if (s->structure.result != OK || piece.length == 0)
+        return s->structure.result;
+    if (s->structure.syntax.deflated)
         deflated_take(s, piece);
     else
         stream_take(s, piece.data, piece.length);
     if (s->canonical.failed)
         crypto_failed(s);
-    return s->result;
+    return s->structure.result;
 }
 
 // ---- finish
@@ -280,17 +236,23 @@ enum result dcm_scanner_finish(struct dcm_scanner *s, struct dcm_scan_report *re
     MAGIC_CHECK(s, SCANNER_MAGIC);
     ensure(!s->is_finished);
     s->is_finished = true;
-    if (s->result == OK && s->syntax.deflated && !s->inflate_ended)
-        structure_fail(s, DCM_SCAN_TRUNCATED, s->offset, 0);
-    if (s->result == OK)
-        structure_finish(s);
-    if (s->result != OK && s->result != ERR_FORMAT)
-        return s->result;
+    if (s->structure.result == OK && s->structure.syntax.deflated && !s->inflater.has_ended)
+        structure_fail(&s->structure, DCM_SCAN_TRUNCATED, s->structure.offset, 0);
+    if (s->structure.result == OK)
+        structure_finish(&s->structure);
+    if (s->structure.result != OK && s->structure.result != ERR_FORMAT)
+        return s->structure.result;
     struct dcm_digests *digests = &s->report.digests;
-    s->report.reason = s->failure.reason;
-    s->report.total = s->offset;
-    if (s->result == OK) {
-        s->range = DCM_RANGE_REST;
+    s->report.reason = s->structure.failure.reason;
+    s->report.flags = s->flags | s->structure.flags;
+    s->report.total = s->structure.offset;
+    s->report.elements = s->structure.elements;
+    s->report.pixel_header_offset = s->structure.pixel_header_offset;
+    s->report.pixel_value_offset = s->structure.pixel_value_offset;
+    s->report.pixel_end_offset = s->structure.pixel_end_offset;
+    s->report.pixel_length = s->structure.pixel_length;
+    if (s->structure.result == OK) {
+        s->structure.range = DCM_RANGE_REST;
         range_advance(s, DCM_RANGE_COUNT);
         instance_digest(s, digests);
         canonical_digests(s, digests);
@@ -300,22 +262,23 @@ enum result dcm_scanner_finish(struct dcm_scanner *s, struct dcm_scan_report *re
     }
     if (s->digest_received)
         digest_final(s, s->received_context, DCM_RANGE_DIGEST_VERSION, &digests->received);
-    if (s->result == OK || s->result == ERR_FORMAT)
+    if (s->structure.result == OK || s->structure.result == ERR_FORMAT)
         *report = s->report;
-    return s->result;
+    return s->structure.result;
 }
 
 bool dcm_scanner_header_is_complete(const struct dcm_scanner *s)
 {
     MAGIC_CHECK(s, SCANNER_MAGIC);
-    return s->range != DCM_RANGE_HEADER || s->is_finished;
+    return s->structure.range != DCM_RANGE_HEADER || s->is_finished;
 }
 
 uint64_t dcm_scanner_expected(const struct dcm_scanner *s)
 {
     MAGIC_CHECK(s, SCANNER_MAGIC);
-    bool is_defined = s->report.pixel_header_offset > 0 && s->report.pixel_length != DCM_LENGTH_UNDEFINED;
-    return is_defined && !s->syntax.deflated ? s->report.pixel_value_offset + s->report.pixel_length : 0;
+    const struct structure *st = &s->structure;
+    bool is_defined = st->pixel_header_offset > 0 && st->pixel_length != DCM_LENGTH_UNDEFINED;
+    return is_defined && !st->syntax.deflated ? st->pixel_value_offset + st->pixel_length : 0;
 }
 
 enum result dcm_scanner_named(const struct dcm_scanner *s, uint32_t tag, struct dcm_named *named)
@@ -327,7 +290,7 @@ enum result dcm_scanner_named(const struct dcm_scanner *s, uint32_t tag, struct 
 const struct dcm_scan_failure *dcm_scanner_failure(const struct dcm_scanner *s)
 {
     MAGIC_CHECK(s, SCANNER_MAGIC);
-    return s->failure.reason != DCM_SCAN_FINE ? &s->failure : NULL;
+    return s->structure.failure.reason != DCM_SCAN_FINE ? &s->structure.failure : NULL;
 }
 
 bool dcm_digest_is_equal(const struct dcm_digest *a, const struct dcm_digest *b)

@@ -2,60 +2,29 @@
 //
 // Follows the structure of a data set byte by byte of its headers and slice by slice of its values, by the
 // rules of docs/digests.md 3 (PS3.5 7.1, 7.5, A.4; CP-246), with an explicit stack instead of recursion.
-// Tells canonical.c and named.c what it meets. Called by scanner.c; the owner's thread.
-#include "scanner_state.h"
+// Tells its owner what it meets: see structure.h.
+#include "structure.h"
 #include <string.h>
 
-struct header {
-    uint32_t tag;
-    uint32_t length;
-    enum dcm_vr vr;         // explicit VR: as written; implicit: the dictionary's
-    enum dcm_vr dictionary; // NONE for what it does not know
-    bool is_explicit;
-};
-
-static struct frame *top_frame(struct dcm_scanner *s)
-{
-    return s->depth > 0 ? &s->frames[s->depth - 1] : NULL;
-}
-
 // No byte of what comes next may stand at or behind this offset.
-static uint64_t present_limit(struct dcm_scanner *s)
+static uint64_t present_limit(struct structure *s)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
     if (top == NULL)
         return UINT64_MAX;
     return top->in_item ? top->item_limit : top->limit;
 }
 
-static bool is_implicit(struct dcm_scanner *s)
+void structure_begin(struct structure *s, struct dcm_syntax syntax, const struct structure_events *events,
+                     void *owner)
 {
-    const struct frame *top = top_frame(s);
-    return top != NULL ? top->implicit_vr : s->syntax.implicit_vr;
+    memset(s, 0, sizeof *s);
+    s->events = events;
+    s->owner = owner;
+    s->syntax = syntax;
 }
 
-static bool is_big_endian(struct dcm_scanner *s)
-{
-    const struct frame *top = top_frame(s);
-    return top != NULL ? top->big_endian : s->syntax.big_endian;
-}
-
-void structure_begin(struct dcm_scanner *s)
-{
-    s->state = STRUCTURE_HEADER;
-    s->offset = 0;
-    s->header_length = 0;
-    s->header_offset = 0;
-    s->value_tag = 0;
-    s->value_left = 0;
-    s->depth = 0;
-    s->last_tag = 0;
-    s->range = DCM_RANGE_HEADER;
-    memset(&s->failure, 0, sizeof s->failure);
-    memset(&s->report, 0, sizeof s->report);
-}
-
-void structure_fail(struct dcm_scanner *s, enum dcm_scan_reason reason, uint64_t offset, uint32_t tag)
+void structure_fail(struct structure *s, enum dcm_scan_reason reason, uint64_t offset, uint32_t tag)
 {
     if (s->state == STRUCTURE_FAILED)
         return;
@@ -72,107 +41,46 @@ void structure_fail(struct dcm_scanner *s, enum dcm_scan_reason reason, uint64_t
         s->result = ERR_FORMAT;
 }
 
-static void fail_here(struct dcm_scanner *s, enum dcm_scan_reason reason, uint32_t tag)
+static void fail_here(struct structure *s, enum dcm_scan_reason reason, uint32_t tag)
 {
     structure_fail(s, reason, s->header_offset, tag);
 }
 
-static void consume(struct dcm_scanner *s, const uint8_t *data, size_t length)
+static void consume(struct structure *s, const uint8_t *data, size_t length)
 {
     s->offset += length;
-    enum result result = named_element_take(&s->named, data, length);
-    if (result != OK && s->result == OK)
-        s->result = result;
-}
-
-// ---- counted items
-// ---------------------------------------------------------------------------------------------------
-
-static bool is_watched(const struct dcm_scanner *s)
-{
-    return s->depth == 1 && s->items.sequence != 0 && s->frames[0].tag == s->items.sequence;
-}
-
-static void watched_value_begin(struct dcm_scanner *s, uint32_t tag)
-{
-    s->items.comparing = 0;
-    s->items.length = 0;
-    for (unsigned i = 0; i < DCM_ITEM_MATCHES && is_watched(s); i++)
-        if (s->items.tag[i] == tag)
-            s->items.comparing = i + 1;
-}
-
-static void watched_value_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
-{
-    struct item_watch *items = &s->items;
-    for (size_t i = 0; items->comparing != 0 && i < length; i++, items->length++)
-        if (items->length < sizeof items->value)
-            items->value[items->length] = data[i];
-}
-
-static void watched_value_end(struct dcm_scanner *s)
-{
-    struct item_watch *items = &s->items;
-    if (items->comparing == 0)
-        return;
-    unsigned match = items->comparing - 1;
-    items->comparing = 0;
-    if (items->length > sizeof items->value)
-        return;
-    struct slice value = slice_trimmed(slice_of(items->value, items->length));
-    items->is_met[match] |=
-        slice_is_equal(value, slice_of(items->wanted[match], items->wanted_length[match]));
-}
-
-static void watched_item_end(struct dcm_scanner *s)
-{
-    if (!is_watched(s))
-        return;
-    bool are_all = true;
-    for (unsigned i = 0; i < DCM_ITEM_MATCHES; i++)
-        are_all &= s->items.is_met[i];
-    s->report.items_first += s->items.is_met[0];
-    s->report.items_all += are_all;
-    memset(s->items.is_met, 0, sizeof s->items.is_met);
+    s->events->bytes(s->owner, data, length);
 }
 
 // ---- ends
 // -----------------------------------------------------------------------------------------------------
 
-static void top_level_element_end(struct dcm_scanner *s)
+static void top_level_element_end(struct structure *s)
 {
-    named_element_end(&s->named, s->offset);
     if (s->range == DCM_RANGE_PIXELS) {
-        s->report.pixel_end_offset = s->offset;
+        s->pixel_end_offset = s->offset;
         s->range = DCM_RANGE_REST;
     }
 }
 
-static void sequence_end(struct dcm_scanner *s)
+static void sequence_end(struct structure *s)
 {
-    const struct frame *top = top_frame(s);
-    if (!top->is_silent && top->is_fragments)
-        canonical_fragments_end(&s->canonical, top->is_apart);
-    else if (!top->is_silent)
-        canonical_sequence_end(&s->canonical, top->is_apart);
+    s->events->sequence_end(s->owner);
     s->depth--;
     if (s->depth == 0)
         top_level_element_end(s);
 }
 
-static void item_end(struct dcm_scanner *s)
+static void item_end(struct structure *s)
 {
-    struct frame *top = top_frame(s);
-    top->in_item = false;
-    watched_item_end(s);
-    if (!top->is_silent)
-        canonical_item_end(&s->canonical, top->is_apart);
+    s->events->item_end(s->owner);
+    structure_top(s)->in_item = false;
 }
 
 // After every header and value: what ends by its length here, ends; items and sequences in turn.
-static void close_by_length(struct dcm_scanner *s)
+static void close_by_length(struct structure *s)
 {
-    for (struct frame *top = top_frame(s); top != NULL; top = top_frame(s)) {
+    for (struct frame *top = structure_top(s); top != NULL; top = structure_top(s)) {
         if (top->in_item && top->item_ends_by_length && s->offset == top->item_limit)
             item_end(s);
         else if (!top->in_item && top->ends_by_length && s->offset == top->limit)
@@ -182,26 +90,20 @@ static void close_by_length(struct dcm_scanner *s)
     }
 }
 
-static void value_end(struct dcm_scanner *s)
+static void value_end(struct structure *s)
 {
     s->state = STRUCTURE_HEADER;
-    watched_value_end(s);
-    const struct frame *top = top_frame(s);
-    if (top != NULL && top->is_fragments)
-        canonical_fragment_end(&s->canonical);
-    else
-        canonical_value_end(&s->canonical);
-    if (top == NULL)
+    s->events->value_end(s->owner);
+    if (s->depth == 0)
         top_level_element_end(s);
     close_by_length(s);
 }
 
-static void value_begin(struct dcm_scanner *s, uint32_t tag, uint32_t length)
+static void value_begin(struct structure *s, uint32_t tag, uint32_t length)
 {
     s->value_tag = tag;
     s->value_left = length;
     s->state = STRUCTURE_VALUE;
-    watched_value_begin(s, tag);
     if (length == 0)
         value_end(s);
 }
@@ -216,9 +118,9 @@ static bool is_delimiter_length(uint32_t length)
 }
 
 // A sequence holds items and ends with a delimitation item or by its length (PS3.5 7.5).
-static void item_header(struct dcm_scanner *s, uint32_t tag, uint32_t length)
+static void item_header(struct structure *s, uint32_t tag, uint32_t length)
 {
-    struct frame *top = top_frame(s);
+    struct frame *top = structure_top(s);
     if (tag == DCM_SEQUENCE_DELIMITATION && !top->ends_by_length) {
         if (!is_delimiter_length(length)) {
             fail_here(s, DCM_SCAN_BAD_LENGTH, tag);
@@ -243,23 +145,21 @@ static void item_header(struct dcm_scanner *s, uint32_t tag, uint32_t length)
     }
     top->item++;
     if (top->is_fragments) {
-        if (!top->is_silent)
-            canonical_fragment_begin(&s->canonical, top->is_apart);
+        s->events->item(s->owner);
         value_begin(s, top->tag, length);
         return;
     }
     top->in_item = true;
     top->item_ends_by_length = is_defined;
     top->item_limit = is_defined ? s->offset + length : top->limit;
-    if (!top->is_silent)
-        canonical_item_begin(&s->canonical, top->is_apart);
+    s->events->item(s->owner);
     close_by_length(s);
 }
 
 // A delimitation or item tag where an element may stand: only the end of the open item is right.
-static void delimiter_header(struct dcm_scanner *s, uint32_t tag, uint32_t length)
+static void delimiter_header(struct structure *s, uint32_t tag, uint32_t length)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
     if (tag != DCM_ITEM_DELIMITATION || top == NULL || top->item_ends_by_length) {
         fail_here(s, DCM_SCAN_STRAY_ITEM, tag);
         return;
@@ -275,125 +175,84 @@ static void delimiter_header(struct dcm_scanner *s, uint32_t tag, uint32_t lengt
 // ---- elements
 // -------------------------------------------------------------------------------------------------
 
-static void flag(struct dcm_scanner *s, enum dcm_scan_flag flag)
+static void flag(struct structure *s, enum dcm_scan_flag flag)
 {
-    s->report.flags |= (unsigned)flag;
+    s->flags |= (unsigned)flag;
 }
 
-static void top_level_element_begin(struct dcm_scanner *s, const struct header *h)
+static void top_level_element_begin(struct structure *s, const struct header *h)
 {
-    if (s->report.elements > 1 && h->tag <= s->last_tag)
+    if (s->elements > 1 && h->tag <= s->last_tag)
         flag(s, h->tag == s->last_tag ? DCM_FLAG_DUPLICATE : DCM_FLAG_OUT_OF_ORDER);
     s->last_tag = h->tag;
     if (dcm_tag_group(h->tag) < 0x0008)
         flag(s, DCM_FLAG_LOW_GROUP);
-    struct dcm_named element = {.tag = h->tag,
-                                .vr = h->vr,
-                                .length = h->length,
-                                .header_offset = s->header_offset,
-                                .value_offset = s->offset};
-    if (named_element_begin(&s->named, &element))
-        flag(s, DCM_FLAG_DUPLICATE);
+    if (s->range == DCM_RANGE_REST && h->tag < DCM_FLOAT_PIXEL_DATA)
+        flag(s, DCM_FLAG_BEHIND_PIXELS);
     if (s->range == DCM_RANGE_HEADER && dcm_tag_is_pixel_data(h->tag)) {
         flag(s, DCM_FLAG_PIXEL_DATA);
         if (h->length == DCM_LENGTH_UNDEFINED)
             flag(s, DCM_FLAG_ENCAPSULATED);
-        s->report.pixel_header_offset = s->header_offset;
-        s->report.pixel_value_offset = s->offset;
-        s->report.pixel_length = h->length;
+        s->pixel_header_offset = s->header_offset;
+        s->pixel_value_offset = s->offset;
+        s->pixel_length = h->length;
         s->range = DCM_RANGE_PIXELS;
     }
 }
 
-static bool is_apart(struct dcm_scanner *s, const struct header *h, bool is_sequence)
+static bool is_apart(struct structure *s, const struct header *h)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
+    bool is_sequence = h->kind == STRUCTURE_SEQUENCE;
     if (top != NULL && top->is_apart)
         return true;
     return h->dictionary == DCM_VR_NONE || (h->dictionary == DCM_VR_SQ) != is_sequence;
 }
 
 // Pixel Data at the top level, or inside something of that tag that is no pixel data at all.
-static bool is_silent(struct dcm_scanner *s, const struct header *h)
+static bool is_silent(struct structure *s, const struct header *h)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
     return top != NULL ? top->is_silent : dcm_tag_is_pixel_data(h->tag);
 }
 
-static void frame_canonical(struct dcm_scanner *s, const struct frame *frame)
+static void frame_push(struct structure *s, const struct header *h)
 {
-    if (frame->is_silent && s->depth == 0)
-        canonical_pixel_data(&s->canonical, frame->tag);
-    else if (frame->is_silent)
-        return;
-    else if (frame->is_fragments)
-        canonical_fragments_begin(&s->canonical, frame->tag, frame->is_apart);
-    else
-        canonical_sequence_begin(&s->canonical, frame->tag, frame->is_apart);
-}
-
-static void frame_push(struct dcm_scanner *s, const struct header *h, bool is_fragments)
-{
-    if (s->depth == DCM_DEPTH_LIMIT) {
-        fail_here(s, DCM_SCAN_TOO_DEEP, h->tag);
-        return;
-    }
     uint64_t limit = present_limit(s);
     bool is_defined = h->length != DCM_LENGTH_UNDEFINED;
     // CP-246: a UN of undefined length holds implicit VR little endian, its own items and delimiters too.
     bool turns_implicit = h->is_explicit && h->vr == DCM_VR_UN;
-    struct frame frame = {
+    s->frames[s->depth] = (struct frame){
         .tag = h->tag,
         .limit = is_defined ? s->offset + h->length : limit,
         .ends_by_length = is_defined,
-        .is_fragments = is_fragments,
-        .is_silent = is_silent(s, h),
-        .is_apart = is_apart(s, h, !is_fragments),
-        .implicit_vr = is_implicit(s) || turns_implicit,
-        .big_endian = is_big_endian(s) && !turns_implicit,
+        .is_fragments = h->kind == STRUCTURE_FRAGMENTS,
+        .is_silent = h->is_silent,
+        .is_apart = h->is_apart,
+        .implicit_vr = structure_is_implicit(s) || turns_implicit,
+        .big_endian = structure_is_big_endian(s) && !turns_implicit,
     };
-    frame_canonical(s, &frame);
-    s->frames[s->depth++] = frame;
+    s->depth++;
     close_by_length(s);
-}
-
-// docs/digests.md 4, "Left out": what depends on the encoding alone.
-static bool is_left_out(uint32_t tag)
-{
-    return dcm_tag_element(tag) == 0 || tag == DCM_LENGTH_TO_END || tag == DCM_TRAILING_PADDING;
-}
-
-static void plain_element(struct dcm_scanner *s, const struct header *h)
-{
-    if (h->length % 2 != 0)
-        flag(s, DCM_FLAG_ODD_LENGTH);
-    if (is_silent(s, h)) {
-        if (s->depth == 0)
-            canonical_pixel_data(&s->canonical, h->tag);
-    } else if (!is_left_out(h->tag)) {
-        uint8_t swap_width = is_big_endian(s) ? dcm_vr_info(h->vr)->swap_width : 1;
-        canonical_value_begin(&s->canonical, h->tag, is_apart(s, h, false), h->dictionary, swap_width);
-    }
-    value_begin(s, h->tag, h->length);
 }
 
 // A data set in another encoding than negotiated would be read as nonsense, which need not fail by itself:
 // the first value read with an absurd length swallows the rest. No data set begins in group 0800 (it is 0008
 // turned round), and no first element has a length whose low bytes spell a VR.
-static bool is_other_syntax(struct dcm_scanner *s, const struct header *h)
+static bool is_other_syntax(struct structure *s, const struct header *h)
 {
     bool spells_vr = dcm_vr_from_letters(s->header[4], s->header[5]) != DCM_VR_NONE;
     return dcm_tag_group(h->tag) == 0x0800 || (!h->is_explicit && spells_vr);
 }
 
 // Sequence, fragments or a value: docs/digests.md 3.
-static void element_header(struct dcm_scanner *s, const struct header *h)
+static void element_header(struct structure *s, struct header *h)
 {
     if (dcm_tag_group(h->tag) == 0) {
         fail_here(s, DCM_SCAN_COMMAND_GROUP, h->tag);
         return;
     }
-    if (s->report.elements == 0 && is_other_syntax(s, h)) {
+    if (s->elements == 0 && is_other_syntax(s, h)) {
         fail_here(s, DCM_SCAN_WRONG_SYNTAX, h->tag);
         return;
     }
@@ -409,42 +268,53 @@ static void element_header(struct dcm_scanner *s, const struct header *h)
         fail_here(s, DCM_SCAN_BAD_LENGTH, h->tag);
         return;
     }
-    s->report.elements++;
+    s->elements++;
     if (h->is_explicit && h->vr == DCM_VR_NONE)
         flag(s, DCM_FLAG_UNKNOWN_VR);
     if (s->depth == 0)
         top_level_element_begin(s, h);
     if (is_undefined && may_be_fragments)
-        frame_push(s, h, true);
+        h->kind = STRUCTURE_FRAGMENTS;
     else if (is_undefined || h->vr == DCM_VR_SQ)
-        frame_push(s, h, false);
+        h->kind = STRUCTURE_SEQUENCE;
+    if (h->kind != STRUCTURE_PLAIN && s->depth == DCM_DEPTH_LIMIT) {
+        fail_here(s, DCM_SCAN_TOO_DEEP, h->tag);
+        return;
+    }
+    if (h->kind == STRUCTURE_PLAIN && h->length % 2 != 0)
+        flag(s, DCM_FLAG_ODD_LENGTH);
+    h->is_silent = is_silent(s, h);
+    h->is_apart = is_apart(s, h);
+    s->events->element(s->owner, h);
+    if (h->kind == STRUCTURE_PLAIN)
+        value_begin(s, h->tag, h->length);
     else
-        plain_element(s, h);
+        frame_push(s, h);
 }
 
 // ---- headers
 // --------------------------------------------------------------------------------------------------
 
-static uint32_t number_at(struct dcm_scanner *s, unsigned at, unsigned width)
+static uint32_t number_at(struct structure *s, unsigned at, unsigned width)
 {
     uint32_t number = 0;
-    bool big = is_big_endian(s);
+    bool big = structure_is_big_endian(s);
     for (unsigned i = 0; i < width; i++)
         number = number << 8 | s->header[big ? at + i : at + width - 1 - i];
     return number;
 }
 
-static uint32_t header_tag(struct dcm_scanner *s)
+static uint32_t header_tag(struct structure *s)
 {
     return number_at(s, 0, 2) << 16 | number_at(s, 2, 2);
 }
 
-static bool header_has_vr(struct dcm_scanner *s)
+static bool header_has_vr(struct structure *s)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
     if (top != NULL && !top->in_item)
         return false;
-    return !is_implicit(s) && dcm_tag_group(header_tag(s)) != 0xFFFE;
+    return !structure_is_implicit(s) && dcm_tag_group(header_tag(s)) != 0xFFFE;
 }
 
 static bool is_capital(uint8_t byte)
@@ -465,16 +335,16 @@ static unsigned explicit_header_size(const uint8_t *header)
     return 0;
 }
 
-static unsigned header_size(struct dcm_scanner *s)
+static unsigned header_size(struct structure *s)
 {
     if (s->header_length < 8 || !header_has_vr(s))
         return 8;
     return explicit_header_size(s->header);
 }
 
-static void header_complete(struct dcm_scanner *s, unsigned size)
+static void header_complete(struct structure *s, unsigned size)
 {
-    const struct frame *top = top_frame(s);
+    const struct frame *top = structure_top(s);
     bool has_vr = header_has_vr(s);
     struct header h = {.tag = header_tag(s), .is_explicit = has_vr};
     s->header_length = 0;
@@ -493,7 +363,7 @@ static void header_complete(struct dcm_scanner *s, unsigned size)
     }
 }
 
-static size_t header_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+static size_t header_take(struct structure *s, const uint8_t *data, size_t length)
 {
     if (s->header_length == 0)
         s->header_offset = s->offset;
@@ -524,11 +394,10 @@ static size_t header_take(struct dcm_scanner *s, const uint8_t *data, size_t len
     }
 }
 
-static size_t value_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+static size_t value_take(struct structure *s, const uint8_t *data, size_t length)
 {
     size_t part = s->value_left < length ? (size_t)s->value_left : length;
-    canonical_value_take(&s->canonical, data, part);
-    watched_value_take(s, data, part);
+    s->events->value(s->owner, data, part);
     consume(s, data, part);
     s->value_left -= part;
     if (s->value_left == 0)
@@ -536,7 +405,7 @@ static size_t value_take(struct dcm_scanner *s, const uint8_t *data, size_t leng
     return part;
 }
 
-size_t structure_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
+size_t structure_take(struct structure *s, const uint8_t *data, size_t length)
 {
     size_t taken = 0;
     enum dcm_range range = s->range;
@@ -549,7 +418,7 @@ size_t structure_take(struct dcm_scanner *s, const uint8_t *data, size_t length)
     return taken;
 }
 
-void structure_finish(struct dcm_scanner *s)
+void structure_finish(struct structure *s)
 {
     if (s->state == STRUCTURE_VALUE)
         fail_here(s, DCM_SCAN_TRUNCATED, s->value_tag);

@@ -169,6 +169,8 @@ static void test_duplicates_and_order(void **state)
     assert_int_equal(f->report.flags, DCM_FLAG_OUT_OF_ORDER);
     assert_int_equal(scan(f, EVR, BYTES(SOP_INSTANCE SOP_CLASS SOP_INSTANCE)), OK);
     assert_int_equal(f->report.flags, DCM_FLAG_OUT_OF_ORDER | DCM_FLAG_DUPLICATE);
+    assert_int_equal(scan(f, EVR, BYTES("\xE0\x7F\x10\x00OW\0\0\0\0\0\0" SOP_INSTANCE)), OK);
+    assert_int_equal(f->report.flags, DCM_FLAG_PIXEL_DATA | DCM_FLAG_OUT_OF_ORDER | DCM_FLAG_BEHIND_PIXELS);
 }
 
 // ENGINE 6: 64 KiB of one element, 1 MiB together.

@@ -77,6 +77,8 @@ enum dcm_scan_flag {
     DCM_FLAG_UNKNOWN_VR = 32,  // letters that are no VR; read leniently
     DCM_FLAG_LOW_GROUP = 64,   // groups 0001 to 0007 in a data set (file meta, directory; PS3.5 7.1)
     DCM_FLAG_TRAILING = 128,   // bytes after the end of the deflate stream
+    DCM_FLAG_BEHIND_PIXELS =
+        256, // what belongs in front of Pixel Data stands behind it, where no edit reaches
 };
 
 // A named element that was found at the top level; of duplicates the first. Offsets are from the first byte
