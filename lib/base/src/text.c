@@ -16,11 +16,17 @@ bool text_copy(char *to, size_t capacity, struct slice from)
 
 bool text_format(char *to, size_t capacity, const char *format, ...)
 {
-    ensure(capacity > 0);
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(to, capacity, format, arguments);
+    bool is_whole = text_format_list(to, capacity, format, arguments);
     va_end(arguments);
+    return is_whole;
+}
+
+bool text_format_list(char *to, size_t capacity, const char *format, va_list arguments)
+{
+    ensure(capacity > 0);
+    int length = vsnprintf(to, capacity, format, arguments);
     if (length < 0)
         to[0] = 0;
     return length >= 0 && (size_t)length < capacity;

@@ -162,3 +162,13 @@ void conf_network_text(const struct conf_network *network, char *to, size_t capa
     (void)inet_ntop(network->family, network->address, address, sizeof address);
     (void)text_format(to, capacity, "%s/%u", address, (unsigned)network->prefix);
 }
+
+bool conf_network_has(const struct conf_network *network, const struct conf_network *address)
+{
+    if (network->family != address->family || network->prefix > address->prefix)
+        return false;
+    struct conf_network cut = *address;
+    cut.prefix = network->prefix;
+    (void)clear_below(&cut, network->family == AF_INET ? 32 : 128);
+    return memcmp(cut.address, network->address, sizeof cut.address) == 0;
+}

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "conf/arena.h"
+#include "conf/network.h"
 #include "conf/values.h"
 
 struct conf_unit {
@@ -29,7 +30,3 @@ MUST_USE enum result conf_scalar_title(const char *text, struct conf_arena *aren
 // HOST:PORT. ERR_MISSING: no port.
 MUST_USE enum result conf_scalar_address(const char *text, bool is_numeric, struct conf_arena *arena,
                                          struct conf_address *address);
-// An address or range. ERR_ARGUMENT: bits are set below the prefix; then *network has them cleared.
-MUST_USE enum result conf_scalar_network(const char *text, struct conf_network *network);
-// ADDRESS/PREFIX as text.
-void conf_network_text(const struct conf_network *network, char *to, size_t capacity);

@@ -3,6 +3,8 @@
 // Bounded text. Destinations are always NUL-terminated; what does not fit is cut. Thread: any.
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/result.h"
 #include "base/slice.h"
 
@@ -10,6 +12,8 @@
 bool text_copy(char *to, size_t capacity, struct slice from);
 // printf into a bounded buffer; false if it had to cut.
 bool text_format(char *to, size_t capacity, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool text_format_list(char *to, size_t capacity, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 // Lower-case hexadecimal; needs 2 * length + 1 bytes, cuts whole bytes otherwise.
 void text_hex(char *to, size_t capacity, struct slice bytes);
 // The reverse: exactly `length` bytes; ERR_FORMAT otherwise.
