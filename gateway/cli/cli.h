@@ -39,6 +39,8 @@ enum cli_option {
     CLI_OPTION_PERSON = 1 << 11,
     CLI_OPTION_REASON = 1 << 12,
     CLI_OPTION_BACKUP = 1 << 13,
+    CLI_OPTION_WRITE = 1 << 14,
+    CLI_OPTION_SHOW_PHI = 1 << 15,
     CLI_OPTION_SOP_CLASS = 1 << 20,
     CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
     CLI_OPTION_CLIENT = 1 << 22
@@ -59,6 +61,8 @@ struct cli {
     const char *sop_class;
     const char *transfer_syntax;
     const char *client;
+    const char *write;
+    bool shows_phi;
     bool is_json;
     bool is_all;
     unsigned given;   // bits of cli_option
@@ -88,6 +92,8 @@ enum cli_exit cli_key_rotate(struct cli *cli);
 enum cli_exit cli_key_backup(struct cli *cli);
 enum cli_exit cli_key_restore(struct cli *cli);
 enum cli_exit cli_key_verify(struct cli *cli);
+enum cli_exit cli_rules_check(struct cli *cli);
+enum cli_exit cli_rules_try(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_config_reload(struct cli *cli);

@@ -149,6 +149,23 @@ static const struct verb VERBS[] = {
      "Also while the gateway runs. Exit status 1 if a segment of the journal does not open; says which, and "
      "why.\n\n"
      "Example:  dicomgate key verify --backup /mnt/safe/dicomgate-keys-2026-11-21\n"},
+    {"rules", "check", 0, 0, 2, cli_rules_check, "[PACKS [GOLDEN]]",
+     "are the rule packs, their tables and golden cases right?",
+     "Reads the folders that the configuration names (or PACKS and GOLDEN), compiles the packs of each "
+     "archive,\n"
+     "and runs the golden cases. Needs no daemon. Exit status 1 if a case comes out otherwise, 3 if a pack "
+     "is "
+     "not\nright.\n\n"
+     "Example:  dicomgate rules check\n"
+     "          dicomgate rules check /etc/dicomgate/packs /etc/dicomgate/golden\n"},
+    {"rules", "try", CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1, 1,
+     cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--write OUT] [--show-phi]",
+     "what the rules of an archive would make of a DICOM file",
+     "Prints each change (element, VR, rule), the findings, and how many bytes stay as they are. Values are "
+     "patient\ndata and shown only with --show-phi. --write OUT writes the edited file. Needs no daemon. "
+     "Exit "
+     "status 1 if\nsomething is found.\n\n"
+     "Example:  dicomgate rules try image.dcm --archive new --client CT1\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",
      "Also opens certificates, keys, authorities and revocation lists as the daemon would, and says which is "
@@ -184,6 +201,8 @@ static const struct option OPTIONS[] = {
     {"sop-class", required_argument, NULL, CLI_OPTION_SOP_CLASS},
     {"transfer-syntax", required_argument, NULL, CLI_OPTION_TRANSFER_SYNTAX},
     {"client", required_argument, NULL, CLI_OPTION_CLIENT},
+    {"write", required_argument, NULL, CLI_OPTION_WRITE},
+    {"show-phi", no_argument, NULL, CLI_OPTION_SHOW_PHI},
     {NULL, 0, NULL, 0},
 };
 
@@ -257,6 +276,8 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->transfer_syntax;
     case CLI_OPTION_CLIENT:
         return &cli->client;
+    case CLI_OPTION_WRITE:
+        return &cli->write;
     default:
         return NULL;
     }
@@ -278,6 +299,7 @@ static bool read_options(struct cli *cli, int argc, char **argv, bool stops)
         if (slot != NULL)
             *slot = optarg;
         cli->is_json = cli->is_json || option == CLI_OPTION_JSON;
+        cli->shows_phi = cli->shows_phi || option == CLI_OPTION_SHOW_PHI;
         cli->is_all = cli->is_all || option == CLI_OPTION_ALL;
         cli->given |= (unsigned)option;
     }

@@ -250,9 +250,23 @@ static void check_node_unique(const struct checker *checker, size_t index)
     }
 }
 
+// The daemon does not edit yet: what asks for edits must not leave unedited. Tools may look at packs.
+static void check_packs(const struct checker *checker, const struct raw_node *raw)
+{
+    if (raw->value.packs.count == 0)
+        return;
+    if (checker->check_files)
+        conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"), NULL,
+                          "rule packs are not applied by this version");
+    else if (checker->raw->rules.value.packs == NULL)
+        conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"),
+                          "with `rules: { packs: FOLDER }`", "has no meaning here");
+}
+
 static void check_node(const struct checker *checker, size_t index)
 {
     const struct raw_node *raw = &checker->raw->node[index];
+    check_packs(checker, raw);
     check_security(checker, &raw->entry, raw->plain);
     check_node_unique(checker, index);
     check_calling(checker, raw);

@@ -85,6 +85,12 @@ struct configuration_ledger {
     uint32_t batch;     // receipts in one commit when behind
 };
 
+// `rules:`
+struct configuration_rules {
+    char *packs;  // absolute path of the folder of packs and tables; NULL = there are none
+    char *golden; // absolute path of the folder of golden cases; NULL = none
+};
+
 // `limits:` front side (FIELD 15, 16)
 struct configuration_limits {
     uint64_t artim_ns;            // ARTIM timer and TLS handshake of an accepted connection
@@ -216,9 +222,10 @@ struct configuration_node {
     uint64_t stall_ns;    // no byte taken while sending
     uint64_t idle_ns;     // an unused association is released after this
     uint64_t release_ns;
-    uint64_t keep_alive_ns; // TCP keep-alive: silence before the first probe; 0 = none
-    uint64_t retry_min_ns;  // first wait after a failure
-    uint64_t retry_max_ns;  // longest wait; doubled with jitter in between
+    uint64_t keep_alive_ns;  // TCP keep-alive: silence before the first probe; 0 = none
+    uint64_t retry_min_ns;   // first wait after a failure
+    uint64_t retry_max_ns;   // longest wait; doubled with jitter in between
+    struct conf_texts packs; // names of rule packs, in order
 };
 
 // `services:` of a client, bits.
@@ -311,6 +318,7 @@ struct configuration {
     struct configuration_journal journal;
     struct configuration_memory memory;
     struct configuration_ledger ledger;
+    struct configuration_rules rules;
     struct configuration_limits limits;
     struct conf_texts titles; // called titles that the gateway answers to; at least one
     struct configuration_tls *tls;

@@ -317,6 +317,21 @@ const struct conf_table options_ledger = CONF_ROWS(
 
 static const struct conf_choice NO_LIMIT[] = {{.name = "unlimited", .value = 0}, {.name = NULL}};
 
+static const struct conf_option RULES[] = {
+    {.key = "packs",
+     .type = CONF_PATH,
+     CONF_MEMBER(struct raw_rules, value.packs),
+     .reload = CONF_RELOAD_NEW,
+     .help = "Folder of the rule packs (*.yaml) and their tables (docs/rules.md)."},
+    {.key = "golden",
+     .type = CONF_PATH,
+     CONF_MEMBER(struct raw_rules, value.golden),
+     .reload = CONF_RELOAD_NEW,
+     .help = "Folder of golden cases that `rules check` runs."},
+};
+const struct conf_table options_rules =
+    CONF_ROWS(RULES, struct raw_rules, "Rules: what is changed on the way to an archive.");
+
 static const struct conf_option LIMITS[] = {
     {.key = "artim",
      .type = CONF_DURATION,

@@ -304,7 +304,14 @@ static const struct conf_option NODES[] = {
      .help = "Longest wait after failures."},
     {.key = "packs",
      .type = CONF_TEXTS,
-     CONF_MEMBER(struct raw_node, packs),
-     .refused = "rule packs are not supported by this version"},
+     CONF_MEMBER(struct raw_node, value.packs),
+     .least = 1,
+     .most = 64,
+     .shape = "names of rule packs",
+     .unset = "none: nothing is changed",
+     .reload = CONF_RELOAD_NEW,
+     .help = "Rule packs of `rules`, in the order in which they run. This version of the daemon does not "
+             "apply them "
+             "and refuses to start with any; `rules check` and `rules try` do."},
 };
 const struct conf_table options_node = CONF_ROWS(NODES, struct raw_node, "What stands behind the gateway.");

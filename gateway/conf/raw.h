@@ -33,6 +33,11 @@ struct raw_ledger {
     struct configuration_ledger value;
 };
 
+struct raw_rules {
+    struct conf_entry entry;
+    struct configuration_rules value;
+};
+
 struct raw_limits {
     struct conf_entry entry;
     struct configuration_limits value;
@@ -72,7 +77,6 @@ struct raw_node {
     char *domain;
     struct raw_status *status;
     size_t status_count;
-    struct conf_texts packs; // refused: nothing may be sent unedited that asks for edits
     bool plain;
 };
 
@@ -116,6 +120,7 @@ struct raw {
     struct raw_journal journal;
     struct raw_memory memory;
     struct raw_ledger ledger;
+    struct raw_rules rules;
     struct raw_limits limits;
     struct conf_texts titles;
     struct raw_tls *tls;
@@ -141,6 +146,7 @@ extern const struct conf_table options_gateway;
 extern const struct conf_table options_journal;
 extern const struct conf_table options_memory;
 extern const struct conf_table options_ledger;
+extern const struct conf_table options_rules;
 extern const struct conf_table options_limits;
 
 // Copies values into the public structs and turns names into pointers. What does not exist becomes an error.

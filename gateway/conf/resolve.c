@@ -280,6 +280,7 @@ void raw_resolve(const struct conf_document *document, const struct raw *raw, st
             out->journal.watermark_bytes + out->journal.watermark_bytes / 2;
     out->memory = raw->memory.value;
     out->ledger = raw->ledger.value;
+    out->rules = raw->rules.value;
     out->limits = raw->limits.value;
     gateway_resolve(&resolver);
     titles_resolve(&resolver);

@@ -181,8 +181,9 @@ static void test_nodes(void **state)
            "/etc/g.yaml:5:80: nodes.x.tls_name: has no meaning here; allowed: with tls\n");
     expect(NODE("plain: yes, retry_min: 10min"), "/etc/g.yaml:5:91: nodes.x.retry_min: the first wait is "
                                                  "longer than the longest; allowed: at most retry_max\n");
-    expect(NODE("plain: yes, packs: [vendor-names]"),
-           "/etc/g.yaml:5:80: nodes.x.packs: rule packs are not supported by this version\n");
+    expect(
+        NODE("plain: yes, packs: [vendor-names]"),
+        "/etc/g.yaml:5:80: nodes.x.packs: has no meaning here; allowed: with `rules: { packs: FOLDER }`\n");
     expect("nodes: { x: { id: 1, kind: mpps, ae_title: X, address: \"x:104\", plain: yes } }",
            "/etc/g.yaml:5:28: nodes.x.kind: \"mpps\" is not supported by this version; allowed: archive\n");
     expect("nodes: { x: { id: 1, kind: archive, ae_title: X, address: \"x:1\", plain: yes }, "

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dicomgate rules check` and `rules try`: what they say of packs, and what they do to real files, read back with
+pydicom."""
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pydicom
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
+PROGRAM = BINARIES / "dicomgate"
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not built")
+
+CONFIGURATION = """
+gateway: {{ ae_title: GW, data: data }}
+listeners: [ {{ name: a, address: "127.0.0.1:104", plain: yes }} ]
+rules: {{ packs: {packs}, golden: {golden} }}
+nodes:
+  new: {{ id: 1, kind: archive, ae_title: NEW, address: "10.0.0.5:104", plain: yes, packs: [{names}] }}
+phases: {{ one: {{ store: [ {{ to: [new] }} ] }} }}
+start_phase: one
+"""
+PACK = """
+pack: site
+version: 1.0.0
+description: what a site would write
+rules:
+  - { rule: institution, do: [ { set: InstitutionName, to: St Mary } ] }
+  - { rule: comments, do: [ { remove: PatientComments } ] }
+"""
+GOLDEN = """
+packs: [site]
+cases:
+  - case: the institution
+    elements: { Modality: CT }
+    expect: { outcome: pass, edits: { InstitutionName: St Mary } }
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "packs" / "site.yaml").write_text(PACK)
+    (tmp_path / "golden" / "site.yaml").write_text(GOLDEN)
+    (tmp_path / "g.yaml").write_text(CONFIGURATION.format(packs="packs", golden="golden", names="site"))
+    return tmp_path
+
+
+def run(folder, *words):
+    return subprocess.run([PROGRAM, "--config", folder / "g.yaml", *words], capture_output=True, text=True, check=False)
+
+
+def test_shipped_packs_are_fine(tmp_path):
+    packs = [path.stem for path in sorted((ROOT / "rules" / "packs").glob("*.yaml"))]
+    (tmp_path / "g.yaml").write_text(CONFIGURATION.format(
+        packs=ROOT / "rules" / "packs", golden=ROOT / "rules" / "golden", names=", ".join(packs)))
+    answer = run(tmp_path, "--json", "rules", "check")
+    told = json.loads(answer.stdout)
+    assert answer.returncode == 0 and told["ok"] and told["failed"] == 0 and told["cases"] >= 60
+    assert [pack["name"] for pack in told["packs"]] == packs
+
+
+def test_digest_is_what_sha256sum_says(site):
+    told = json.loads(run(site, "--json", "rules", "check").stdout)
+    assert told["packs"][0]["sha256"] == hashlib.sha256((site / "packs" / "site.yaml").read_bytes()).hexdigest()
+    (site / "packs" / "t.csv").write_text("found,name\na,b\n")
+    text = PACK.replace("rules:", "tables: { t: { file: t.csv, from: found, to: name } }\nrules:")
+    (site / "packs" / "site.yaml").write_text(text)
+    told = json.loads(run(site, "--json", "rules", "check").stdout)
+    parts = [hashlib.sha256(part).digest() for part in (text.encode(), b"found,name\na,b\n")]
+    assert told["packs"][0]["sha256"] == hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def test_mistakes_have_a_place(site):
+    (site / "packs" / "site.yaml").write_text(PACK.replace("InstitutionName", "StudyInstanceUID"))
+    answer = run(site, "rules", "check")
+    assert answer.returncode == 3
+    assert f"{site}/packs/site.yaml:6:39: rules[1].do[1].set: StudyInstanceUID can not be written" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["../golden/site.yaml", "/etc/passwd", "t/../t.csv"])
+def test_tables_stay_in_their_folder(site, name):
+    text = PACK.replace("rules:", f"tables: {{ t: {{ file: {name}, from: a, to: b }} }}\nrules:")
+    (site / "packs" / "site.yaml").write_text(text)
+    answer = run(site, "rules", "check")
+    assert answer.returncode == 3 and "the table can not be read" in answer.stderr
+
+
+def test_unknown_archive_in_a_rule(site):
+    (site / "packs" / "site.yaml").write_text(PACK.replace("rule: comments,", "rule: comments, when: { archive: nwe },"))
+    answer = run(site, "rules", "check")
+    assert answer.returncode == 3 and "can never match: there is no archive `nwe`" in answer.stderr
+
+
+def test_golden_case_that_differs(site):
+    (site / "golden" / "site.yaml").write_text(GOLDEN.replace("St Mary", "St Anne"))
+    answer = run(site, "rules", "check")
+    assert answer.returncode == 1
+    assert "golden/site.yaml:4: the institution: InstitutionName becomes `St Mary` instead of `St Anne`" in answer.stdout
+
+
+def test_the_daemon_refuses_packs_that_it_does_not_apply(site):
+    answer = run(site, "config", "check")
+    assert answer.returncode == 3 and "rule packs are not applied by this version" in answer.stderr
+
+
+def elements_of(data, path=()):
+    for element in data:
+        if element.VR == "SQ":
+            for number, item in enumerate(element.value):
+                yield from elements_of(item, path + (element.tag, number))
+        else:
+            yield path + (element.tag,), (element.VR, element.value)
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="no corpus")
+@pytest.mark.parametrize("name", ["pydicom/MR_small_implicit.dcm", "pydicom/MR_small_bigendian.dcm",
+                                  "pydicom/chrJapMulti.dcm", "pydicom/JPEG2000.dcm",
+                                  "dcmjs/structured_report.dcm", "dicomParser/report_dfl"])
+def test_try_changes_what_it_says_and_nothing_else(site, name):
+    source = CORPUS / name
+    if not source.exists():
+        pytest.skip("not in the corpus")
+    answer = run(site, "--json", "rules", "try", source, "--archive", "new", "--write", site / "out.dcm")
+    told = json.loads(answer.stdout)
+    assert answer.returncode == 0 and told["outcome"] == "pass", answer.stderr
+    assert {change["path"] for change in told["changes"]} <= {"InstitutionName", "PatientComments"}
+    before = dict(elements_of(pydicom.dcmread(source, force=True)))
+    after = dict(elements_of(pydicom.dcmread(site / "out.dcm", force=True)))
+    assert after.pop((pydicom.tag.Tag("InstitutionName"),))[1] == "St Mary"
+    before.pop((pydicom.tag.Tag("InstitutionName"),), None)
+    before.pop((pydicom.tag.Tag("PatientComments"),), None)
+    lengths = {path for path in before if path[-1].element == 0}  # group lengths follow
+    assert {path: value for path, value in before.items() if path not in lengths} == \
+        {path: value for path, value in after.items() if path not in lengths}
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="no corpus")
+def test_values_are_shown_on_demand_only(site):
+    (site / "packs" / "site.yaml").write_text(PACK.replace("remove: PatientComments", "case: PatientName, to: lower"))
+    source = CORPUS / "pydicom" / "MR_small_implicit.dcm"
+    name = str(pydicom.dcmread(source).PatientName)
+    hidden = run(site, "rules", "try", source, "--archive", "new")
+    assert "(hidden)" in hidden.stdout and name.lower() not in hidden.stdout.lower()
+    shown = run(site, "rules", "try", source, "--archive", "new", "--show-phi")
+    assert name in shown.stdout and name.lower() in shown.stdout
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="no corpus")
+def test_what_is_held_is_not_written(site):
+    (site / "packs" / "site.yaml").write_text(PACK.replace("to: St Mary", "to: 聖マリア"))
+    source = CORPUS / "pydicom" / "MR_small_implicit.dcm"
+    answer = run(site, "rules", "try", source, "--archive", "new", "--write", site / "out.dcm")
+    assert answer.returncode == 5 and "outcome: hold" in answer.stdout
+    assert not (site / "out.dcm").exists()
+
+
+def test_archive_and_file_must_be_there(site):
+    assert run(site, "rules", "try", "x.dcm").returncode == 2
+    assert run(site, "rules", "try", "x.dcm", "--archive", "nowhere").returncode == 2
+    assert run(site, "rules", "try", site / "x.dcm", "--archive", "new").returncode == 2
