@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/wipe.h"
 #include "journal/format.h"
+#include "seal/lasting.h"
 
 enum { RINGS = 2 }; // the key file, and a backup
 
@@ -106,6 +107,13 @@ static void slots_check(struct verify *verify)
     }
 }
 
+static void lasting_check(struct verify *verify)
+{
+    if (verify->rings[1] != NULL && !seal_keyring_lasting_is_in(verify->rings[0], verify->rings[1]))
+        finding_add(verify, "", ring_names[1],
+                    "lacks a lasting key (crosswalk, look-up hashes); make a new one");
+}
+
 // ---- all of them ----
 
 static enum cli_exit backup_open(struct verify *verify, const struct seal_source *keys)
@@ -172,6 +180,7 @@ static enum cli_exit segments_check(struct verify *verify, const struct seal_sou
     if (status != CLI_FINE)
         return status;
     slots_check(verify);
+    lasting_check(verify);
     return report(verify);
 }
 
