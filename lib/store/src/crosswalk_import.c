@@ -117,6 +117,13 @@ static enum result conflict_add(struct crosswalk_import *import, uint64_t line, 
     return OK;
 }
 
+// Between two lines of which either may come first: equal targets meet in the order of their sources' hashes.
+static enum result conflict_between(struct crosswalk_import *import, enum crosswalk_fault fault, uint64_t a,
+                                    uint64_t b)
+{
+    return conflict_add(import, a > b ? a : b, fault, a > b ? b : a);
+}
+
 static int conflict_compare(const void *a, const void *b)
 {
     const struct crosswalk_conflict *left = a, *right = b;
@@ -530,11 +537,12 @@ static enum result target_meet(struct crosswalk_import *import, const struct tar
     import->has_first = true;
     import->last_target = *record;
     if (import->first_target.print != record->print)
-        result = conflict_add(import, record->line, CROSSWALK_FAULT_SPELLING, import->first_target.line);
+        result = conflict_between(import, CROSSWALK_FAULT_SPELLING, record->line, import->first_target.line);
     if (result != OK || is_repeated)
         return result;
     if (record->is_preferred && import->preferred_line != 0)
-        result = conflict_add(import, record->line, CROSSWALK_FAULT_TWO_PREFERRED, import->preferred_line);
+        result =
+            conflict_between(import, CROSSWALK_FAULT_TWO_PREFERRED, record->line, import->preferred_line);
     else if (record->is_preferred)
         import->preferred_line = record->line;
     struct key key = target_key(import->load, record->from, record->target, record->source);

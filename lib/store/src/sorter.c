@@ -62,7 +62,7 @@ enum result sorter_new(struct fs *fs, const char *folder, const char *name, size
     (void)text_copy(sorter->name, sizeof sorter->name, slice_of_text(name));
     sorter->key = key;
     // A quarter for the entries: records are at least three times as long.
-    sorter->entry_capacity = memory / 4 / sizeof *sorter->entries + 16;
+    sorter->entry_capacity = memory / 4 / sizeof *sorter->entries + 4;
     sorter->memory = memory / 4 * 3 + SORTER_RECORD_MAX + LENGTH_BYTES;
     sorter->bytes = malloc(sorter->memory);
     sorter->entries = calloc(sorter->entry_capacity, sizeof *sorter->entries);

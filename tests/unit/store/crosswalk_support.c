@@ -66,7 +66,7 @@ enum result bench_import(struct walk_bench *bench, const char *text, bool is_dry
 {
     struct crosswalk_import *import;
     struct crosswalk_import_options options = {
-        .is_dry = is_dry, .memory = 2048, .batch = 3, .order = bench_order(bench)};
+        .is_dry = is_dry, .memory = 256, .batch = 3, .order = bench_order(bench)};
     size_t listed = 0;
     uint64_t all = 0;
     enum result result = crosswalk_import_new(bench->crosswalk, bench->fs, &options, &import);
