@@ -146,3 +146,21 @@ def test_keys(folder):
         stage.daemon.start()
         run(stage, "merge", "--domain", "ENTERPRISE", *WHO, put(stage, "ids", "E-1\nE-7\n"))
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1")) == ["E-7"]
+
+
+def test_backup_of_keys_without_the_crosswalk(folder):
+    with Stage(folder, settings=SETTINGS, node_options=NODES, start=False) as stage:
+        backup = stage.daemon.folder / "early.backup"
+        assert stage.daemon.run_client("key", "backup", str(backup)).returncode == 0
+        stage.daemon.start()
+        assert stage.daemon.run_client("key", "verify").returncode == 0
+        found = stage.daemon.ask("key", "verify", "--backup", str(backup), expect=1)["findings"]
+        assert {"segment": "crosswalk", "in": "backup", "finding": "has no key for it"} in found
+        assert any("lasting key" in finding["finding"] for finding in found)
+        # Putting it back does not make the crosswalk readable, and that is said.
+        assert stage.daemon.stop() == 0
+        (stage.daemon.folder / "data" / "keyring").unlink()
+        assert stage.daemon.run_client("key", "restore", str(backup)).returncode == 0
+        assert "crosswalk" in stage.daemon.run_client("key", "verify").stdout
+        refused = run(stage, "stats", expect=5)
+        assert "key restore" in refused.stderr
