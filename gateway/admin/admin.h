@@ -13,12 +13,14 @@
 //   POST /v1/queue/retry|park|drop        -> actions->queue_change   body: see struct admin_selection
 //   GET  /v1/archives                     -> actions->archive_list
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
+//   POST /v1/crosswalk/KIND               -> actions->crosswalk_change   body: crosswalk/task.h
 //   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: optional {"person",
 //   "reason"}
 //
 // Every answer is a JSON object with "version": ADMIN_VERSION. A failure is {"version", "error", "message"}
 // with `error` one of: bad-request, not-found, not-allowed (method), too-large, refused, failed, unavailable.
-// No patient data in URLs or answers: receipts are named by number, instances by SOP Instance UID.
+// No patient data in URLs or answers: receipts are named by number, instances by SOP Instance UID. Patient
+// IDs come in bodies of /v1/crosswalk only.
 #pragma once
 
 #include <jansson.h>
@@ -27,6 +29,7 @@
 #include <stdint.h>
 
 #include "base/result.h"
+#include "base/slice.h"
 
 struct event_base;
 struct admin_server;
@@ -148,6 +151,8 @@ struct admin_actions {
     // {"ok": bool, "errors": [TEXT], "changed": [PATH], "restart": [PATH], "tls": [{"name": NAME, "problem":
     //  TEXT or null}]}. With errors nothing has changed, and `changed` and `restart` are left out.
     void (*config_reload)(void *arg, const char *person, struct admin_reply *reply);
+    // KIND and body are not checked yet; the body is borrowed during the call. Answers: crosswalk/job.h.
+    void (*crosswalk_change)(void *arg, const char *kind, struct slice body, struct admin_reply *reply);
 };
 
 // HTTP statuses that an action answers with.

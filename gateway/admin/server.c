@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/magic.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "request.h"
 #include "socket.h"
 
@@ -288,6 +289,35 @@ static bool archive_serve(struct admin_server *server, struct admin_reply *reply
     return false;
 }
 
+// "/v1/crosswalk/KIND"; false if it is another path. The body holds patient IDs: evhttp gives its memory back
+// without wiping it, so it is wiped here.
+static bool crosswalk_serve(struct admin_server *server, struct admin_reply *reply, const char *path)
+{
+    static const char PREFIX[] = "/v1/crosswalk/";
+    char kind[ADMIN_TEXT];
+    if (strncmp(path, PREFIX, sizeof PREFIX - 1) != 0 ||
+        !text_copy(kind, sizeof kind, slice_of_text(path + sizeof PREFIX - 1)))
+        return false;
+    if (evhttp_request_get_command(reply->request) != EVHTTP_REQ_POST) {
+        admin_reply_fail(reply, ADMIN_NOT_ALLOWED, "this path takes POST only");
+        return true;
+    }
+    struct slice body = body_of(reply);
+    char *copy = malloc(body.length + 1);
+    if (copy == NULL) {
+        admin_reply_fail(reply, ADMIN_UNAVAILABLE, "out of memory");
+        return true;
+    }
+    if (body.length > 0) {
+        memcpy(copy, body.data, body.length);
+        wipe((void *)(uintptr_t)body.data, body.length);
+    }
+    server->actions->crosswalk_change(server->arg, kind, slice_of(copy, body.length), reply);
+    wipe(copy, body.length);
+    free(copy);
+    return true;
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct admin_server *server = arg;
@@ -308,7 +338,7 @@ static void on_request(struct evhttp_request *request, void *arg)
             ROUTES[i].serve(server, reply);
         return;
     }
-    if (path == NULL || !archive_serve(server, reply, path))
+    if (path == NULL || (!archive_serve(server, reply, path) && !crosswalk_serve(server, reply, path)))
         admin_reply_fail(reply, ADMIN_NOT_FOUND, "there is no such path");
 }
 

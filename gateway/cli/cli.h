@@ -39,8 +39,14 @@ enum cli_option {
     CLI_OPTION_PERSON = 1 << 11,
     CLI_OPTION_REASON = 1 << 12,
     CLI_OPTION_BACKUP = 1 << 13,
-    CLI_OPTION_WRITE = 1 << 14,
-    CLI_OPTION_SHOW_PHI = 1 << 15,
+    CLI_OPTION_WRITE = 1 << 23,
+    CLI_OPTION_SHOW_PHI = 1 << 24,
+    CLI_OPTION_DRY_RUN = 1 << 14,
+    CLI_OPTION_CLEAR = 1 << 15,
+    CLI_OPTION_FROM = 1 << 16,
+    CLI_OPTION_TO = 1 << 17,
+    CLI_OPTION_DOMAIN = 1 << 18,
+    CLI_OPTION_EFFECTIVE = 1 << 19,
     CLI_OPTION_SOP_CLASS = 1 << 20,
     CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
     CLI_OPTION_CLIENT = 1 << 22
@@ -58,6 +64,10 @@ struct cli {
     const char *person;
     const char *reason;
     const char *backup;
+    const char *from;
+    const char *to;
+    const char *domain;
+    const char *effective;
     const char *sop_class;
     const char *transfer_syntax;
     const char *client;
@@ -94,6 +104,15 @@ enum cli_exit cli_key_restore(struct cli *cli);
 enum cli_exit cli_key_verify(struct cli *cli);
 enum cli_exit cli_rules_check(struct cli *cli);
 enum cli_exit cli_rules_try(struct cli *cli);
+enum cli_exit cli_crosswalk_import(struct cli *cli);
+enum cli_exit cli_crosswalk_export(struct cli *cli);
+enum cli_exit cli_crosswalk_lookup(struct cli *cli);
+enum cli_exit cli_crosswalk_check(struct cli *cli);
+enum cli_exit cli_crosswalk_stats(struct cli *cli);
+enum cli_exit cli_crosswalk_merge(struct cli *cli);
+enum cli_exit cli_crosswalk_unmerge(struct cli *cli);
+enum cli_exit cli_crosswalk_move_study(struct cli *cli);
+enum cli_exit cli_crosswalk_log(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_config_reload(struct cli *cli);

@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/wipe.h"
 
 enum {
     ANSWER_BYTES = 64 << 20, // longest answer: 10,000 rows of a queue are a few MiB
     CONNECT_SECONDS = 5,
-    CALL_SECONDS = 120 // an echo may wait for connect, TLS and ARTIM of an archive
+    IMPORT_SECONDS = 7200, // a crosswalk of any size
+    CALL_SECONDS = 120     // an echo may wait for connect, TLS and ARTIM of an archive
 };
 
 struct answer {
@@ -144,6 +146,8 @@ enum cli_exit cli_call(const struct cli *cli, const char *path, json_t *body, js
         goto out;
     }
     prepare(curl, socket, url, text, headers, &raw);
+    if (strcmp(path, "/v1/crosswalk/import") == 0)
+        (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)IMPORT_SECONDS);
     CURLcode code = curl_easy_perform(curl);
     status = code == CURLE_OK ? answer_read(cli, curl, &raw, answer)
                               : complain_unreachable(cli, socket, code, curl);
@@ -151,6 +155,8 @@ out:
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     free(raw.text);
+    if (text != NULL)
+        wipe(text, strlen(text)); // it may hold a patient's ID
     free(text);
     return status;
 }

@@ -121,6 +121,61 @@ static const struct verb VERBS[] = {
      "the present ledger, as far as it can be read; it is put aside. Exit status 1 if something could not "
      "be.\n\n"
      "Example:  dicomgate ledger rebuild && dicomgate ledger stats\n"},
+    {"crosswalk", "import", CLI_OPTION_DRY_RUN | CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1,
+     cli_crosswalk_import, "FILE.csv [--dry-run] --person WHO --reason WHY",
+     "take a file of patient IDs as the new crosswalk, wholly or not at all",
+     "The first row names the columns: source_domain, source_id, target_domain, target_id, and, if you like, "
+     "name,\n"
+     "birth_date, sex, preferred (yes, no), effective. A file with conflicts changes nothing; each is listed "
+     "by its\n"
+     "line (exit status 5; with --dry-run 1). Merges and moved studies stay.\n\n"
+     "Example:  dicomgate crosswalk import ids.csv --dry-run --person 'J. Doe' --reason 'trial'\n"},
+    {"crosswalk", "export", CLI_OPTION_CLEAR | CLI_OPTION_TO | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 0,
+     cli_crosswalk_export, "--to CERTIFICATE.pem | --clear  --person WHO --reason WHY",
+     "the rows as CSV, encrypted to a recipient; on standard output",
+     "Encrypted as CMS with AES-256; `openssl cms -decrypt -inform DER -inkey KEY` opens it. Recorded in the "
+     "log of\n"
+     "acts before it begins.\n\n"
+     "Example:  dicomgate crosswalk export --to auditor.pem --person 'J. Doe' --reason 'audit 2026' > "
+     "rows.cms\n"},
+    {"crosswalk", "lookup", CLI_OPTION_FROM | CLI_OPTION_TO, 0, 1, cli_crosswalk_lookup,
+     "--from DOMAIN --to DOMAIN [FILE]", "which ID is it there? IDs come one to a line",
+     "From FILE or standard input, never from the command line, which others can see. Exit status 1 if one "
+     "is\n"
+     "unmapped.\n\n"
+     "Example:  dicomgate crosswalk lookup --from LEGACY --to ENTERPRISE < ids.txt\n"},
+    {"crosswalk", "check", 0, 0, 0, cli_crosswalk_check, "", "read all of it: is everything in its place?",
+     "Exit status 1 if something is damaged, or the configuration asks for another comparison of IDs.\n\n"
+     "Example:  dicomgate crosswalk check\n"},
+    {"crosswalk", "stats", 0, 0, 0, cli_crosswalk_stats, "", "how much is in it, and since when",
+     "Example:  dicomgate crosswalk stats\n"},
+    {"crosswalk", "merge", CLI_OPTION_DOMAIN | CLI_OPTION_EFFECTIVE | CLI_OPTION_PERSON | CLI_OPTION_REASON,
+     0, 1, cli_crosswalk_merge, "--domain DOMAIN [--effective TIME] --person WHO --reason WHY [FILE]",
+     "an ID of a domain has become another one of it",
+     "Two lines from FILE or standard input: the ID that ends, and the one that it has become. Chains are "
+     "followed,\n"
+     "a circle is refused. TIME is local: 2026-11-28 or 2026-11-28T15:00:00; now if left out.\n\n"
+     "Example:  printf '4711\\n4712\\n' | dicomgate crosswalk merge --domain LEGACY --person 'J. Doe' "
+     "--reason 'ADT "
+     "A40'\n"},
+    {"crosswalk", "unmerge", CLI_OPTION_DOMAIN | CLI_OPTION_EFFECTIVE | CLI_OPTION_PERSON | CLI_OPTION_REASON,
+     0, 1, cli_crosswalk_unmerge, "--domain DOMAIN [--effective TIME] --person WHO --reason WHY [FILE]",
+     "take a merge back",
+     "One line: the ID that had become another one.\n\n"
+     "Example:  echo 4711 | dicomgate crosswalk unmerge --domain LEGACY --person 'J. Doe' --reason "
+     "mistake\n"},
+    {"crosswalk", "move-study",
+     CLI_OPTION_UID | CLI_OPTION_DOMAIN | CLI_OPTION_EFFECTIVE | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 1,
+     cli_crosswalk_move_study,
+     "--uid STUDY --domain DOMAIN [--effective TIME] --person WHO --reason WHY [FILE]",
+     "a study belongs to this patient, whatever it says",
+     "One line: the ID, of the domain of the archives that are meant.\n\n"
+     "Example:  echo E-77 | dicomgate crosswalk move-study --uid 1.2.3 --domain ENTERPRISE --person 'J. Doe' "
+     "--reason 'ticket 12'\n"},
+    {"crosswalk", "log", CLI_OPTION_AFTER | CLI_OPTION_CLEAR, 0, 0, cli_crosswalk_log,
+     "[--after NUMBER] [--clear]", "who has changed or exported the crosswalk, when and why",
+     "With --clear the patient IDs too.\n\n"
+     "Example:  dicomgate crosswalk log --json\n"},
     {"key", "init", 0, 0, 0, cli_key_init, "", "make the key file, and the master key if there is none",
      "Once, before the first start, as the user that the gateway runs as. Replaces nothing that is there.\n\n"
      "Example:  dicomgate --config /etc/dicomgate/dicomgate.yaml key init\n"},
@@ -198,6 +253,12 @@ static const struct option OPTIONS[] = {
     {"person", required_argument, NULL, CLI_OPTION_PERSON},
     {"reason", required_argument, NULL, CLI_OPTION_REASON},
     {"backup", required_argument, NULL, CLI_OPTION_BACKUP},
+    {"dry-run", no_argument, NULL, CLI_OPTION_DRY_RUN},
+    {"clear", no_argument, NULL, CLI_OPTION_CLEAR},
+    {"from", required_argument, NULL, CLI_OPTION_FROM},
+    {"to", required_argument, NULL, CLI_OPTION_TO},
+    {"domain", required_argument, NULL, CLI_OPTION_DOMAIN},
+    {"effective", required_argument, NULL, CLI_OPTION_EFFECTIVE},
     {"sop-class", required_argument, NULL, CLI_OPTION_SOP_CLASS},
     {"transfer-syntax", required_argument, NULL, CLI_OPTION_TRANSFER_SYNTAX},
     {"client", required_argument, NULL, CLI_OPTION_CLIENT},
@@ -270,6 +331,14 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->reason;
     case CLI_OPTION_BACKUP:
         return &cli->backup;
+    case CLI_OPTION_FROM:
+        return &cli->from;
+    case CLI_OPTION_TO:
+        return &cli->to;
+    case CLI_OPTION_DOMAIN:
+        return &cli->domain;
+    case CLI_OPTION_EFFECTIVE:
+        return &cli->effective;
     case CLI_OPTION_SOP_CLASS:
         return &cli->sop_class;
     case CLI_OPTION_TRANSFER_SYNTAX:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate key verify`: do the master key, the key file and a backup open every segment of the journal?
-// Says what does not. Reads only, beside a running daemon too.
+// `dicomgate key verify`: do the master key, the key file and a backup open every segment of the journal, and
+// the crosswalk? Says what does not. Reads only, beside a running daemon too.
 #include "data.h"
 
 #include <stdlib.h>
@@ -9,12 +9,15 @@
 
 #include "base/text.h"
 #include "base/wipe.h"
+#include "crosswalk/open.h"
 #include "journal/format.h"
+#include "seal/lasting.h"
 
 enum { RINGS = 2 }; // the key file, and a backup
 
 struct verify {
     const struct cli *cli;
+    const struct configuration *configuration;
     struct fs *fs;
     struct fs *backup_fs;              // of its folder
     struct seal_keyring *rings[RINGS]; // NULL: no backup was named
@@ -106,6 +109,32 @@ static void slots_check(struct verify *verify)
     }
 }
 
+static void lasting_check(struct verify *verify)
+{
+    if (verify->rings[1] != NULL && !seal_keyring_lasting_is_in(verify->rings[0], verify->rings[1]))
+        finding_add(verify, "", ring_names[1],
+                    "lacks a lasting key (crosswalk, look-up hashes); make a new one");
+}
+
+// The store knows a hash that only its own keys make.
+static void crosswalk_check_keys(struct verify *verify)
+{
+    for (unsigned i = 0; i < RINGS; i++) {
+        struct crosswalk_store store;
+        struct crosswalk_problem problem;
+        if (verify->rings[i] == NULL || fs_path_exists(verify->fs, "crosswalk/data.mdb") == ERR_MISSING)
+            continue;
+        enum result result =
+            crosswalk_store_open(verify->configuration, verify->rings[i], true, &store, &problem);
+        if (result == OK)
+            crosswalk_store_close(&store);
+        else
+            finding_add(verify, "crosswalk", ring_names[i],
+                        result == ERR_CRYPTO || result == ERR_MISSING ? "has no key for it"
+                                                                      : "can not open it");
+    }
+}
+
 // ---- all of them ----
 
 static enum cli_exit backup_open(struct verify *verify, const struct seal_source *keys)
@@ -172,6 +201,8 @@ static enum cli_exit segments_check(struct verify *verify, const struct seal_sou
     if (status != CLI_FINE)
         return status;
     slots_check(verify);
+    lasting_check(verify);
+    crosswalk_check_keys(verify);
     return report(verify);
 }
 
@@ -201,6 +232,7 @@ enum cli_exit cli_key_verify(struct cli *cli)
     enum cli_exit status = cli_configuration(cli, &configuration);
     if (status != CLI_FINE)
         return status;
+    verify.configuration = configuration;
     status = cli_data_open(cli, &configuration->gateway, &verify.fs, &keys);
     if (status == CLI_FINE) {
         status = verify_run(&verify, &keys);

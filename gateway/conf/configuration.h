@@ -157,9 +157,13 @@ struct configuration_listener {
 };
 
 // One entry of `domains:`
+enum configuration_comparison { CONFIGURATION_KEEP, CONFIGURATION_IGNORE };
+
 struct configuration_domain {
     char *name;
     struct conf_texts issuers; // Issuer of Patient ID values that are trusted to mean this domain
+    enum configuration_comparison leading_zeros; // of patient IDs, when they are compared (FIELD 1)
+    enum configuration_comparison letters;       // their case
 };
 
 enum configuration_calling {

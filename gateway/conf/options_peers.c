@@ -175,6 +175,12 @@ static const struct conf_option LISTENERS[] = {
 static const struct conf_table LISTENER_TABLE =
     CONF_ROWS(LISTENERS, struct raw_listener, "Where clients connect. Any number.");
 
+static const struct conf_choice COMPARISONS[] = {
+    {.name = "keep", .value = CONFIGURATION_KEEP},
+    {.name = "ignore", .value = CONFIGURATION_IGNORE},
+    {.name = NULL},
+};
+
 static const struct conf_option DOMAINS[] = {
     {.key = "issuers",
      .type = CONF_TEXTS,
@@ -182,9 +188,24 @@ static const struct conf_option DOMAINS[] = {
      .least = 0,
      .most = 64,
      .help = "Values of Issuer of Patient ID that are trusted to mean this domain."},
+    {.key = "leading_zeros",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_domain, value.leading_zeros),
+     .standard = "keep",
+     .choices = COMPARISONS,
+     .help = "How patient IDs are compared in the crosswalk: `keep` tells 007 from 7, `ignore` takes them "
+             "for one. "
+             "What is written out is not changed. Fixed as long as the crosswalk has rows or merges of the "
+             "domain."},
+    {.key = "case",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_domain, value.letters),
+     .standard = "keep",
+     .choices = COMPARISONS,
+     .help = "The same for the letters A to Z: `keep` tells a1 from A1, `ignore` takes them for one."},
 };
 static const struct conf_table DOMAIN_TABLE =
-    CONF_ROWS(DOMAINS, struct raw_domain, "A domain: who issued the patient IDs.");
+    CONF_ROWS(DOMAINS, struct raw_domain, "A domain: who issued the patient IDs, and how they are compared.");
 
 static const struct conf_choice SERVICES[] = {
     {.name = "echo", .value = CONFIGURATION_SERVICE_ECHO},
@@ -548,9 +569,9 @@ static const struct conf_option ROOT[] = {
      .type = CONF_MAP,
      CONF_ARRAY(struct raw, domain, domain_count),
      .least = 0,
-     .most = 256,
+     .most = 64,
      .table = &DOMAIN_TABLE,
-     .help = "Patient ID domains by name."},
+     .help = "Patient ID domains by name, of less than 64 bytes. The crosswalk knows them by these names."},
     {.key = "nodes",
      .type = CONF_MAP,
      .is_required = true,

@@ -25,6 +25,7 @@ const struct admin_actions actions_table = {
     .archive_change = actions_archive_change,
     .archive_capabilities = actions_archive_capabilities,
     .config_reload = actions_config_reload,
+    .crosswalk_change = actions_crosswalk_change,
 };
 
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index)
@@ -298,6 +299,12 @@ enum result actions_new(struct gateway *gateway, struct actions **out)
     ev_timer_init(&actions->retry, gateway->platform.main_loop, on_retry, actions);
     *out = actions;
     return OK;
+}
+
+void actions_desk_attach(struct actions *actions, struct crosswalk_desk *desk)
+{
+    MAGIC_CHECK(actions, ACTIONS_MAGIC);
+    actions->desk = desk;
 }
 
 void actions_attach(struct actions *actions, struct reload *reload, struct expiry *expiry)

@@ -10,6 +10,7 @@
 #include "daemon/gateway.h"
 
 struct actions;
+struct crosswalk_desk;
 struct expiry;
 struct reload;
 
@@ -18,5 +19,7 @@ extern const struct admin_actions actions_table; // its `arg` is a struct action
 MUST_USE enum result actions_new(struct gateway *gateway, struct actions **out); // ERR_NOMEM
 // What only the daemon has, not the simulator; borrowed. Without it `config reload` is refused.
 void actions_attach(struct actions *actions, struct reload *reload, struct expiry *expiry);
+// Borrowed; without it orders about the crosswalk are answered as unavailable.
+void actions_desk_attach(struct actions *actions, struct crosswalk_desk *desk);
 // After the workers' threads have ended; requests still under way are answered as unavailable.
 void actions_free(struct actions *actions);

@@ -28,9 +28,10 @@ struct actions {
     struct ev_mailbox inbox;        // main loop: what comes back
     struct ev_mailbox ledger_inbox; // ledger loop: what is to be written to the control store
     struct list rounds;
-    struct reload *reload; // NULL: there are no files
-    struct expiry *expiry; // the same
-    struct ev_timer retry; // for parts that have not found room in their worker's inbox
+    struct reload *reload;       // NULL: there are no files
+    struct expiry *expiry;       // the same
+    struct crosswalk_desk *desk; // NULL: there is no crosswalk
+    struct ev_timer retry;       // for parts that have not found room in their worker's inbox
 };
 
 struct round_kind {
@@ -115,6 +116,7 @@ void actions_archive_change(void *arg, enum admin_archive_change change, const c
                             const char *reason, struct admin_reply *reply);
 
 void actions_config_reload(void *arg, const char *person, struct admin_reply *reply);
+void actions_crosswalk_change(void *arg, const char *kind, struct slice body, struct admin_reply *reply);
 // `certificates`, `peers` and their alarms of `status` (actions_config.c).
 void actions_certificates_add(const struct actions *actions, json_t *body, json_t *alarms);
 

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "crosswalk/desk.h"
+#include "crosswalk/open.h"
 #include "daemon/actions.h"
 #include "daemon/expiry.h"
 #include "daemon/gateway.h"
@@ -41,6 +43,8 @@ struct process {
     struct seal_keyring *keyring;
     struct kv_env *ledger;
     struct kv_env *control;
+    struct crosswalk_store store;
+    struct crosswalk_desk *desk; // NULL: the crosswalk could not be opened
     struct secure *secure;
     struct threads threads;
     bool has_threads;
@@ -121,6 +125,19 @@ static enum result tls_open(struct process *process)
     return result;
 }
 
+// Without it the gateway runs: it takes everything in, and nobody's ID is mapped.
+static enum result crosswalk_open(struct process *process)
+{
+    struct crosswalk_problem problem = {.text = ""};
+    enum result result =
+        crosswalk_store_open(process->configuration, process->keyring, false, &process->store, &problem);
+    if (result == OK)
+        return crosswalk_desk_new(process->store.crosswalk, process->fs, process->threads.crosswalk.loop,
+                                  process->threads.main_loop, &process->desk);
+    log_event(LOG_CROSSWALK_CLOSED, log_text(problem.text));
+    return result == ERR_NOMEM ? result : OK;
+}
+
 static enum result foundations_open(struct process *process)
 {
     enum result result = data_open(process);
@@ -131,6 +148,8 @@ static enum result foundations_open(struct process *process)
                             &process->ledger);
     if (result == OK)
         result = store_open(process, "control", &control_schema, 0, &process->control);
+    if (result == OK)
+        result = crosswalk_open(process);
     if (result == OK)
         result = tls_open(process);
     return result;
@@ -222,6 +241,7 @@ static enum result doors_open(struct process *process)
         complain(process->configuration->gateway.control_socket, "the control socket can not be made");
         return result;
     }
+    actions_desk_attach(process->actions, process->desk);
     plain_nodes_tell(process->configuration);
     result = files_watch(process);
     if (result != OK) {
@@ -299,6 +319,7 @@ static void process_close(struct process *process)
     listeners_free(process->listeners);
     if (process->has_threads)
         threads_join(&process->threads);
+    crosswalk_desk_free(process->desk);
     actions_free(process->actions);
     expiry_free(process->expiry);
     names_free(process->names);
@@ -311,6 +332,7 @@ static void process_close(struct process *process)
     secure_free(process->secure);
     kv_env_free(&process->ledger);
     kv_env_free(&process->control);
+    crosswalk_store_close(&process->store);
     seal_keyring_free(process->keyring);
     fs_free(process->fs);
     if (process->lock >= 0)

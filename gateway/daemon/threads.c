@@ -65,6 +65,8 @@ enum result threads_init(struct threads *threads, unsigned workers)
     if (result == OK)
         result = loop_make("resolver", 0, &threads->resolver);
     if (result == OK)
+        result = loop_make("crosswalk", 0, &threads->crosswalk);
+    if (result == OK)
         result = log_start(threads);
     return result;
 }
@@ -98,6 +100,8 @@ enum result threads_start(struct threads *threads)
         result = start_one(&threads->lookup);
     if (result == OK)
         result = start_one(&threads->resolver);
+    if (result == OK)
+        result = start_one(&threads->crosswalk);
     for (unsigned i = 0; result == OK && i < threads->workers; i++)
         result = start_one(&threads->disk[i]);
     for (unsigned i = 0; result == OK && i < threads->workers; i++)
@@ -124,6 +128,7 @@ void threads_join(struct threads *threads)
     join_one(&threads->control);
     join_one(&threads->lookup);
     join_one(&threads->resolver);
+    join_one(&threads->crosswalk);
 }
 
 void threads_fini(struct threads *threads)
@@ -134,8 +139,8 @@ void threads_fini(struct threads *threads)
         if (threads->disk[i].loop != NULL)
             ev_loop_free(&threads->disk[i].loop);
     }
-    struct ev_loop **others[] = {&threads->ledger.loop, &threads->control.loop, &threads->lookup.loop,
-                                 &threads->resolver.loop, &threads->main_loop};
+    struct ev_loop **others[] = {&threads->ledger.loop,   &threads->control.loop,   &threads->lookup.loop,
+                                 &threads->resolver.loop, &threads->crosswalk.loop, &threads->main_loop};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (*others[i] != NULL)
             ev_loop_free(others[i]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The real threads of the daemon (ENGINE 1): one loop and one thread for each worker, each disk side, the
-// ledger, control, look-up, the resolver and the log. Made before the gateway, started after recovery, ended
-// after it has stopped.
+// ledger, control, look-up, the resolver, the crosswalk and the log. Made before the gateway, started after
+// recovery, ended after it has stopped.
 //
 // Thread: main.
 #pragma once
@@ -30,6 +30,7 @@ struct threads {
     struct thread control;
     struct thread lookup;
     struct thread resolver;
+    struct thread crosswalk; // the only writer of the crosswalk; may block
     pthread_t log;
     bool log_has_started;
     atomic_bool log_ends;

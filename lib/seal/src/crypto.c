@@ -14,9 +14,8 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
-#include <string.h>
 
-enum result crypto_derive(const uint8_t key[SEAL_KEY_SIZE], const char *label, uint8_t out[SEAL_KEY_SIZE])
+enum result crypto_derive(const uint8_t key[SEAL_KEY_SIZE], struct slice label, uint8_t out[SEAL_KEY_SIZE])
 {
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *context = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
@@ -24,7 +23,7 @@ enum result crypto_derive(const uint8_t key[SEAL_KEY_SIZE], const char *label, u
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key, SEAL_KEY_SIZE),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label, strlen(label)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label.data, label.length),
         OSSL_PARAM_construct_end(),
     };
     bool is_done = context != NULL && EVP_KDF_derive(context, out, SEAL_KEY_SIZE, parameters) == 1;

@@ -21,7 +21,7 @@ struct seal_master {
 const uint8_t *seal_master_key(const struct seal_master *master);
 
 // HKDF-SHA-256 (RFC 5869) without salt; `label` is the info.
-MUST_USE enum result crypto_derive(const uint8_t key[SEAL_KEY_SIZE], const char *label,
+MUST_USE enum result crypto_derive(const uint8_t key[SEAL_KEY_SIZE], struct slice label,
                                    uint8_t out[SEAL_KEY_SIZE]);
 
 // HMAC-SHA-256.

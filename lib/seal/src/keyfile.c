@@ -26,7 +26,7 @@
 static enum result check_value(const uint8_t *master, const uint8_t *page, uint8_t value[32])
 {
     uint8_t key[SEAL_KEY_SIZE];
-    enum result result = crypto_derive(master, CHECK_LABEL, key);
+    enum result result = crypto_derive(master, slice_of_text(CHECK_LABEL), key);
     if (result == OK)
         result = crypto_hmac(key, slice_of(page, HEADER_CHECKED), value);
     wipe(key, sizeof key);
@@ -162,7 +162,9 @@ static bool kind_is_good(uint8_t kind, uint8_t state, uint64_t id, uint64_t wrap
         return kind == SLOT_NONE;
     if (state != SLOT_LIVE || id == 0)
         return false;
-    return kind == SLOT_INTERMEDIATE ? wrapped_by == 0 : kind == SLOT_SEGMENT && wrapped_by != 0;
+    if (kind == SLOT_INTERMEDIATE || kind == SLOT_LASTING)
+        return wrapped_by == 0;
+    return kind == SLOT_SEGMENT && wrapped_by != 0;
 }
 
 enum result keyfile_slot_decode(const uint8_t bytes[KEYFILE_RECORD], struct slot *slot)
@@ -189,7 +191,7 @@ enum result keyfile_slot_decode(const uint8_t bytes[KEYFILE_RECORD], struct slot
         return ERR_FORMAT;
     if (state == SLOT_LIVE) {
         *slot = found;
-        slot->kind = kind == SLOT_INTERMEDIATE ? SLOT_INTERMEDIATE : SLOT_SEGMENT;
+        slot->kind = (enum slot_kind)kind;
     }
     return OK;
 }

@@ -19,13 +19,13 @@
 #define KEYFILE_RECORD      128u // the part of a slot that means something
 #define KEYFILE_WRAPPED     80u
 
-enum slot_kind { SLOT_NONE = 0, SLOT_INTERMEDIATE = 1, SLOT_SEGMENT = 2 };
+enum slot_kind { SLOT_NONE = 0, SLOT_INTERMEDIATE = 1, SLOT_SEGMENT = 2, SLOT_LASTING = 3 };
 
 // The clear part of a live slot.
 struct slot {
     enum slot_kind kind;
     uint16_t stream;
-    uint32_t segment;
+    uint32_t segment; // of a lasting key: its number (seal/lasting.h)
     uint32_t day;
     uint64_t id;
     uint64_t wrapped_by; // 0: the master key

@@ -124,8 +124,7 @@ static enum result slot_find_free(struct seal_keyring *ring, uint32_t *index)
     return slots_grow(ring);
 }
 
-// Writes a live slot into a free place, durable on OK.
-static enum result slot_put(struct seal_keyring *ring, const struct slot *slot, uint32_t *index)
+enum result keyring_slot_put(struct seal_keyring *ring, const struct slot *slot, uint32_t *index)
 {
     enum result result = slot_find_free(ring, index);
     if (result != OK)
@@ -190,7 +189,7 @@ static enum result intermediate_today(struct seal_keyring *ring, struct intermed
     if (result == OK)
         result = keyfile_slot_wrap(&slot, ring->file_id, ring->master, fresh.key);
     if (result == OK)
-        result = slot_put(ring, &slot, &fresh.slot);
+        result = keyring_slot_put(ring, &slot, &fresh.slot);
     if (result == OK) {
         *out = &ring->intermediates[ring->intermediate_count++];
         **out = fresh;
@@ -285,7 +284,7 @@ static enum result segment_key_make(struct seal_keyring *ring, const uint8_t key
     result = keyfile_slot_wrap(&slot, ring->file_id, intermediate->key, key);
     uint32_t index;
     if (result == OK)
-        result = slot_put(ring, &slot, &index);
+        result = keyring_slot_put(ring, &slot, &index);
     if (result != OK)
         return result;
     keyring_entry_insert(ring, at, &slot, index);
@@ -413,6 +412,9 @@ void seal_keyring_free(struct seal_keyring *ring)
     if (ring->intermediates != NULL)
         wipe(ring->intermediates, ring->intermediate_capacity * sizeof ring->intermediates[0]);
     free(ring->intermediates);
+    if (ring->lastings != NULL)
+        wipe(ring->lastings, ring->lasting_capacity * sizeof ring->lastings[0]);
+    free(ring->lastings);
     free(ring->entries);
     free(ring->states);
     (void)pthread_mutex_destroy(&ring->mutex);

@@ -27,6 +27,14 @@ struct intermediate {
     uint8_t key[SEAL_KEY_SIZE];
 };
 
+// A lasting key, unwrapped.
+struct lasting {
+    uint64_t id;
+    uint32_t which; // enum seal_lasting, or of a later program
+    uint32_t slot;
+    uint8_t key[SEAL_KEY_SIZE];
+};
+
 // A segment key, wrapped.
 struct entry {
     struct slot slot;
@@ -52,6 +60,9 @@ struct seal_keyring {
     struct intermediate *intermediates; // a handful: one a day
     size_t intermediate_count;
     size_t intermediate_capacity;
+    struct lasting *lastings; // one or two
+    size_t lasting_count;
+    size_t lasting_capacity;
     struct entry *entries; // in order of stream and segment
     size_t entry_count;
     size_t entry_capacity;
@@ -62,6 +73,11 @@ MUST_USE enum result array_reserve(void **array, size_t *capacity, size_t count,
 
 struct intermediate *keyring_intermediate_find(struct seal_keyring *ring, uint64_t id);
 void keyring_intermediate_retire(struct seal_keyring *ring, struct intermediate *intermediate);
+
+struct lasting *keyring_lasting_find(const struct seal_keyring *ring, uint32_t which);
+MUST_USE enum result keyring_lasting_reserve(struct seal_keyring *ring);
+// Writes a live slot into a free place, durable on OK.
+MUST_USE enum result keyring_slot_put(struct seal_keyring *ring, const struct slot *slot, uint32_t *index);
 
 // Where the segment is, or belongs.
 size_t keyring_entry_find(const struct seal_keyring *ring, uint16_t stream, uint32_t segment, bool *is_there);

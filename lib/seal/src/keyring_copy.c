@@ -58,6 +58,13 @@ static enum result intermediate_append(struct copy *copy, const struct intermedi
     return result == OK ? slot_append(copy, &slot) : result;
 }
 
+static enum result lasting_append(struct copy *copy, const struct lasting *from)
+{
+    struct slot slot = {.kind = SLOT_LASTING, .segment = from->which, .id = from->id};
+    enum result result = keyfile_slot_wrap(&slot, copy->ring->file_id, copy->master, from->key);
+    return result == OK ? slot_append(copy, &slot) : result;
+}
+
 static bool entry_is_kept(const struct copy *copy, const struct entry *entry)
 {
     return !entry->is_doomed && (copy->is_kept == NULL ||
@@ -72,6 +79,8 @@ static enum result slots_append(struct copy *copy)
     enum result result = OK;
     for (size_t i = 0; result == OK && i < ring->intermediate_count; i++)
         result = intermediate_append(copy, &ring->intermediates[i]);
+    for (size_t i = 0; result == OK && i < ring->lasting_count; i++)
+        result = lasting_append(copy, &ring->lastings[i]);
     for (size_t i = 0; result == OK && i < ring->entry_count; i++)
         if (entry_is_kept(copy, &ring->entries[i]))
             result = slot_append(copy, &ring->entries[i].slot);
@@ -81,7 +90,7 @@ static enum result slots_append(struct copy *copy)
 static enum result file_fill(struct copy *copy)
 {
     uint8_t page[KEYFILE_PAGE];
-    uint64_t slots = copy->ring->intermediate_count + copy->ring->entry_count + 1;
+    uint64_t slots = copy->ring->intermediate_count + copy->ring->lasting_count + copy->ring->entry_count + 1;
     uint64_t blocks = (slots + KEYFILE_BLOCK_SLOTS - 1) / KEYFILE_BLOCK_SLOTS;
     enum result result = keyfile_header_make(copy->master, copy->ring->file_id, page);
     if (result == OK)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "crypto.h"
 
 #include <stdlib.h>
@@ -93,6 +94,31 @@ static enum result intermediate_load(struct seal_keyring *ring, const struct slo
     return OK;
 }
 
+// Of two slots for one lasting key the one with the higher id was handed out: the other's creation had
+// failed.
+static enum result lasting_load(struct seal_keyring *ring, const struct slot *slot, uint32_t index)
+{
+    struct lasting fresh = {.id = slot->id, .which = slot->segment, .slot = index};
+    enum result result = keyring_lasting_reserve(ring);
+    if (result != OK)
+        return result;
+    if (keyfile_slot_unwrap(slot, ring->file_id, ring->master, fresh.key) != OK) {
+        slot_damaged(ring, index);
+        return OK;
+    }
+    struct lasting *other = keyring_lasting_find(ring, fresh.which);
+    if (other == NULL) {
+        ring->lastings[ring->lasting_count++] = fresh;
+    } else if (fresh.id < other->id) {
+        slot_suspect(ring, index);
+    } else {
+        slot_suspect(ring, other->slot);
+        *other = fresh;
+    }
+    wipe(&fresh, sizeof fresh);
+    return OK;
+}
+
 // Of two slots for one segment the one with the higher id was handed out: the other's creation had failed.
 static enum result segment_load(struct seal_keyring *ring, const struct slot *slot, uint32_t index)
 {
@@ -145,6 +171,8 @@ static enum result slot_load(struct seal_keyring *ring, uint32_t index)
     }
     if (slot.kind == SLOT_INTERMEDIATE)
         return intermediate_load(ring, &slot, index);
+    if (slot.kind == SLOT_LASTING)
+        return lasting_load(ring, &slot, index);
     return slot.kind == SLOT_SEGMENT ? segment_load(ring, &slot, index) : OK;
 }
 

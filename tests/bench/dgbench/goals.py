@@ -55,4 +55,7 @@ GOALS = [
     Goal("start-owed", "start with 100,000 owed receipts until the first association is taken", "s", "<=", 2.0, 0.5),
     Goal("lookup-cold", "ledger look-up by UID among 10 million receipts, cold: p99", "ms", "<=", 10.0, 3.0),
     Goal("lookup-warm", "the same, warm: p99", "ms", "<=", 0.2, 0.05),
+    Goal("crosswalk-import", "crosswalk: import of 10 million rows beside as many in force", "s", "<=", 120.0, 60.0),
+    Goal("crosswalk-map", "crosswalk: look-up by source among 10 million rows, warm: p99", "us", "<=", 50.0, 15.0),
+    Goal("crosswalk-unmap", "the same by target", "us", "<=", 50.0, 30.0),
 ]

@@ -4,6 +4,7 @@ ratio of each round counts: a machine that is busy for a while is busy for both.
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import time
@@ -262,6 +263,23 @@ def lookup(bench: Bench) -> None:
     bench.put("lookup-warm", report["warm"]["p99_us"] / 1e3)
 
 
+def crosswalk(bench: Bench) -> None:
+    rows = 500_000 if bench.quick else 10_000_000
+    folder = bench.folder / "crosswalk"
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run([str(BINARIES / "crosswalk_lookup"), str(folder), str(rows)], check=True,
+                          capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    shutil.rmtree(folder)  # 5 GB
+    bench.note("crosswalk: rows", rows)
+    bench.note("crosswalk: CPU seconds of the import", report["import"]["cpu_s"])
+    bench.note("crosswalk: MiB of memory of the import", report["anonymous_bytes"] / 2**20)
+    bench.note("crosswalk: longest look-up during it, ms", report["import"]["readers_max_us"] / 1e3)
+    bench.put("crosswalk-import", report["import"]["s"] * 10_000_000 / rows)
+    bench.put("crosswalk-map", report["map"]["p99_us"])
+    bench.put("crosswalk-unmap", report["unmap"]["p99_us"])
+
+
 def sick_archives(bench: Bench) -> None:
     bench.put("independence", independence.worst_ratio(bench.folder / "sick", bench.quick))
 
@@ -283,6 +301,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], Callable[[Bench], None]]] = {
     "idle": (("memory-idle",), memory_idle),
     "start": (("start-owed",), start_owed),
     "lookup": (("lookup-cold", "lookup-warm"), lookup),
+    "crosswalk": (("crosswalk-import", "crosswalk-map", "crosswalk-unmap"), crosswalk),
 }
 
 

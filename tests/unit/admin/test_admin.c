@@ -97,6 +97,14 @@ static void on_capabilities(void *arg, const char *name, const struct admin_capa
     admin_reply_send(reply, ADMIN_FINE, json_pack("{s:s}", "archive", name));
 }
 
+static void on_crosswalk(void *arg, const char *kind, struct slice body, struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(the.called, sizeof the.called, "crosswalk %s %.*s", kind, (int)body.length,
+                   body.length > 0 ? (const char *)body.data : "");
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:i}", "generation", 7));
+}
+
 static const struct admin_actions ACTIONS = {
     .status = on_status,
     .queue_list = on_list,
@@ -105,6 +113,7 @@ static const struct admin_actions ACTIONS = {
     .archive_list = on_archives,
     .archive_change = on_archive,
     .archive_capabilities = on_capabilities,
+    .crosswalk_change = on_crosswalk,
 };
 
 static int setup(void **state)
@@ -211,6 +220,17 @@ static void test_capabilities(void **state)
            BAD("client is empty, too long or has control characters"));
     expect("POST", "/v1/archives/legacy/capabilities", "", 405, "",
            "{\"error\":\"not-allowed\",\"message\":\"this path takes GET only\",\"version\":1}");
+}
+
+static void test_crosswalk(void **state)
+{
+    (void)state;
+    expect("POST", "/v1/crosswalk/merge", "{\"id\":\"1\"}", 200, "crosswalk merge {\"id\":\"1\"}",
+           "{\"generation\":7,\"version\":1}");
+    expect("POST", "/v1/crosswalk/unmerge", "", 200, "crosswalk unmerge ",
+           "{\"generation\":7,\"version\":1}");
+    expect("GET", "/v1/crosswalk/merge", "", 405, "",
+           "{\"error\":\"not-allowed\",\"message\":\"this path takes POST only\",\"version\":1}");
 }
 
 static void test_queue_list(void **state)
@@ -436,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_capabilities),
+        TEST(test_crosswalk),
         TEST(test_queue_list),
         TEST(test_queue_summary),
         TEST(test_queue_change),

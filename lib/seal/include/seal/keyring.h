@@ -3,6 +3,8 @@
 // segment key (wrapped under an intermediate key and bound to its stream and segment). lib/seal/FORMAT.md has
 // every byte. To destroy a key is to overwrite its slot and sync (ENGINE 4).
 //
+// Lasting keys, under the master key too, are in seal/lasting.h.
+//
 // Any thread: a mutex inside. Calls that change the file wait for the disk, so disk, ledger and main threads
 // only (ENGINE 1); a worker gets the key object by message. One process at a time opens a key file for
 // writing (the daemon locks its data folder).

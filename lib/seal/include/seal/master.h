@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The master key: 32 random bytes that an operator keeps apart from the data (a file, or a systemd
-// credential). It wraps the intermediate keys of the keyring and derives the keys of look-up hashes; it seals
-// no data itself.
+// credential). It wraps the intermediate and lasting keys of the keyring; it seals no data itself.
 //
 // Any thread; the object is immutable. Loaded by the daemon and by `dicomgate key` before anything else is
 // opened.

@@ -60,14 +60,9 @@ MUST_USE enum result seal_open(struct seal_cipher *cipher, struct seal_key *key,
                                struct slice aad, struct slice sealed, const uint8_t tag[SEAL_TAG_SIZE],
                                uint8_t *out);
 
-// Keyed hash for look-ups of what must not be stored clear (patient IDs): HMAC-SHA-256 under a key that HKDF
-// (RFC 5869) derives from the master key and a label. Same master and label, same hashes, for ever. One
-// object per thread; a hash allocates nothing. Another master key (seal/keys.h) means other hashes: whoever
-// stores them must keep the key that they were made with, or make them anew.
+// A keyed hash; made by seal_keyring_hash_new() (seal/lasting.h).
 struct seal_hash;
 
-MUST_USE enum result seal_hash_new(const struct seal_master *master, const char *label,
-                                   struct seal_hash **out);
 void seal_hash_free(struct seal_hash *hash);
 MUST_USE enum result seal_hash_of(struct seal_hash *hash, struct slice bytes, uint8_t out[SEAL_HASH_SIZE]);
 

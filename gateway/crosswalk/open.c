@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crosswalk/open.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "store/lmdb.h"
+
+enum { PATH_BYTES = 4096 };
+
+static enum result domains_use(const struct configuration *configuration, struct kv_env *env,
+                               struct seal_keyring *keyring, struct crosswalk **out,
+                               struct crosswalk_problem *problem)
+{
+    struct crosswalk_domain *domains = calloc(configuration->domain_count + 1, sizeof *domains);
+    if (domains == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < configuration->domain_count; i++) {
+        const struct configuration_domain *from = &configuration->domain[i];
+        domains[i] =
+            (struct crosswalk_domain){.name = from->name,
+                                      .strips_leading_zeros = from->leading_zeros == CONFIGURATION_IGNORE,
+                                      .folds_case = from->letters == CONFIGURATION_IGNORE};
+    }
+    enum result result = crosswalk_new(env, keyring, domains, configuration->domain_count, out, problem);
+    free(domains); // their names are copied
+    return result;
+}
+
+enum result crosswalk_store_open(const struct configuration *configuration, struct seal_keyring *keyring,
+                                 bool is_readonly, struct crosswalk_store *out,
+                                 struct crosswalk_problem *problem)
+{
+    char folder[PATH_BYTES];
+    struct lmdb_options options = {.read_only = is_readonly, .map_size = CROSSWALK_MAP_BYTES};
+    *out = (struct crosswalk_store){.env = NULL};
+    if (!text_format(folder, sizeof folder, "%s/crosswalk", configuration->gateway.data)) {
+        (void)text_copy(problem->text, sizeof problem->text,
+                        slice_of_text("the path of the data folder is too long"));
+        return ERR_ARGUMENT;
+    }
+    enum result result =
+        lmdb_env_open(folder, &crosswalk_schema, &options, &out->env, problem->text, sizeof problem->text);
+    if (result == OK)
+        result = domains_use(configuration, out->env, keyring, &out->crosswalk, problem);
+    if (result != OK)
+        crosswalk_store_close(out);
+    return result;
+}
+
+void crosswalk_store_close(struct crosswalk_store *store)
+{
+    crosswalk_free(store->crosswalk);
+    store->crosswalk = NULL;
+    kv_env_free(&store->env);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The crosswalk below the data folder, with the domains of the configuration. Thread: main.
+#pragma once
+
+#include "conf/configuration.h"
+#include "store/crosswalk.h"
+
+struct crosswalk_store {
+    struct kv_env *env;
+    struct crosswalk *crosswalk;
+};
+
+// `keyring` is borrowed. ERR_MISSING: read-only, and there is none. Results of lmdb_env_open() and
+// crosswalk_new().
+MUST_USE enum result crosswalk_store_open(const struct configuration *configuration,
+                                          struct seal_keyring *keyring, bool is_readonly,
+                                          struct crosswalk_store *out, struct crosswalk_problem *problem);
+// Harmless on one that is not open.
+void crosswalk_store_close(struct crosswalk_store *store);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// crosswalk_lookup FOLDER [ROWS] [LOOKUPS]: how long an import of ROWS (default 10,000,000) into a crosswalk
+// takes that holds as many already, how much memory, how long a reader waits meanwhile; and how long a
+// look-up takes, by source (map) and by target (unmap), warm and cold.
+//
+// Makes FOLDER/rows.csv and FOLDER/crosswalk on the real file system, with a key file of its own. Prints
+// JSON.
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "store/crosswalk_import.h"
+#include "store/lmdb.h"
+
+enum { COLD_LOOKUPS = 1000, PIECE = 1 << 18, PATH_BYTES = 4096 };
+
+struct bench {
+    struct fs *fs;
+    struct seal_keyring *ring;
+    struct kv_env *env;
+    struct crosswalk *crosswalk;
+    struct crosswalk_reader *reader;
+    uint16_t legacy, enterprise;
+    uint64_t rows;
+    uint64_t pressed; // look-ups while an import ran
+    uint64_t pressed_max;
+    atomic_bool is_over;
+};
+
+static uint64_t now(void)
+{
+    struct timespec at;
+    ensure(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    return (uint64_t)at.tv_sec * NSEC_PER_SEC + (uint64_t)at.tv_nsec;
+}
+
+// splitmix64 (Steele, Lea, Flood 2014)
+static uint64_t mixed(uint64_t n)
+{
+    uint64_t z = (n + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static void open_all(struct bench *bench, const char *folder)
+{
+    static const struct crosswalk_domain domains[] = {{.name = "LEGACY", .strips_leading_zeros = true},
+                                                      {.name = "ENTERPRISE"}};
+    static const uint8_t bytes[SEAL_KEY_SIZE] = {1};
+    struct seal_master *master;
+    struct lmdb_options options = {.map_size = CROSSWALK_MAP_BYTES};
+    char path[PATH_BYTES], why[256];
+    ensure(text_format(path, sizeof path, "%s/crosswalk", folder));
+    ensure(fs_real_new(folder, &bench->fs) == OK && seal_master_from_bytes(bytes, &master) == OK);
+    enum result made = seal_keyring_create(bench->fs, "keys", master, NULL);
+    ensure(made == OK || made == ERR_EXISTS);
+    ensure(seal_keyring_open(bench->fs, "keys", master, 20000, &bench->ring, NULL) == OK);
+    if (lmdb_env_open(path, &crosswalk_schema, &options, &bench->env, why, sizeof why) != OK) {
+        (void)fprintf(stderr, "%s\n", why);
+        exit(1);
+    }
+    ensure(crosswalk_new(bench->env, bench->ring, domains, 2, &bench->crosswalk, NULL) == OK);
+    ensure(crosswalk_reader_new(bench->crosswalk, &bench->reader) == OK);
+    bench->legacy = crosswalk_domain_find(bench->crosswalk, "LEGACY");
+    bench->enterprise = crosswalk_domain_find(bench->crosswalk, "ENTERPRISE");
+    seal_master_free(master);
+}
+
+static void close_all(struct bench *bench)
+{
+    crosswalk_reader_free(bench->reader);
+    crosswalk_free(bench->crosswalk);
+    kv_env_free(&bench->env);
+    seal_keyring_free(bench->ring);
+    fs_free(bench->fs);
+}
+
+// Every tenth target has two sources; every row has a name, a birth date and a sex.
+static size_t row_print(char *to, size_t capacity, uint64_t n)
+{
+    uint64_t target = n % 10 == 9 ? n - 1 : n;
+    return (size_t)snprintf(
+        to, capacity, "LEGACY,%09" PRIu64 ",ENTERPRISE,E%012" PRIu64 ",Family%u^Given%u,19%02u%02u%02u,%c\n",
+        n, mixed(target) % 1000000000000u, (unsigned)(mixed(n) % 100000), (unsigned)(mixed(n) % 1000),
+        (unsigned)(target % 100), (unsigned)(target % 12 + 1), (unsigned)(target % 28 + 1),
+        n % 2 == 0 ? 'F' : 'M');
+}
+
+static void *press(void *arg)
+{
+    struct bench *bench = arg;
+    struct crosswalk_reader *reader;
+    struct crosswalk_verdict verdict;
+    char id[16];
+    ensure(crosswalk_reader_new(bench->crosswalk, &reader) == OK);
+    while (!atomic_load(&bench->is_over)) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        (void)text_format(id, sizeof id, "%" PRIu64, mixed(bench->pressed) % bench->rows);
+        uint64_t begun = now();
+        ensure(crosswalk_map(reader, bench->legacy, slice_of_text(id), bench->enterprise, NULL, &verdict) ==
+               OK);
+        uint64_t took = now() - begun;
+        bench->pressed++;
+        bench->pressed_max = took > bench->pressed_max ? took : bench->pressed_max;
+        (void)nanosleep(&pause, NULL);
+    }
+    crosswalk_reader_free(reader);
+    return NULL;
+}
+
+static void file_make(const struct bench *bench, const char *path)
+{
+    FILE *file = fopen(path, "we");
+    char line[256];
+    ensure(file != NULL);
+    ensure(fputs("source_domain,source_id,target_domain,target_id,name,birth_date,sex\n", file) >= 0);
+    for (uint64_t n = 0; n < bench->rows; n++)
+        ensure(fwrite(line, row_print(line, sizeof line, n), 1, file) == 1);
+    ensure(fclose(file) == 0);
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec at;
+    ensure(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at) == 0);
+    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+static uint64_t anonymous_bytes(void)
+{
+    char line[256];
+    uint64_t kib = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    ensure(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "RssAnon:", 8) == 0)
+            kib = strtoull(line + 8, NULL, 10);
+    (void)fclose(file);
+    return kib * KIB;
+}
+
+static uint64_t anonymous_most;
+
+static void step_note(uint64_t begun, uint64_t *longest)
+{
+    uint64_t took = now() - begun;
+    *longest = took > *longest ? took : *longest;
+    uint64_t anonymous = anonymous_bytes();
+    anonymous_most = anonymous > anonymous_most ? anonymous : anonymous_most;
+}
+
+static void import(struct bench *bench, const char *path, const char *name)
+{
+    struct crosswalk_import *import;
+    struct crosswalk_import_options options = {.order = {.now = 1, .person = "bench", .reason = "bench"}};
+    pthread_t thread;
+    static char piece[PIECE];
+    uint64_t begun = now(), longest = 0;
+    double cpu = cpu_seconds();
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ensure(file >= 0);
+    atomic_store(&bench->is_over, false);
+    bench->pressed = bench->pressed_max = 0;
+    ensure(pthread_create(&thread, NULL, press, bench) == 0);
+    ensure(crosswalk_import_new(bench->crosswalk, bench->fs, &options, &import) == OK);
+    for (ssize_t got = 1; got > 0;) {
+        got = read(file, piece, sizeof piece);
+        ensure(got >= 0 && crosswalk_import_feed(import, slice_of(piece, (size_t)got)) == OK);
+    }
+    ensure(close(file) == 0);
+    ensure(crosswalk_import_end(import) == OK);
+    uint64_t read_took = now() - begun;
+    enum result result = AGAIN;
+    while (result == AGAIN) {
+        uint64_t at = now();
+        result = crosswalk_import_step(import);
+        step_note(at, &longest);
+    }
+    ensure(result == OK);
+    uint64_t took = now() - begun;
+    crosswalk_import_free(import);
+    atomic_store(&bench->is_over, true);
+    ensure(pthread_join(thread, NULL) == 0);
+    (void)printf("  \"%s\": { \"s\": %.1f, \"cpu_s\": %.1f, \"read_s\": %.1f, \"longest_step_ms\": %.1f, "
+                 "\"readers_max_us\": %.1f, "
+                 "\"lookups_meanwhile\": %" PRIu64 " },\n",
+                 name, (double)took / 1e9, cpu_seconds() - cpu, (double)read_took / 1e9,
+                 (double)longest / 1e6, (double)bench->pressed_max / 1e3, bench->pressed);
+}
+
+static void purge(struct bench *bench)
+{
+    uint64_t begun = now(), longest = 0, steps = 0;
+    enum result result = AGAIN;
+    while (result == AGAIN) {
+        uint64_t at = now();
+        result = crosswalk_purge(bench->crosswalk);
+        step_note(at, &longest);
+        steps++;
+    }
+    ensure(result == OK);
+    (void)printf("  \"purge\": { \"s\": %.1f, \"steps\": %" PRIu64 ", \"longest_step_ms\": %.1f },\n",
+                 (double)(now() - begun) / 1e9, steps, (double)longest / 1e6);
+}
+
+static int number_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void look_up(struct bench *bench, const char *name, bool is_back, unsigned count, uint64_t salt)
+{
+    uint64_t *times = calloc(count, sizeof *times);
+    ensure(times != NULL);
+    for (unsigned i = 0; i < count; i++) {
+        struct crosswalk_verdict verdict;
+        char source[24], target[24];
+        uint64_t n = mixed(salt + i) % bench->rows / 10 * 10; // targets with one source
+        (void)text_format(source, sizeof source, "%09" PRIu64, n);
+        (void)text_format(target, sizeof target, "E%012" PRIu64, mixed(n) % 1000000000000u);
+        uint64_t begun = now();
+        enum result result =
+            is_back ? crosswalk_unmap(bench->reader, NULL, bench->enterprise, slice_of_text(target),
+                                      bench->legacy, slice_of(NULL, 0), &verdict)
+                    : crosswalk_map(bench->reader, bench->legacy, slice_of_text(source), bench->enterprise,
+                                    NULL, &verdict);
+        times[i] = now() - begun;
+        ensure(result == OK && verdict.outcome == CROSSWALK_MAPPED);
+        ensure(strcmp(verdict.id.text, is_back ? source : target) == 0);
+    }
+    qsort(times, count, sizeof *times, number_compare);
+    (void)printf("  \"%s\": { \"lookups\": %u, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f },\n",
+                 name, count, (double)times[count / 2] / 1e3, (double)times[count - 1 - count / 100] / 1e3,
+                 (double)times[count - 1] / 1e3);
+    free(times);
+}
+
+// The pages of the file leave the page cache; nobody has it mapped now.
+static uint64_t file_cool(const char *folder)
+{
+    char path[PATH_BYTES];
+    struct stat status;
+    (void)text_format(path, sizeof path, "%s/crosswalk/data.mdb", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ensure(fd >= 0 && fsync(fd) == 0 && fstat(fd, &status) == 0);
+    ensure(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    close(fd);
+    return (uint64_t)status.st_size;
+}
+
+static uint64_t number(int argc, char **argv, int at, uint64_t otherwise)
+{
+    uint64_t value = otherwise;
+    if (argc > at)
+        ensure(text_number(slice_of_text(argv[at]), UINT32_MAX, &value) == OK && value > 0);
+    return value;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {.rows = number(argc, argv, 2, 10000000)};
+    unsigned lookups = (unsigned)number(argc, argv, 3, 50000);
+    if (argc < 2 || argc > 4) {
+        (void)fprintf(stderr, "usage: crosswalk_lookup FOLDER [ROWS] [LOOKUPS]\n");
+        return 2;
+    }
+    open_all(&bench, argv[1]);
+    (void)printf("{ \"rows\": %" PRIu64 ",\n", bench.rows);
+    char path[PATH_BYTES];
+    ensure(text_format(path, sizeof path, "%s/rows.csv", argv[1]));
+    file_make(&bench, path);
+    import(&bench, path, "first_import");
+    import(&bench, path, "import"); // over rows that are in force, which is the usual case
+    purge(&bench);
+    (void)printf("  \"anonymous_bytes\": %" PRIu64 ",\n", anonymous_most);
+    close_all(&bench);
+    uint64_t bytes = file_cool(argv[1]);
+    open_all(&bench, argv[1]);
+    look_up(&bench, "cold", false, COLD_LOOKUPS, 1);
+    look_up(&bench, "warming", false, lookups, 1000000007);
+    look_up(&bench, "map", false, lookups, 1000000007);
+    look_up(&bench, "unmap_warming", true, lookups, 1000000007);
+    look_up(&bench, "unmap", true, lookups, 1000000007);
+    (void)printf("  \"bytes\": %" PRIu64 " }\n", bytes);
+    close_all(&bench);
+    return 0;
+}
