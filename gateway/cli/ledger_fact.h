@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One fact of the ledger as people and programs get it: a block of text, JSON, rows of CSV. Thread: the
+// command line's only one.
+#pragma once
+
+#include "cli/ledger.h"
+#include "store/fact.h"
+#include <jansson.h>
+
+struct cli_ledger_names {
+    const struct cli_ledger_name *rows; // may be NULL with a count of 0
+    size_t count;
+};
+
+// What the configuration calls an archive; empty if it does not know the number any more.
+const char *ledger_archive_name(const struct cli_ledger_names *names, unsigned id);
+
+// On standard output.
+void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names);
+
+// CSV (RFC 4180), on standard output: the names of the columns; one row for each archive.
+void ledger_csv_header(void);
+void ledger_csv_rows(const struct ledger_fact *fact);
+
+// A new object, the caller's.
+json_t *ledger_fact_json(const struct ledger_fact *fact);
+// Adds a member; a text only if there is one. Bytes that are not UTF-8 are shown as ISO 8859-1.
+void ledger_json_text(json_t *object, const char *name, const char *text);
+void ledger_json_number(json_t *object, const char *name, uint64_t value);
