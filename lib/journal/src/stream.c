@@ -265,8 +265,10 @@ static void on_flush(void *arg)
     struct journal_stream *stream = arg;
     MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
     post_partly(stream);
-    if (!stream_has_room(stream))
-        stream->had_room = false;
+    if (stream_has_room(stream))
+        return;
+    stream->had_room = false;
+    stream_post(stream); // no company comes any more
 }
 
 // ---- what comes back ----

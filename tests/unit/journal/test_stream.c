@@ -101,6 +101,58 @@ static void test_linger(void **state)
     rig_free(rig);
 }
 
+// Virtual time until the disk is first written to from now on.
+static uint64_t time_to_write(struct rig *rig)
+{
+    struct fs_sim_counts before;
+    struct fs_sim_counts now;
+    uint64_t began = sim_world_now(rig->world);
+    fs_sim_counts_get(rig->sim, &before);
+    do {
+        rig_run(rig, 1);
+        fs_sim_counts_get(rig->sim, &now);
+    } while (now.writes == before.writes);
+    return sim_world_now(rig->world) - began;
+}
+
+// A full buffer that nobody waits for is written with the next one, or after a short while.
+static void test_full_in_pairs(void **state)
+{
+    struct rig *rig = rig_new(18);
+    struct instance *instance;
+    (void)state;
+    rig->options.zero_ahead = 0;
+    rig_boot(rig);
+    rig_settle(rig);
+    assert_int_equal(instance_begin(rig, 9, JOURNAL_BODY_MAX, &instance), OK);
+    assert_int_equal(instance_data(instance), OK); // the buffer with OPEN has no room for it
+    assert_in_range(time_to_write(rig), rig->options.linger, rig->options.linger + NSEC_PER_MS);
+    rig_settle(rig);
+    assert_int_equal(instance_data(instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    assert_in_range(time_to_write(rig), 0, rig->options.linger - 1);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// Where the queue has no room for a pair nobody waits for one.
+static void test_no_room_for_pairs(void **state)
+{
+    enum { CHUNKS = 20 };
+    struct rig *rig = rig_new(19);
+    (void)state;
+    rig->options.queue_limit = JOURNAL_RECORD_MAX;
+    rig->options.segment_size = JOURNAL_SEGMENT_SIZE_DEFAULT;
+    rig_boot(rig);
+    rig_settle(rig);
+    uint64_t began = sim_world_now(rig->world);
+    (void)instance_store(rig, CHUNKS, JOURNAL_BODY_MAX);
+    assert_in_range(sim_world_now(rig->world) - began, 0, CHUNKS / 2 * rig->options.linger);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
 static void test_lazy_sync(void **state)
 {
     struct rig *rig = rig_new(3);
@@ -561,6 +613,8 @@ int main(void)
         cmocka_unit_test(test_group_commit),
         cmocka_unit_test(test_zero_ahead),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_full_in_pairs),
+        cmocka_unit_test(test_no_room_for_pairs),
         cmocka_unit_test(test_lazy_sync),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_bounds_of_room),
