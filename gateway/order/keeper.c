@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything about one UID hangs on its `struct uid`: the receipts that the ledger may not have yet (seen),
-// and, if there are several receipts, its members. A member whose receipt lives on a worker is given orders
-// with a `set`, one at a time, and tells what becomes of it by its watch; decisions are made only while no
-// set is out, so they rest on what is true.
-#include "order/keeper.h"
+// A member whose receipt lives on a worker is given orders with a `set`, one at a time, and tells what
+// becomes of it by its watch; decisions are made only while no set is out, so they rest on what is true.
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/magic.h"
-#include "base/pool.h"
 #include "base/units.h"
 #include "order/gate.h"
+#include "order/keeper_private.h"
 #include "order/lookup.h"
 #include <stdlib.h>
 
@@ -20,153 +16,6 @@
 
 enum { INBOX_CAPACITY = 65536, BATCH = 256, TABLE_FIRST = 1024 };
 
-struct member {
-    struct order_member rule;
-    struct uid *uid;
-    struct worker *worker;
-    bool is_live;    // a worker has it
-    bool is_out;     // its set is at the worker
-    bool is_met;     // the worker has told its state at least once
-    bool is_missing; // the worker does not have it any more: the ledger will tell
-    struct order_set *set;
-};
-
-// A durable receipt that the ledger may not have yet.
-struct seen {
-    struct list_node uid_node;
-    struct list_node stream_node;
-    struct uid *uid;
-    uint64_t receipt;
-    uint64_t order;
-    struct order_content content;
-    bool is_returned;
-    bool is_member; // it was made one, and the members have not been freed since
-    struct journal_position close;
-};
-
-struct uid {
-    struct uid *next; // of its bucket
-    uint8_t hash[FACT_SOP_HASH_SIZE];
-    struct list seen;
-    struct list members;
-    bool has_contents; // members with different contents are, or were, among them
-    size_t asks;       // at the look-up, or to be asked again
-    bool is_dirty;
-    bool is_looked_again; // an ask of the keeper's own is on its way
-    struct list_node dirty_node;
-};
-
-struct order_keeper {
-    uint32_t magic;
-    struct gateway *gateway;
-    struct ev_loop *loop;
-    struct ev_mailbox inbox;
-    struct order_lookup *lookup;
-    struct order_outbox to_lookup;
-    struct order_outbox *to_worker; // one for each
-    struct list *streams;           // seen, by worker
-    struct list dirty;              // UIDs to decide about at the end of the turn
-    struct list again;              // asks for which the look-up is tried again
-    struct ev_timer again_timer;
-    struct ev_task decide_task;
-    struct hash_seed seed;
-    struct uid **table;
-    size_t table_size, uid_count;
-    struct pool uid_pool;
-    struct pool seen_pool;
-    // From the ledger thread:
-    pthread_mutex_t lock; // held for a copy
-    struct journal_position *committed, *copy;
-    struct ev_wake committed_wake;
-};
-
-// ---- UIDs ----
-
-static struct uid **uid_place(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE])
-{
-    uint64_t at = hash_bytes(&keeper->seed, slice_of(hash, FACT_SOP_HASH_SIZE));
-    struct uid **place = &keeper->table[at & (keeper->table_size - 1)];
-    while (*place != NULL && memcmp((*place)->hash, hash, FACT_SOP_HASH_SIZE) != 0)
-        place = &(*place)->next;
-    return place;
-}
-
-// Without memory the chains get longer, that is all.
-static void table_grow(struct order_keeper *keeper)
-{
-    size_t size = keeper->table_size;
-    struct uid **former = keeper->table;
-    struct uid **larger = calloc(2 * size, sizeof(struct uid *));
-    if (larger == NULL)
-        return;
-    keeper->table = larger;
-    keeper->table_size = 2 * size;
-    for (size_t i = 0; i < size; i++)
-        while (former[i] != NULL) {
-            struct uid *uid = former[i];
-            former[i] = uid->next;
-            uid->next = NULL;
-            *uid_place(keeper, uid->hash) = uid;
-        }
-    free(former);
-}
-
-static struct uid *uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE])
-{
-    struct uid **place = uid_place(keeper, hash);
-    if (*place != NULL)
-        return *place;
-    struct uid *uid = pool_take(&keeper->uid_pool);
-    if (uid == NULL)
-        return NULL;
-    memcpy(uid->hash, hash, sizeof uid->hash);
-    list_init(&uid->seen);
-    list_init(&uid->members);
-    *place = uid;
-    if (++keeper->uid_count > keeper->table_size)
-        table_grow(keeper);
-    return uid;
-}
-
-static void members_free(struct uid *uid)
-{
-    for (struct list_node *node = list_take_first(&uid->members); node != NULL;
-         node = list_take_first(&uid->members)) {
-        struct member *member = CONTAINER_OF(node, struct member, rule.node);
-        free(member->rule.slots);
-        free(member->set);
-        free(member);
-    }
-    LIST_EACH(&uid->seen, node)
-    {
-        CONTAINER_OF(node, struct seen, uid_node)->is_member = false;
-    }
-    uid->has_contents = false;
-}
-
-static void seen_free(struct order_keeper *keeper, struct seen *seen)
-{
-    list_remove(&seen->uid->seen, &seen->uid_node);
-    list_remove(&keeper->streams[journal_receipt_stream(seen->receipt)], &seen->stream_node);
-    pool_give(&keeper->seen_pool, seen);
-}
-
-static void uid_forget(struct order_keeper *keeper, struct uid *uid)
-{
-    if (uid->is_dirty)
-        list_remove(&keeper->dirty, &uid->dirty_node);
-    struct uid **place = uid_place(keeper, uid->hash);
-    *place = uid->next;
-    keeper->uid_count--;
-    pool_give(&keeper->uid_pool, uid);
-}
-
-static void uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid)
-{
-    if (uid->asks == 0 && list_is_empty(&uid->seen) && list_is_empty(&uid->members))
-        uid_forget(keeper, uid);
-}
-
 static void decide_later(struct order_keeper *keeper, struct uid *uid)
 {
     if (uid->is_dirty)
@@ -174,118 +23,6 @@ static void decide_later(struct order_keeper *keeper, struct uid *uid)
     uid->is_dirty = true;
     list_append(&keeper->dirty, &uid->dirty_node);
     ev_task_defer(&keeper->decide_task);
-}
-
-// ---- members ----
-
-static struct member *member_of(struct list_node *node)
-{
-    return CONTAINER_OF(node, struct member, rule.node);
-}
-
-// From the newest on: that is who is asked about.
-static struct member *member_find(struct uid *uid, uint64_t receipt, uint64_t order)
-{
-    for (struct list_node *node = list_last(&uid->members);
-         node != NULL && node != &uid->members.head && member_of(node)->rule.order >= order;
-         node = node->previous)
-        if (member_of(node)->rule.receipt == receipt)
-            return member_of(node);
-    return NULL;
-}
-
-static struct member *member_new(struct order_keeper *keeper, struct uid *uid, uint64_t receipt,
-                                 uint64_t order)
-{
-    size_t slots = keeper->gateway->node_count;
-    struct member *member = calloc(1, sizeof *member);
-    struct order_slot *own = calloc(slots, sizeof *own);
-    struct order_set *set = calloc(1, sizeof *set + slots * sizeof set->slots[0]);
-    if (member == NULL || own == NULL || set == NULL) {
-        free(member);
-        free(own);
-        free(set);
-        return NULL;
-    }
-    member->rule = (struct order_member){.receipt = receipt, .order = order, .slots = own};
-    member->uid = uid;
-    member->worker =
-        keeper->gateway->workers[journal_receipt_stream(receipt) % keeper->gateway->platform.workers];
-    member->set = set;
-    *set = (struct order_set){.member = &member->rule, .receipt = receipt, .order = order};
-    set->mail.call.mail.kind = ORDER_TOLD;
-    set->mail.call.run = order_gate_set;
-    memcpy(set->hash, uid->hash, sizeof set->hash);
-    order_member_insert(&uid->members, &member->rule);
-    return member;
-}
-
-static bool is_final(enum order_stage stage)
-{
-    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_OVER;
-}
-
-static bool is_live_by(const struct order_known *known, size_t slots)
-{
-    for (size_t i = 0; i < slots && !known->is_over; i++)
-        if (!is_final(known->slots[i].stage))
-            return true;
-    return false;
-}
-
-// Against its neighbours: if all neighbours are alike, so are all.
-static void content_set(struct member *member, const struct order_content *content)
-{
-    struct list_node *neighbours[] = {member->rule.node.previous, member->rule.node.next};
-    member->rule.content = *content;
-    for (size_t i = 0; i < 2; i++)
-        if (neighbours[i] != &member->uid->members.head &&
-            !order_content_is_same(content, &member_of(neighbours[i])->rule.content))
-            member->uid->has_contents = true;
-}
-
-// What the ledger says counts where the worker has nothing to say.
-static void slots_take(struct member *member, const struct order_known *known, size_t slots)
-{
-    for (size_t i = 0; i < slots; i++) {
-        member->rule.slots[i].stage = known->slots[i].stage;
-        member->rule.slots[i].was_sent = known->slots[i].was_sent;
-    }
-}
-
-static bool member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known)
-{
-    size_t slots = keeper->gateway->node_count;
-    struct member *member = member_find(uid, known->receipt, known->order);
-    if (member == NULL) {
-        member = member_new(keeper, uid, known->receipt, known->order);
-        if (member == NULL)
-            return false;
-        member->is_live = is_live_by(known, slots);
-        slots_take(member, known, slots);
-    } else if (member->is_missing) { // else its worker is asked again
-        member->is_live = is_live_by(known, slots);
-        member->is_missing = false;
-        if (!member->is_live)
-            slots_take(member, known, slots);
-    }
-    content_set(member, &known->content);
-    member->rule.is_returned = known->is_returned;
-    return true;
-}
-
-static bool member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen)
-{
-    struct member *member = member_find(uid, seen->receipt, seen->order);
-    if (member != NULL)
-        return true;
-    member = member_new(keeper, uid, seen->receipt, seen->order);
-    if (member == NULL)
-        return false;
-    member->is_live = true;
-    content_set(member, &seen->content);
-    member->rule.is_returned = seen->is_returned;
-    return true;
 }
 
 // ---- deciding ----
@@ -306,7 +43,7 @@ static void set_send(struct order_keeper *keeper, struct member *member)
 static bool wants_other(const struct order_keeper *keeper, const struct member *member)
 {
     for (size_t i = 0; i < keeper->gateway->node_count; i++)
-        if (!is_final(member->rule.slots[i].stage) &&
+        if (!order_stage_is_final(member->rule.slots[i].stage) &&
             member->rule.slots[i].wanted != member->rule.slots[i].action)
             return true;
     return false;
@@ -382,8 +119,8 @@ static void decide(struct order_keeper *keeper, struct uid *uid)
             set_send(keeper, member);
     }
     if (uid->asks == 0 && !any_is_out(uid) && order_rule_is_done(&uid->members, archives))
-        members_free(uid);
-    uid_forget_if_empty(keeper, uid);
+        keeper_members_free(uid);
+    keeper_uid_forget_if_empty(keeper, uid);
 }
 
 static void on_decide(void *arg)
@@ -455,7 +192,7 @@ static struct seen *seen_find(struct uid *uid, uint64_t receipt)
 
 static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
 {
-    struct uid *uid = ask->has_hash ? uid_get(keeper, ask->hash) : NULL;
+    struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
     if (!ask->has_hash) {
         order_outbox_post(&keeper->to_lookup, &ask->mail);
         return;
@@ -496,7 +233,7 @@ static bool is_alone(const struct uid *uid, const struct order_ask *ask)
 // FIELD 5: the same UID with another content is an alarm.
 static void conflict_tell(struct uid *uid, const struct order_ask *ask)
 {
-    const struct member *own = member_find(uid, ask->receipt, ask->order);
+    const struct member *own = keeper_member_find(uid, ask->receipt, ask->order);
     if (!ask->is_fresh || own == NULL || !uid->has_contents)
         return;
     LIST_EACH(&uid->members, node)
@@ -514,13 +251,13 @@ static void conflict_tell(struct uid *uid, const struct order_ask *ask)
 static bool members_meet(struct order_keeper *keeper, struct uid *uid, const struct order_ask *ask)
 {
     for (const struct order_known *known = ask->known; known != NULL; known = known->next)
-        if (!member_of_known(keeper, uid, known))
+        if (!keeper_member_of_known(keeper, uid, known))
             return false;
     struct list_node *node = &uid->seen.head;
     while (node->previous != &uid->seen.head && !seen_of(node->previous)->is_member)
         node = node->previous;
     for (; node != &uid->seen.head; node = node->next) {
-        if (!member_of_seen(keeper, uid, seen_of(node)))
+        if (!keeper_member_of_seen(keeper, uid, seen_of(node)))
             return false;
         seen_of(node)->is_member = true;
     }
@@ -529,7 +266,7 @@ static bool members_meet(struct order_keeper *keeper, struct uid *uid, const str
 
 static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
 {
-    struct uid *uid = ask->has_hash ? uid_get(keeper, ask->hash) : NULL;
+    struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
     if (uid == NULL) {
         ask_again_later(keeper, ask);
         return;
@@ -548,7 +285,7 @@ static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
     if (!is_own && is_alone(uid, ask)) {
         uid->asks--;
         answer(keeper, ask, true);
-        uid_forget_if_empty(keeper, uid);
+        keeper_uid_forget_if_empty(keeper, uid);
         return;
     }
     if (!members_meet(keeper, uid, ask)) {
@@ -601,8 +338,8 @@ static void on_told(struct order_keeper *keeper, struct order_set *set)
 
 static void on_reported(struct order_keeper *keeper, struct order_report *report)
 {
-    struct uid *uid = *uid_place(keeper, report->hash);
-    struct member *member = uid != NULL ? member_find(uid, report->receipt, report->order) : NULL;
+    struct uid *uid = *keeper_uid_place(keeper, report->hash);
+    struct member *member = uid != NULL ? keeper_member_find(uid, report->receipt, report->order) : NULL;
     // Older than orders that are on their way: their answer will say more.
     if (member != NULL && !member->is_out && report->seen == member->set->number) {
         state_take(keeper, member, report->slots);
@@ -664,8 +401,8 @@ static void on_committed(void *arg)
                 break;
             if (uid->asks > 0)
                 continue; // it stands for what the look-up under way may have missed
-            seen_free(keeper, seen);
-            uid_forget_if_empty(keeper, uid);
+            keeper_seen_free(keeper, seen);
+            keeper_uid_forget_if_empty(keeper, uid);
         }
 }
 
@@ -782,9 +519,9 @@ void order_keeper_free(struct order_keeper *keeper)
     for (size_t i = 0; i < keeper->table_size; i++)
         while (keeper->table[i] != NULL) {
             struct uid *uid = keeper->table[i];
-            members_free(uid);
+            keeper_members_free(uid);
             while (!list_is_empty(&uid->seen))
-                seen_free(keeper, CONTAINER_OF(list_first(&uid->seen), struct seen, uid_node));
+                keeper_seen_free(keeper, CONTAINER_OF(list_first(&uid->seen), struct seen, uid_node));
             keeper->table[i] = uid->next;
             pool_give(&keeper->uid_pool, uid);
         }

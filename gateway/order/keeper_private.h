@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the keeper knows of each SOP Instance UID. keeper_uid.c has the table of UIDs and who belongs to each,
+// keeper.c what is decided and told. Thread: the control loop's.
+#pragma once
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "order/keeper.h"
+
+struct member {
+    struct order_member rule;
+    struct uid *uid;
+    struct worker *worker;
+    bool is_live;    // a worker has it
+    bool is_out;     // its set is at the worker
+    bool is_met;     // the worker has told its state at least once
+    bool is_missing; // the worker does not have it any more: the ledger will tell
+    struct order_set *set;
+};
+
+// A durable receipt that the ledger may not have yet.
+struct seen {
+    struct list_node uid_node;
+    struct list_node stream_node;
+    struct uid *uid;
+    uint64_t receipt;
+    uint64_t order;
+    struct order_content content;
+    bool is_returned;
+    bool is_member; // it was made one, and the members have not been freed since
+    struct journal_position close;
+};
+
+struct uid {
+    struct uid *next; // of its bucket
+    uint8_t hash[FACT_SOP_HASH_SIZE];
+    struct list seen;
+    struct list members;
+    bool has_contents; // members with different contents are, or were, among them
+    size_t asks;       // at the look-up, or to be asked again
+    bool is_dirty;
+    bool is_looked_again; // an ask of the keeper's own is on its way
+    struct list_node dirty_node;
+};
+
+struct order_keeper {
+    uint32_t magic;
+    struct gateway *gateway;
+    struct ev_loop *loop;
+    struct ev_mailbox inbox;
+    struct order_lookup *lookup;
+    struct order_outbox to_lookup;
+    struct order_outbox *to_worker; // one for each
+    struct list *streams;           // seen, by worker
+    struct list dirty;              // UIDs to decide about at the end of the turn
+    struct list again;              // asks for which the look-up is tried again
+    struct ev_timer again_timer;
+    struct ev_task decide_task;
+    struct hash_seed seed;
+    struct uid **table;
+    size_t table_size, uid_count;
+    struct pool uid_pool;
+    struct pool seen_pool;
+    // From the ledger thread:
+    pthread_mutex_t lock; // held for a copy
+    struct journal_position *committed, *copy;
+    struct ev_wake committed_wake;
+};
+
+static inline struct member *member_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct member, rule.node);
+}
+
+static inline bool order_stage_is_final(enum order_stage stage)
+{
+    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_OVER;
+}
+
+// Where it is, or would be.
+struct uid **keeper_uid_place(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE]);
+// Makes it if need be; NULL: no memory.
+struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE]);
+void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid);
+void keeper_seen_free(struct order_keeper *keeper, struct seen *seen);
+void keeper_members_free(struct uid *uid);
+struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order);
+// A member of what the ledger knows, or of what was seen, unless there is one already. False: no memory.
+bool keeper_member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known);
+bool keeper_member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen);
