@@ -431,6 +431,12 @@ static void test_private_blocks(void **state)
     CHECK(IMPLICIT, "",
           "0800 1011 1C000000 FEFF00E0 14000000 2900 1000 02000000 'B ' 2900 1010 02000000 'X '",
           {DCM_EDIT_SET, "ReferencedStudySequence[0].(0029,\"B\",10)", "X", DCM_VR_LO, false});
+    // Elements whose creator was lost do not become another's.
+    CHECK(EXPLICIT, "2900 1010 'LO' 0200 '10'",
+          "2900 1100 'LO' 0200 'B ' 2900 1010 'LO' 0200 '10' 2900 1011 'LO' 0200 'X '",
+          {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
+    CHECK_PROBLEM(EXPLICIT, "2900 00FF 'LO' 0200 '00'", DCM_PROBLEM_NO_BLOCK, "(0029,\"B\",10)",
+                  {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
     CHECK_PROBLEM(EXPLICIT, "", DCM_PROBLEM_NO_VR, "(0029,\"B\",10)",
                   {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_NONE, false});
     CHECK_PROBLEM(EXPLICIT, "2900 FF00 'LO' 0200 'A '", DCM_PROBLEM_NO_BLOCK, "(0029,\"B\",10)",
