@@ -114,6 +114,8 @@ static enum result values_hold(struct rules_match *match, const struct condition
 static enum result element_holds(struct rules_match *match, const struct condition *condition, bool *holds)
 {
     struct lives lives = sight_lives(&match->sight, condition->element);
+    if (match_see(match, condition->element) != OK)
+        return ERR_REFUSED;
     if (condition->kind == CONDITION_EXISTS) {
         bool exists = false;
         for (size_t i = 0; i < lives.count; i++)

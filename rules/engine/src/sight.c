@@ -132,6 +132,32 @@ static bool sequence_find(const struct sight *sight, const struct live *live, ui
     return false;
 }
 
+// UN of defined length, or no sequence at all, with something in it.
+static bool hides(const struct dcm_found *sequence)
+{
+    return !sequence->is_sequence && sequence->length > 0;
+}
+
+// Is one of the sequences on the way such a one? Or the one whose item is meant?
+static void hidden_find(struct sight *sight, size_t place)
+{
+    const struct watch *watch = &sight->program->watch[place];
+    const struct dcm_path *path = &watch->element->path;
+    uint32_t sequences = path->depth + (path->is_item ? 1 : 0);
+    for (uint32_t depth = 0; depth < sequences; depth++) {
+        struct dcm_found found;
+        uint32_t cursor = 0;
+        size_t at = depth < path->depth ? watch->parent[depth] : watch->path;
+        while (!sight->watch[place].is_hidden && dcm_survey_next(sight->survey, at, &cursor, &found))
+            sight->watch[place].is_hidden = hides(&found);
+    }
+}
+
+bool sight_is_hidden(const struct sight *sight, const struct element *element)
+{
+    return element != NULL && sight_lives(sight, element).is_hidden;
+}
+
 // Adds the places where the element is not but could be put: in each item of a [*], and for a number in an
 // item that is there or would be the next. `is_new`: inside an item that is not there.
 static enum result absent_add(struct sight *sight, struct live *live, uint32_t depth, bool is_new)
@@ -169,6 +195,7 @@ enum result sight_take(struct sight *sight, const struct rules_program *program,
         struct live absent = {.watch = i, .vr = element->vr};
         sight->watch[i] = (struct lives){.first = sight->place_count};
         enum result result = found_add(sight, i);
+        hidden_find(sight, i);
         if (result == OK && !element->path.is_item)
             result = absent_add(sight, &absent, 0, false);
         if (result != OK)

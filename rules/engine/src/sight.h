@@ -38,6 +38,7 @@ struct sight {
     struct lives {
         size_t first; // in `place`
         size_t count;
+        bool is_hidden; // more may be in a sequence that can not be looked into
     } * watch;
 };
 
@@ -58,6 +59,8 @@ MUST_USE enum result sight_take(struct sight *sight, const struct rules_program 
                                 const struct dcm_survey *survey);
 
 struct lives sight_lives(const struct sight *sight, const struct element *element);
+// Does the survey not tell all of the element? NULL: no element, which is seen.
+bool sight_is_hidden(const struct sight *sight, const struct element *element);
 struct live *live_at(const struct sight *sight, struct lives lives, size_t place);
 
 // As the rule names it.

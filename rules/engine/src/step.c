@@ -325,6 +325,8 @@ static enum result say_run(struct rules_match *match, const struct step *step)
 
 enum result step_run(struct rules_match *match, const struct step *step)
 {
+    if (match_see(match, step->element) != OK || match_see(match, step->source) != OK)
+        return ERR_REFUSED;
     switch (step->kind) {
     case STEP_SET:
         return each_set(match, step, step->text, false);

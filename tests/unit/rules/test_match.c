@@ -379,6 +379,46 @@ static void test_header_not_surveyed(void **state)
     free(instance);
 }
 
+static void expect_hidden(const char *pack, const char *data_set, size_t length, const char *reason)
+{
+    static const struct rules_facts facts;
+    struct instance *instance = calloc(1, sizeof *instance);
+    assert_non_null(instance);
+    instance_new(instance, pack, NULL);
+    memcpy(instance->bytes, data_set, length);
+    instance->length = length;
+    instance_survey(instance);
+    rules_match_run(instance->match, instance->program, &facts, instance->survey, &instance->verdict);
+    assert_int_equal(instance->verdict.outcome, reason != NULL ? RULES_HOLD : RULES_PASS);
+    assert_int_equal(instance->verdict.edit_count, 0);
+    if (reason != NULL)
+        assert_string_equal(instance->verdict.finding[0].reason, reason);
+    instance_free(instance);
+    free(instance);
+}
+
+// A sequence in UN of defined length is not looked into: what a rule looks for may be there. Other Patient
+// IDs Sequence (0010,1002).
+static void test_hidden_in_un(void **state)
+{
+    static const char there[] = "\x10\0\x02\x10UN\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x10\0\x20\0\2\0\0\0"
+                                "42";
+    static const char empty[] = "\x10\0\x02\x10UN\0\0\0\0\0\0";
+    static const char *const packs[] = {
+        DO("{ remove: 'OtherPatientIDsSequence[*].PatientID' }"),
+        DO("{ trim: 'OtherPatientIDsSequence[0].PatientID' }"),
+        DO("{ copy: PatientID, from: 'OtherPatientIDsSequence[0].PatientID' }"),
+        DO("{ remove: 'OtherPatientIDsSequence[0]' }"),
+        WHEN("{ element: 'OtherPatientIDsSequence[*].PatientID', exists: yes }"),
+        WHEN("{ element: 'OtherPatientIDsSequence[*].PatientID', equals: '42' }"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof packs / sizeof *packs; i++) {
+        expect_hidden(packs[i], there, sizeof there - 1, "may be in a sequence that can not be looked into");
+        expect_hidden(packs[i], empty, sizeof empty - 1, NULL);
+    }
+}
+
 // How many elements a plan of the verdict would change.
 static size_t places_planned(struct instance *instance)
 {
@@ -481,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_fail_closed),
         cmocka_unit_test(test_on_error),
         cmocka_unit_test(test_header_not_surveyed),
+        cmocka_unit_test(test_hidden_in_un),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_two_names_of_one_element),
         cmocka_unit_test(test_pure),
