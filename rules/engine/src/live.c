@@ -101,6 +101,8 @@ static enum result live_read(struct rules_match *match, struct live *live, const
 enum result live_values(struct rules_match *match, struct live *live, const struct element *element,
                         struct values *values)
 {
+    if (live->is_repeated)
+        return match_refuse(match, element, "stands more than once in one item");
     enum result result = live_read(match, live, element);
     if (result != OK)
         return result;

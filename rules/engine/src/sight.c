@@ -90,35 +90,42 @@ static bool is_item_there(const struct dcm_path *path, const struct dcm_found *f
     return !path->is_item || (item == DCM_ITEM_ALL ? found->items > 0 : item < found->items);
 }
 
-// What is there. Of an element that is repeated in one item the first counts.
+// The one of the same watch in the same items, or NULL.
+static struct live *live_there(const struct sight *sight, const struct live *live)
+{
+    struct lives lives = sight->watch[live->watch];
+    uint32_t depth = watch_of(sight, live)->element->path.depth;
+    for (size_t i = 0; i < lives.count; i++)
+        if (memcmp(live_at(sight, lives, i)->item, live->item, depth * sizeof *live->item) == 0)
+            return live_at(sight, lives, i);
+    return NULL;
+}
+
+// What is there. Of an element that is repeated in one item, or in items of the same number of a repeated
+// sequence, the first stands for all, as an edit is made in all; values may not be read from it.
 static enum result found_add(struct sight *sight, size_t place)
 {
     const struct watch *watch = &sight->program->watch[place];
     uint32_t cursor = 0;
     struct live live = {.watch = place};
     while (dcm_survey_next(sight->survey, watch->path, &cursor, &live.found)) {
-        if (live.found.is_repeated || !is_item_there(&watch->element->path, &live.found))
+        if (!is_item_there(&watch->element->path, &live.found))
             continue;
         live.vr = vr_of(watch->element, live.found.vr);
         live.level = live.found.level;
         live.was.is_present = true;
         live.is = live.was;
         memcpy(live.item, live.found.item, sizeof live.item);
+        struct live *first = live_there(sight, &live);
+        if (first != NULL)
+            first->is_repeated = true;
+        if (first != NULL || live.found.is_repeated)
+            continue;
         enum result result = live_add(sight, &live);
         if (result != OK)
             return result;
     }
     return OK;
-}
-
-static bool is_there(const struct sight *sight, const struct live *live)
-{
-    struct lives lives = sight->watch[live->watch];
-    uint32_t depth = watch_of(sight, live)->element->path.depth;
-    for (size_t i = 0; i < lives.count; i++)
-        if (memcmp(live_at(sight, lives, i)->item, live->item, depth * sizeof *live->item) == 0)
-            return true;
-    return false;
 }
 
 // The sequence on the way at `depth`, in the items that `live` has so far.
@@ -165,7 +172,7 @@ static enum result absent_add(struct sight *sight, struct live *live, uint32_t d
     const struct dcm_path *path = &watch_of(sight, live)->element->path;
     struct dcm_found sequence = {.items = 0};
     if (depth == path->depth)
-        return is_there(sight, live) ? OK : live_add(sight, live);
+        return live_there(sight, live) != NULL ? OK : live_add(sight, live);
     bool is_found = !is_new && sequence_find(sight, live, depth, &sequence);
     uint32_t count = is_found ? sequence.items : 0;
     uint32_t number = path->step[depth].item;

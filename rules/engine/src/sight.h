@@ -24,6 +24,7 @@ struct live {
     struct dcm_found found;        // where it came; not looked at if it did not
     uint32_t item[DCM_PATH_DEPTH]; // of the sequences above it
     uint32_t level;                // whose character set is in force
+    bool is_repeated;              // more than one of it is in the same item; this is the first
     struct live_state was;
     struct live_state is;
 };

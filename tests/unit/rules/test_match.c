@@ -419,6 +419,27 @@ static void test_hidden_in_un(void **state)
     }
 }
 
+// Both occurrences would get what a rule makes of the first.
+static void test_repeated(void **state)
+{
+    static const char twice[] = "\x10\0\x20\0LO\2\0"
+                                "42"
+                                "\x10\0\x20\0LO\2\0"
+                                "43";
+    // Request Attributes Sequence (0040,0275) twice, each with an item with an Accession Number.
+    static const char in_twice[] = "\x40\0\x75\2SQ\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x08\0\x50\0SH\2\0"
+                                   "42"
+                                   "\x40\0\x75\2SQ\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x08\0\x50\0SH\2\0"
+                                   "43";
+    const char *reason = "stands more than once in one item";
+    (void)state;
+    expect_hidden(DO("{ replace: PatientID, pattern: 2, with: 5 }"), twice, sizeof twice - 1, reason);
+    expect_hidden(WHEN("{ element: PatientID, equals: '43' }"), twice, sizeof twice - 1, reason);
+    expect_hidden(DO("{ replace: 'RequestAttributesSequence[*].AccessionNumber', pattern: 2, with: 5 }"),
+                  in_twice, sizeof in_twice - 1, reason);
+    expect_hidden(WHEN("{ element: PatientID, empty: yes }"), twice, sizeof twice - 1, NULL);
+}
+
 // How many elements a plan of the verdict would change.
 static size_t places_planned(struct instance *instance)
 {
@@ -522,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_on_error),
         cmocka_unit_test(test_header_not_surveyed),
         cmocka_unit_test(test_hidden_in_un),
+        cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_two_names_of_one_element),
         cmocka_unit_test(test_pure),
