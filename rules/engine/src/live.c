@@ -59,6 +59,8 @@ static enum result text_read(struct rules_match *match, const struct live *live,
     size_t length = 0;
     enum result result = dcm_text_decode(match->text, &level->charset, vr, live->found.value,
                                          (char *)to->start, to->capacity, &length);
+    if (result != OK)
+        bytes_drop(to);
     if (result == ERR_FORMAT)
         return match_refuse(match, element, "not text in the data set's character set");
     if (result != OK)
@@ -172,8 +174,7 @@ static enum result encoding_check(struct rules_match *match, const struct live *
     dcm_survey_level(match->sight.survey, live->level, &level);
     enum result result = dcm_text_encode(match->text, &level.charset, vr, text, match->bytes_aside.block,
                                          match->bytes_aside.capacity, &length, NULL);
-    if (result == OK)
-        match->bytes_aside.used = length;
+    match->bytes_aside.used = result == OK ? length : match->bytes_aside.capacity;
     bytes_clear(&match->bytes_aside);
     if (result == ERR_FORMAT)
         return match_refuse(match, sight_element(&match->sight, live),

@@ -20,8 +20,10 @@ static enum result value_replace(struct rules_match *match, const struct step *s
 {
     bool is_found;
     (void)live;
-    if (regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found) != OK)
+    if (regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found) != OK) {
+        bytes_drop(to);
         return match_refuse(match, step->element, "a regular expression met its limit");
+    }
     return OK;
 }
 
