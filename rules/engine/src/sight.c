@@ -128,14 +128,29 @@ static enum result found_add(struct sight *sight, size_t place)
     return OK;
 }
 
-// The sequence on the way at `depth`, in the items that `live` has so far.
-static bool sequence_find(const struct sight *sight, const struct live *live, uint32_t depth,
+static int items_compare(const uint32_t *a, const uint32_t *b, uint32_t depth)
+{
+    for (uint32_t i = 0; i < depth; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return 0;
+}
+
+// The sequence on the way at `depth`, in the items that `live` has so far. Items are asked for in the order
+// of the stream, so that the search goes on where the last one has ended: there may be thousands.
+static bool sequence_find(struct sight *sight, const struct live *live, uint32_t depth,
                           struct dcm_found *found)
 {
-    uint32_t cursor = 0;
-    while (dcm_survey_next(sight->survey, watch_of(sight, live)->parent[depth], &cursor, found))
-        if (!found->is_repeated && memcmp(found->item, live->item, depth * sizeof *live->item) == 0)
+    uint32_t *seen = &sight->seen[depth];
+    for (uint32_t cursor = *seen;
+         dcm_survey_next(sight->survey, watch_of(sight, live)->parent[depth], &cursor, found);
+         *seen = cursor) {
+        int order = items_compare(found->item, live->item, depth);
+        if (order > 0)
+            return false;
+        if (order == 0 && !found->is_repeated)
             return true;
+    }
     return false;
 }
 
@@ -201,6 +216,7 @@ enum result sight_take(struct sight *sight, const struct rules_program *program,
         const struct element *element = program->watch[i].element;
         struct live absent = {.watch = i, .vr = element->vr};
         sight->watch[i] = (struct lives){.first = sight->place_count};
+        memset(sight->seen, 0, sizeof sight->seen);
         enum result result = found_add(sight, i);
         hidden_find(sight, i);
         if (result == OK && !element->path.is_item)

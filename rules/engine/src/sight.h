@@ -34,7 +34,8 @@ struct sight {
     const struct dcm_survey *survey;
     struct live *live;
     size_t live_count;
-    size_t *place; // of each watch's lives, one run after the other
+    uint32_t seen[DCM_PATH_DEPTH]; // survey cursors of the search for the sequences on the way to a watch
+    size_t *place;                 // of each watch's lives, one run after the other
     size_t place_count;
     struct lives {
         size_t first; // in `place`

@@ -188,6 +188,13 @@ static void test_set_and_remove(void **state)
                 " 'ProcedureCodeSequence[2].CodeMeaning': n }",
                 "ProcedureCodeSequence[2].CodeMeaning=m;ProcedureCodeSequence[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[*].CodeMeaning', to: m }"), "{ Modality: CT }", "");
+#define OUTER "RequestAttributesSequence"
+#define INNER "RequestedProcedureCodeSequence"
+    expect_made(DO("{ set: '" OUTER "[*]." INNER "[*].CodeMeaning', to: m }"),
+                "{ '" OUTER "[0]." INNER "[0].CodeValue': A, '" OUTER "[1].AccessionNumber': x, '" OUTER
+                "[2]." INNER "[0].CodeValue': B, '" OUTER "[2]." INNER "[1].CodeMeaning': n }",
+                OUTER "[2]." INNER "[1].CodeMeaning=m;" OUTER "[0]." INNER "[0].CodeMeaning=m;" OUTER
+                      "[2]." INNER "[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[0].CodeMeaning', to: m }"), "{ Modality: CT }",
                 "ProcedureCodeSequence[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[2].CodeMeaning', to: m }"),
