@@ -138,7 +138,7 @@ static enum result trace_add(struct rules_match *match, struct live *live)
     if (match->trace_count == RULES_CHANGES)
         return match_refuse(match, NULL, "too many elements would change");
     match->trace[match->trace_count++] =
-        (struct trace){.live = live, .before = live->is, .rule = match->rule};
+        (struct trace){.live = live, .before = live->is, .vr = live->vr, .rule = match->rule};
     return OK;
 }
 

@@ -70,6 +70,7 @@ static void rule_undo(struct rules_match *match, size_t trace_count)
     while (match->trace_count > trace_count) {
         struct trace *trace = &match->trace[--match->trace_count];
         trace->live->is = trace->before;
+        trace->live->vr = trace->vr;
     }
 }
 

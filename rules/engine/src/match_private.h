@@ -12,6 +12,7 @@
 struct trace {
     struct live *live;
     struct live_state before;
+    enum dcm_vr vr; // before too
     const struct rule *rule;
 };
 

@@ -386,6 +386,25 @@ static void test_header_not_surveyed(void **state)
     free(instance);
 }
 
+// The VR of a rule that has failed is undone with it.
+static void test_vr_undone(void **state)
+{
+    struct instance *instance = calloc(1, sizeof *instance);
+    (void)state;
+    instance_new(
+        instance,
+        HEAD "  - { rule: a, on-error: flag, do: [ { set: '(0019,\"ACME\",10)', to: '20200101', vr: DA }, "
+             "{ set: PatientName, to: Müller } ] }\n"
+             "  - { rule: b, after: a, do: [ { set: '(0019,\"ACME\",10)', to: x, vr: LO } ] }\n",
+        NULL);
+    const struct rules_verdict *verdict = instance_run(instance, "{ PatientName: x }", NULL);
+    assert_int_equal(verdict->outcome, RULES_FLAG);
+    assert_int_equal(verdict->edit_count, 1);
+    assert_int_equal(verdict->edit[0].vr, DCM_VR_LO);
+    instance_free(instance);
+    free(instance);
+}
+
 static void expect_hidden(const char *pack, const char *data_set, size_t length, const char *reason)
 {
     static const struct rules_facts facts;
@@ -550,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_on_error),
         cmocka_unit_test(test_header_not_surveyed),
         cmocka_unit_test(test_hidden_in_un),
+        cmocka_unit_test(test_vr_undone),
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_two_names_of_one_element),
