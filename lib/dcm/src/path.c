@@ -306,7 +306,9 @@ static bool step_may_be(const struct dcm_path_step *a, const struct dcm_path_ste
     bool none = a->creator[0] == '\0' && b->creator[0] == '\0';
     if (both || none)
         return a->tag == b->tag && strcmp(a->creator, b->creator) == 0;
-    return dcm_tag_group(a->tag) == dcm_tag_group(b->tag) && (a->tag & 0xFF) == (b->tag & 0xFF);
+    uint32_t plain = a->creator[0] == '\0' ? a->tag : b->tag;
+    return dcm_tag_group(a->tag) == dcm_tag_group(b->tag) && (a->tag & 0xFF) == (b->tag & 0xFF) &&
+           dcm_tag_element(plain) >= 0x1000; // what stands in a block (PS3.5 7.8.1)
 }
 
 static bool item_may_be(uint32_t a, uint32_t b)
@@ -328,6 +330,19 @@ bool dcm_path_overlaps(const struct dcm_path *a, const struct dcm_path *b)
         if (i == a->depth || i == b->depth)
             return true;
     }
+}
+
+bool dcm_path_is_ambiguous(const struct dcm_path *a, const struct dcm_path *b)
+{
+    for (uint32_t i = 0; i <= a->depth && i <= b->depth; i++) {
+        const struct dcm_path_step *x = &a->step[i];
+        const struct dcm_path_step *y = &b->step[i];
+        if (!step_may_be(x, y))
+            return false;
+        if (x->tag != y->tag || strcmp(x->creator, y->creator) != 0)
+            return true;
+    }
+    return false;
 }
 
 // ---- targets

@@ -258,6 +258,7 @@ static enum result value_make(struct planner *p, struct operation *o)
         p->values.length - o->value_at > SHORT_MOST)
         return planner_problem(p, o, DCM_PROBLEM_TOO_LONG);
     if (f != NULL && is_unchanged(p, f, o->value_at)) {
+        p->values.length = o->value_at;
         o->is_dropped = true;
         o->end = o->offset;
         return OK;
@@ -276,6 +277,8 @@ enum result planner_values(struct planner *p)
         result = charset_edit_check(p, o);
         if (result == OK && o->kind != OPERATION_REMOVE)
             result = value_make(p, o);
+        if (result == OK && p->values.length > DCM_PLAN_BYTES) // before many items take one large value each
+            result = ERR_LIMIT;
     }
     return result;
 }

@@ -89,7 +89,7 @@ static uint32_t level_open(struct dcm_survey *s, const struct level *wanted)
     level->passed = 0;
     level->reservations = NONE;
     for (uint32_t i = 0; i < slots; i++)
-        s->slots[s->slot_count++] = (struct slot){NONE, UNSET, UNSET};
+        s->slots[s->slot_count++] = (struct slot){NONE, 0, UNSET, UNSET};
     return s->level_count++;
 }
 
@@ -118,10 +118,8 @@ static void level_pass(struct dcm_survey *s, struct level *level, uint32_t tag)
         s->slots[level->slots + level->passed++].insertion = here;
     for (uint32_t i = plain; i < place->count; i++) {
         struct slot *slot = &s->slots[level->slots + i];
-        uint32_t node = place->children + i;
-        uint32_t group_first = s->interest->nodes[node].tag & 0xFFFF0000;
-        uint32_t mine = survey_private_tag(s, level, node);
-        if (slot->insertion == UNSET && tag > (mine != 0 ? mine : (group_first | 0xFFFF)))
+        uint32_t group_first = s->interest->nodes[place->children + i].tag & 0xFFFF0000;
+        if (slot->insertion == UNSET && tag > (slot->tag != 0 ? slot->tag : (group_first | 0xFFFF)))
             slot->insertion = here;
         if (slot->reserving == UNSET && tag > (group_first | 0xFF))
             slot->reserving = here;
@@ -133,22 +131,62 @@ static void level_pass(struct dcm_survey *s, struct level *level, uint32_t tag)
 
 uint32_t survey_private_tag(const struct dcm_survey *s, const struct level *level, uint32_t node)
 {
-    const struct interest_node *wanted = &s->interest->nodes[node];
-    for (uint32_t i = level->reservations; i != NONE; i = s->reservations[i].next) {
-        const struct reservation *r = &s->reservations[i];
-        if (r->node != NONE && dcm_tag_group(r->tag) == dcm_tag_group(wanted->tag) &&
-            strcmp(s->interest->nodes[r->node].creator, wanted->creator) == 0)
-            return (wanted->tag & 0xFFFF0000) | (r->tag & 0xFF) << 8 | (wanted->tag & 0xFF);
+    return s->slots[level->slots + node - s->interest->nodes[level->node].children].tag;
+}
+
+// Does a path by creator lead to this private group here? Blocks of others are of no interest.
+static bool is_created_group(const struct dcm_survey *s, const struct level *level, uint32_t tag)
+{
+    const struct interest_node *place = &s->interest->nodes[level->node];
+    if (!dcm_tag_is_private(tag))
+        return false;
+    for (uint32_t i = place->count - place->created; i < place->count; i++)
+        if (dcm_tag_group(s->interest->nodes[place->children + i].tag) == dcm_tag_group(tag))
+            return true;
+    return false;
+}
+
+static struct reservation *reservation_find(const struct dcm_survey *s, const struct level *level,
+                                            uint32_t tag)
+{
+    uint32_t at = level->reservations;
+    while (at != NONE && s->reservations[at].tag != tag)
+        at = s->reservations[at].next;
+    return at != NONE ? &s->reservations[at] : NULL;
+}
+
+// Once for each block, so that a list is never longer than its groups have blocks. `node`: a child of the
+// creator, or NONE.
+static void reservation_add(struct dcm_survey *s, struct level *level, uint32_t tag, uint32_t node)
+{
+    struct reservation *known = reservation_find(s, level, tag);
+    if (known == NULL) {
+        if (failed(s, array_reserve((void **)&s->reservations, &s->reservation_capacity,
+                                    s->reservation_count + 1, DCM_SURVEY_FOUND, sizeof *s->reservations)))
+            return;
+        known = &s->reservations[s->reservation_count];
+        *known = (struct reservation){level->reservations, tag, NONE};
+        level->reservations = s->reservation_count++;
     }
-    return 0;
+    if (known->node != NONE || node == NONE)
+        return;
+    known->node = node;
+    // The first of two blocks of one creator is the one that new elements go to.
+    const struct interest_node *place = &s->interest->nodes[level->node];
+    for (uint32_t i = place->count - place->created; i < place->count; i++) {
+        const struct interest_node *child = &s->interest->nodes[place->children + i];
+        struct slot *slot = &s->slots[level->slots + i];
+        if (slot->tag == 0 && dcm_tag_group(child->tag) == dcm_tag_group(tag) &&
+            strcmp(child->creator, s->interest->nodes[node].creator) == 0)
+            slot->tag = (child->tag & 0xFFFF0000) | (tag & 0xFF) << 8 | (child->tag & 0xFF);
+    }
 }
 
 static void creator_begin(struct dcm_survey *s, uint32_t level, const struct header *h)
 {
     uint32_t element = dcm_tag_element(h->tag);
-    bool reserves = dcm_tag_is_private(h->tag) && element >= 0x10 && element <= 0xFF;
-    const struct interest_node *place = &s->interest->nodes[s->levels[level].node];
-    if (!reserves || place->created == 0 || h->kind != STRUCTURE_PLAIN)
+    bool reserves = element >= 0x10 && element <= 0xFF && is_created_group(s, &s->levels[level], h->tag);
+    if (!reserves || h->kind != STRUCTURE_PLAIN)
         return;
     s->creator_level = level;
     s->creator_tag = h->tag;
@@ -174,15 +212,7 @@ static void creator_end(struct dcm_survey *s)
             node = place->children + i;
     }
     s->creator_level = NONE;
-    if (failed(s, array_reserve((void **)&s->reservations, &s->reservation_capacity, s->reservation_count + 1,
-                                DCM_SURVEY_FOUND, sizeof *s->reservations)))
-        return;
-    // At the end of the list: the first of two blocks of one creator is the one that new elements go to.
-    uint32_t *link = &level->reservations;
-    while (*link != NONE)
-        link = &s->reservations[*link].next;
-    *link = s->reservation_count;
-    s->reservations[s->reservation_count++] = (struct reservation){NONE, s->creator_tag, node};
+    reservation_add(s, level, s->creator_tag, node);
 }
 
 // ---- elements
@@ -206,24 +236,23 @@ static uint32_t plain_node(const struct dcm_survey *s, const struct level *level
 }
 
 // The node of an element by the creator of its block. A path by plain tag goes first: one element is one
-// find.
-static uint32_t created_node(const struct dcm_survey *s, const struct level *level, uint32_t tag)
+// find. A block whose creator was lost is in use all the same.
+static uint32_t created_node(struct dcm_survey *s, struct level *level, uint32_t tag)
 {
     const struct interest_node *place = &s->interest->nodes[level->node];
-    if (place->created == 0 || !dcm_tag_is_private(tag) || dcm_tag_element(tag) < 0x1000)
+    if (dcm_tag_element(tag) < 0x1000 || !is_created_group(s, level, tag))
         return NONE;
     uint32_t reserved = (tag & 0xFFFF0000) | dcm_tag_element(tag) >> 8;
-    for (uint32_t i = level->reservations; i != NONE; i = s->reservations[i].next) {
-        const struct reservation *r = &s->reservations[i];
-        if (r->tag != reserved || r->node == NONE)
-            continue;
-        for (uint32_t node = place->children + place->count - place->created;
-             node < place->children + place->count; node++) {
-            const struct interest_node *child = &s->interest->nodes[node];
-            if (child->tag == (tag & 0xFFFF00FF) &&
-                strcmp(child->creator, s->interest->nodes[r->node].creator) == 0)
-                return node;
-        }
+    const struct reservation *r = reservation_find(s, level, reserved);
+    if (r == NULL)
+        reservation_add(s, level, reserved, NONE);
+    if (r == NULL || r->node == NONE)
+        return NONE;
+    for (uint32_t i = place->count - place->created; i < place->count; i++) {
+        const struct interest_node *child = &s->interest->nodes[place->children + i];
+        if (child->tag == (tag & 0xFFFF00FF) &&
+            strcmp(child->creator, s->interest->nodes[r->node].creator) == 0)
+            return place->children + i;
     }
     return NONE;
 }

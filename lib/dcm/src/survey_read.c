@@ -110,6 +110,8 @@ static struct dcm_charset charset_of(const struct dcm_survey *s, uint32_t at)
         uint32_t found = node != NONE
                              ? s->slots[level->slots + node - s->interest->nodes[level->node].children].found
                              : NONE;
+        if (found != NONE && !s->found[found].is_whole) // a part may name another set
+            return dcm_charset_parse(slice_of_text("?"));
         if (found != NONE)
             return dcm_charset_parse(survey_value(s, &s->found[found]));
         if (level->found == NONE)

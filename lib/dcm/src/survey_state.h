@@ -55,16 +55,17 @@ struct level {
 // One child of a node in one level.
 struct slot {
     uint32_t found;     // first of that level, or NONE
+    uint32_t tag;       // by creator: what it has in the creator's block; 0: no block
     uint64_t insertion; // where it would have to stand if it is absent: before the first greater tag. By
                         // creator without a block: behind the last element of its group
     uint64_t reserving; // by creator: where the reservation of a new block would have to stand
 };
 
-// A private block that is reserved in a level.
+// A private block that is in use in a level.
 struct reservation {
     uint32_t next;
     uint32_t tag;  // (gggg,00bb)
-    uint32_t node; // a child of that creator; NONE: another's
+    uint32_t node; // a child of that creator; NONE: another's, or nobody's
 };
 
 struct chain {

@@ -5,8 +5,8 @@
 #include "dcm/text.h"
 #include "base/check.h"
 #include "base/cursor.h"
+#include "base/utf8.h"
 #include "charset.h"
-#include "utf8.h"
 
 #define ESC 0x1B
 
@@ -270,12 +270,8 @@ static enum result decode_extended(struct decoder *d, enum dcm_vr vr)
 
 static enum result decode_utf8(struct decoder *d, struct slice value)
 {
-    for (struct slice left = value; left.length > 0;) {
-        size_t width;
-        if (utf8_first(left, &width) == UTF8_BAD)
-            return ERR_FORMAT;
-        left = slice_from(left, width);
-    }
+    if (!utf8_is_valid(value))
+        return ERR_FORMAT;
     if (value.length > d->capacity)
         return ERR_LIMIT;
     if (value.length > 0)

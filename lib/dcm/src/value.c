@@ -3,7 +3,7 @@
 // Values against their VR (PS3.5 6.2, table 6.2-1) and numbers from text: see value.h and dcm/edit.h.
 #include "value.h"
 #include "base/text.h"
-#include "utf8.h"
+#include "base/utf8.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -4,9 +4,9 @@
 // other (FIELD 1). Thread: any.
 #include "base/cursor.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "base/wipe.h"
 #include "crosswalk_internal.h"
-#include "utf8.h"
 
 enum { ID_CHARACTERS = 64 }; // PS3.5 6.2, VR LO
 

@@ -4,8 +4,8 @@
 #include "store/csv.h"
 
 #include "base/magic.h"
+#include "base/utf8.h"
 #include "base/wipe.h"
-#include "utf8.h"
 
 #include <stdlib.h>
 

@@ -13,7 +13,7 @@ struct bytes {
     size_t capacity;
 };
 
-// A writer over what is left, at most `most` bytes of it; bytes_keep must follow.
+// A writer over what is left, at most `most` bytes of it; bytes_keep or bytes_drop must follow.
 static inline struct writer bytes_begin(const struct bytes *bytes, size_t most)
 {
     size_t room = bytes->capacity - bytes->used;
@@ -24,6 +24,13 @@ static inline struct slice bytes_keep(struct bytes *bytes, const struct writer *
 {
     bytes->used += writer->length;
     return writer_slice(writer);
+}
+
+// Instead of bytes_keep, where what was written behind the writer's length is not known.
+static inline void bytes_drop(const struct writer *writer)
+{
+    if (writer->capacity > writer->length)
+        wipe(writer->start + writer->length, writer->capacity - writer->length);
 }
 
 static inline void bytes_clear(struct bytes *bytes)

@@ -3,6 +3,7 @@
 // Conditions against one instance. An element with several values or occurrences passes a test if one of them
 // does. Values are compared without padding.
 #include "base/check.h"
+#include "base/utf8.h"
 #include "conf/network.h"
 #include "letters.h"
 #include "match_private.h"
@@ -53,7 +54,7 @@ static enum result fact_holds(struct rules_match *match, const struct condition 
         return OK;
     }
     if (condition->kind == CONDITION_FACT_MATCHES)
-        return letters_are_valid(text) ? regex_holds(match, condition, text, holds) : OK;
+        return utf8_is_valid(text) ? regex_holds(match, condition, text, holds) : OK;
     for (size_t i = 0; i < condition->networks.count && !*holds; i++)
         *holds = conf_network_has(&condition->networks.item[i], &match->address);
     return OK;
@@ -114,6 +115,8 @@ static enum result values_hold(struct rules_match *match, const struct condition
 static enum result element_holds(struct rules_match *match, const struct condition *condition, bool *holds)
 {
     struct lives lives = sight_lives(&match->sight, condition->element);
+    if (match_see(match, condition->element) != OK)
+        return ERR_REFUSED;
     if (condition->kind == CONDITION_EXISTS) {
         bool exists = false;
         for (size_t i = 0; i < lives.count; i++)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct fold_row {
     uint16_t letter;
     const char *text;
@@ -35,58 +37,16 @@ static const struct case_row upper_rows[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-// Bytes of a sequence by its first byte, and the least letter that needs so many; 0: no first byte.
-static size_t sequence_length(uint8_t first, uint32_t *least)
-{
-    if (first < 0x80) {
-        *least = 0;
-        return 1;
-    }
-    if (first >= 0xC2 && first < 0xE0) {
-        *least = 0x80;
-        return 2;
-    }
-    if (first >= 0xE0 && first < 0xF0) {
-        *least = 0x800;
-        return 3;
-    }
-    if (first >= 0xF0 && first < 0xF5) {
-        *least = 0x10000;
-        return 4;
-    }
-    return 0;
-}
-
 bool letters_next(struct slice text, size_t *at, uint32_t *letter)
 {
-    static const uint8_t first_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    if (*at >= text.length)
-        return false;
-    const uint8_t *bytes = text.data + *at;
-    uint32_t least;
-    size_t length = sequence_length(bytes[0], &least);
-    if (length == 0 || length > text.length - *at)
-        return false;
-    uint32_t value = bytes[0] & first_bits[length];
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80)
-            return false;
-        value = value << 6 | (bytes[i] & 0x3F);
-    }
-    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+    struct slice left = slice_from(text, *at);
+    size_t length;
+    uint32_t next = left.length > 0 ? utf8_first(left, &length) : UTF8_BAD;
+    if (next == UTF8_BAD)
         return false;
     *at += length;
-    *letter = value;
+    *letter = next;
     return true;
-}
-
-bool letters_are_valid(struct slice text)
-{
-    size_t at = 0;
-    uint32_t letter;
-    while (letters_next(text, &at, &letter))
-        continue;
-    return at == text.length;
 }
 
 size_t letters_count(struct slice text)

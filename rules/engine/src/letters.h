@@ -9,10 +9,8 @@
 
 #include "base/cursor.h"
 
-// The letter at *at, which moves behind it. False at the end and at bytes that are not UTF-8 (RFC 3629: no
-// surrogates, no longer form than needed).
+// The letter at *at, which moves behind it. False at the end and at bytes that are not UTF-8.
 bool letters_next(struct slice text, size_t *at, uint32_t *letter);
-bool letters_are_valid(struct slice text);
 // Of valid text; invalid bytes end the count.
 size_t letters_count(struct slice text);
 // How many bytes the first `count` letters take.

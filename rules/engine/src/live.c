@@ -59,6 +59,8 @@ static enum result text_read(struct rules_match *match, const struct live *live,
     size_t length = 0;
     enum result result = dcm_text_decode(match->text, &level->charset, vr, live->found.value,
                                          (char *)to->start, to->capacity, &length);
+    if (result != OK)
+        bytes_drop(to);
     if (result == ERR_FORMAT)
         return match_refuse(match, element, "not text in the data set's character set");
     if (result != OK)
@@ -101,6 +103,8 @@ static enum result live_read(struct rules_match *match, struct live *live, const
 enum result live_values(struct rules_match *match, struct live *live, const struct element *element,
                         struct values *values)
 {
+    if (live->is_repeated)
+        return match_refuse(match, element, "stands more than once in one item");
     enum result result = live_read(match, live, element);
     if (result != OK)
         return result;
@@ -134,7 +138,7 @@ static enum result trace_add(struct rules_match *match, struct live *live)
     if (match->trace_count == RULES_CHANGES)
         return match_refuse(match, NULL, "too many elements would change");
     match->trace[match->trace_count++] =
-        (struct trace){.live = live, .before = live->is, .rule = match->rule};
+        (struct trace){.live = live, .before = live->is, .vr = live->vr, .rule = match->rule};
     return OK;
 }
 
@@ -170,8 +174,7 @@ static enum result encoding_check(struct rules_match *match, const struct live *
     dcm_survey_level(match->sight.survey, live->level, &level);
     enum result result = dcm_text_encode(match->text, &level.charset, vr, text, match->bytes_aside.block,
                                          match->bytes_aside.capacity, &length, NULL);
-    if (result == OK)
-        match->bytes_aside.used = length;
+    match->bytes_aside.used = result == OK ? length : match->bytes_aside.capacity;
     bytes_clear(&match->bytes_aside);
     if (result == ERR_FORMAT)
         return match_refuse(match, sight_element(&match->sight, live),

@@ -57,12 +57,20 @@ enum result match_find(struct rules_match *match, enum rules_outcome outcome, co
     return OK;
 }
 
+enum result match_see(struct rules_match *match, const struct element *element)
+{
+    return sight_is_hidden(&match->sight, element)
+               ? match_refuse(match, element, "may be in a sequence that can not be looked into")
+               : OK;
+}
+
 // Undoes what the rule has changed. Its findings stay: they were true.
 static void rule_undo(struct rules_match *match, size_t trace_count)
 {
     while (match->trace_count > trace_count) {
         struct trace *trace = &match->trace[--match->trace_count];
         trace->live->is = trace->before;
+        trace->live->vr = trace->vr;
     }
 }
 

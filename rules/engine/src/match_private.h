@@ -12,6 +12,7 @@
 struct trace {
     struct live *live;
     struct live_state before;
+    enum dcm_vr vr; // before too
     const struct rule *rule;
 };
 
@@ -46,6 +47,8 @@ struct rules_match {
 // Refuses: the rule that runs can not be applied, for a reason that names no value.
 MUST_USE enum result match_refuse(struct rules_match *match, const struct element *element,
                                   const char *problem);
+// Refuses if the survey does not tell all of the element (NULL: none).
+MUST_USE enum result match_see(struct rules_match *match, const struct element *element);
 // Adds a finding of the rule that runs, once for each element and reason. ERR_LIMIT: too many.
 MUST_USE enum result match_find(struct rules_match *match, enum rules_outcome outcome,
                                 const struct element *element, const char *reason);

@@ -99,6 +99,47 @@ static enum result rule_elements_add(struct rules_program *program, const struct
     return result;
 }
 
+static const struct conf_mark *condition_mark(const struct condition *condition,
+                                              const struct element *element)
+{
+    if (condition->element == element)
+        return &condition->mark;
+    const struct conf_mark *mark = NULL;
+    for (const struct condition *at = condition->first; at != NULL && mark == NULL; at = at->next)
+        mark = condition_mark(at, element);
+    return mark;
+}
+
+// Where the rule first names the element.
+static struct conf_mark element_mark(const struct rule *rule, const struct element *element)
+{
+    const struct conf_mark *mark = rule->when != NULL ? condition_mark(rule->when, element) : NULL;
+    for (size_t i = 0; i < rule->step_count && mark == NULL; i++)
+        if (rule->step[i].element == element || rule->step[i].source == element)
+            mark = &rule->step[i].mark;
+    return mark != NULL ? *mark : rule->mark;
+}
+
+// A private element has one name in all that a survey looks for, by tag or by creator: two could not be told
+// apart, and every data set that has it would be held.
+static void names_check(const struct rules_program *program, size_t first_watch, const struct rule *rule,
+                        struct conf_errors *errors)
+{
+    for (size_t i = first_watch; i < program->watch_count; i++) {
+        const struct watch *watch = &program->watch[i];
+        for (size_t j = 0; j < watch->path; j++) {
+            char other[DCM_PATH_TEXT_SIZE];
+            if (!dcm_path_is_ambiguous(&program->path[j], &watch->element->path))
+                continue;
+            dcm_path_print(&program->path[j], other);
+            refuse_at(rule->pack->info.file, element_mark(rule, watch->element), errors,
+                      "%s can be the same private element as %s, which is looked at too: name it one way",
+                      watch->element->text, other);
+            break;
+        }
+    }
+}
+
 // Edits of single items of a [*] need paths of their own: those of the first items.
 static enum result numbered_paths_add(struct rules_program *program, const struct watch *watch)
 {
@@ -166,12 +207,14 @@ static enum result packs_add(struct rules_program *program, const struct rules_l
             continue;
         memcpy(digests + i * RULES_DIGEST_BYTES, pack->info.digest, RULES_DIGEST_BYTES);
         for (size_t j = 0; j < pack->rule_count; j++) {
+            size_t watch_count = program->watch_count;
             if (rule_elements_add(program, &pack->rule[j]) != OK || program->rule_count == RULES_MOST) {
                 refuse_at(pack->info.file, pack->rule[j].mark, errors,
                           "too many rules or elements for one archive (at most %d and %d)", RULES_MOST,
                           RULES_ELEMENTS);
                 return ERR_FORMAT;
             }
+            names_check(program, watch_count, &pack->rule[j], errors);
             program->rule[program->rule_count++] = &pack->rule[j];
         }
     }

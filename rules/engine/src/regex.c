@@ -117,7 +117,6 @@ enum result regex_scratch_new(struct regex_scratch **scratch)
         regex_scratch_free(made);
         return ERR_NOMEM;
     }
-    pcre2_set_match_limit(made->context, RULES_MATCH_LIMIT);
     pcre2_set_depth_limit(made->context, RULES_DEPTH_LIMIT);
     pcre2_set_heap_limit(made->context, RULES_HEAP_LIMIT);
     *scratch = made;
@@ -139,9 +138,18 @@ static PCRE2_SPTR subject_of(struct slice subject)
     return subject.data != NULL ? subject.data : (PCRE2_SPTR) "";
 }
 
+// pcre2 counts the steps anew for each letter at which a match may start.
+static void match_limit_set(struct regex_scratch *scratch, struct slice subject)
+{
+    size_t limit = RULES_MATCH_STEPS / (subject.length + 1);
+    pcre2_set_match_limit(scratch->context,
+                          (uint32_t)(limit < RULES_MATCH_LIMIT ? limit : RULES_MATCH_LIMIT));
+}
+
 enum result regex_find(const struct regex *regex, struct regex_scratch *scratch, struct slice subject,
                        bool *is_found)
 {
+    match_limit_set(scratch, subject);
     int count =
         pcre2_match(regex->code, subject_of(subject), subject.length, 0, 0, scratch->data, scratch->context);
     if (count < 0 && count != PCRE2_ERROR_NOMATCH)
@@ -154,6 +162,7 @@ enum result regex_replace(const struct regex *regex, struct regex_scratch *scrat
                           const char *replacement, struct writer *to, bool *is_found)
 {
     PCRE2_SIZE length = to->capacity - to->length;
+    match_limit_set(scratch, subject);
     int count = pcre2_substitute(regex->code, subject_of(subject), subject.length, 0,
                                  PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_UNSET_EMPTY, scratch->data,
                                  scratch->context, (PCRE2_SPTR)replacement, PCRE2_ZERO_TERMINATED,

@@ -90,20 +90,37 @@ static bool is_item_there(const struct dcm_path *path, const struct dcm_found *f
     return !path->is_item || (item == DCM_ITEM_ALL ? found->items > 0 : item < found->items);
 }
 
-// What is there. Of an element that is repeated in one item the first counts.
+// The one of the same watch in the same items, or NULL.
+static struct live *live_there(const struct sight *sight, const struct live *live)
+{
+    struct lives lives = sight->watch[live->watch];
+    uint32_t depth = watch_of(sight, live)->element->path.depth;
+    for (size_t i = 0; i < lives.count; i++)
+        if (memcmp(live_at(sight, lives, i)->item, live->item, depth * sizeof *live->item) == 0)
+            return live_at(sight, lives, i);
+    return NULL;
+}
+
+// What is there. Of an element that is repeated in one item, or in items of the same number of a repeated
+// sequence, the first stands for all, as an edit is made in all; values may not be read from it.
 static enum result found_add(struct sight *sight, size_t place)
 {
     const struct watch *watch = &sight->program->watch[place];
     uint32_t cursor = 0;
     struct live live = {.watch = place};
     while (dcm_survey_next(sight->survey, watch->path, &cursor, &live.found)) {
-        if (live.found.is_repeated || !is_item_there(&watch->element->path, &live.found))
+        if (!is_item_there(&watch->element->path, &live.found))
             continue;
         live.vr = vr_of(watch->element, live.found.vr);
         live.level = live.found.level;
         live.was.is_present = true;
         live.is = live.was;
         memcpy(live.item, live.found.item, sizeof live.item);
+        struct live *first = live_there(sight, &live);
+        if (first != NULL)
+            first->is_repeated = true;
+        if (first != NULL || live.found.is_repeated)
+            continue;
         enum result result = live_add(sight, &live);
         if (result != OK)
             return result;
@@ -111,25 +128,56 @@ static enum result found_add(struct sight *sight, size_t place)
     return OK;
 }
 
-static bool is_there(const struct sight *sight, const struct live *live)
+static int items_compare(const uint32_t *a, const uint32_t *b, uint32_t depth)
 {
-    struct lives lives = sight->watch[live->watch];
-    uint32_t depth = watch_of(sight, live)->element->path.depth;
-    for (size_t i = 0; i < lives.count; i++)
-        if (memcmp(live_at(sight, lives, i)->item, live->item, depth * sizeof *live->item) == 0)
+    for (uint32_t i = 0; i < depth; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return 0;
+}
+
+// The sequence on the way at `depth`, in the items that `live` has so far. Items are asked for in the order
+// of the stream, so that the search goes on where the last one has ended: there may be thousands.
+static bool sequence_find(struct sight *sight, const struct live *live, uint32_t depth,
+                          struct dcm_found *found)
+{
+    uint32_t *seen = &sight->seen[depth];
+    for (uint32_t cursor = *seen;
+         dcm_survey_next(sight->survey, watch_of(sight, live)->parent[depth], &cursor, found);
+         *seen = cursor) {
+        int order = items_compare(found->item, live->item, depth);
+        if (order > 0)
+            return false;
+        if (order == 0 && !found->is_repeated)
             return true;
+    }
     return false;
 }
 
-// The sequence on the way at `depth`, in the items that `live` has so far.
-static bool sequence_find(const struct sight *sight, const struct live *live, uint32_t depth,
-                          struct dcm_found *found)
+// UN of defined length, or no sequence at all, with something in it.
+static bool hides(const struct dcm_found *sequence)
 {
-    uint32_t cursor = 0;
-    while (dcm_survey_next(sight->survey, watch_of(sight, live)->parent[depth], &cursor, found))
-        if (!found->is_repeated && memcmp(found->item, live->item, depth * sizeof *live->item) == 0)
-            return true;
-    return false;
+    return !sequence->is_sequence && sequence->length > 0;
+}
+
+// Is one of the sequences on the way such a one? Or the one whose item is meant?
+static void hidden_find(struct sight *sight, size_t place)
+{
+    const struct watch *watch = &sight->program->watch[place];
+    const struct dcm_path *path = &watch->element->path;
+    uint32_t sequences = path->depth + (path->is_item ? 1 : 0);
+    for (uint32_t depth = 0; depth < sequences; depth++) {
+        struct dcm_found found;
+        uint32_t cursor = 0;
+        size_t at = depth < path->depth ? watch->parent[depth] : watch->path;
+        while (!sight->watch[place].is_hidden && dcm_survey_next(sight->survey, at, &cursor, &found))
+            sight->watch[place].is_hidden = hides(&found);
+    }
+}
+
+bool sight_is_hidden(const struct sight *sight, const struct element *element)
+{
+    return element != NULL && sight_lives(sight, element).is_hidden;
 }
 
 // Adds the places where the element is not but could be put: in each item of a [*], and for a number in an
@@ -139,7 +187,7 @@ static enum result absent_add(struct sight *sight, struct live *live, uint32_t d
     const struct dcm_path *path = &watch_of(sight, live)->element->path;
     struct dcm_found sequence = {.items = 0};
     if (depth == path->depth)
-        return is_there(sight, live) ? OK : live_add(sight, live);
+        return live_there(sight, live) != NULL ? OK : live_add(sight, live);
     bool is_found = !is_new && sequence_find(sight, live, depth, &sequence);
     uint32_t count = is_found ? sequence.items : 0;
     uint32_t number = path->step[depth].item;
@@ -168,7 +216,9 @@ enum result sight_take(struct sight *sight, const struct rules_program *program,
         const struct element *element = program->watch[i].element;
         struct live absent = {.watch = i, .vr = element->vr};
         sight->watch[i] = (struct lives){.first = sight->place_count};
+        memset(sight->seen, 0, sizeof sight->seen);
         enum result result = found_add(sight, i);
+        hidden_find(sight, i);
         if (result == OK && !element->path.is_item)
             result = absent_add(sight, &absent, 0, false);
         if (result != OK)

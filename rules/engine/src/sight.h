@@ -24,6 +24,7 @@ struct live {
     struct dcm_found found;        // where it came; not looked at if it did not
     uint32_t item[DCM_PATH_DEPTH]; // of the sequences above it
     uint32_t level;                // whose character set is in force
+    bool is_repeated;              // more than one of it is in the same item; this is the first
     struct live_state was;
     struct live_state is;
 };
@@ -33,11 +34,13 @@ struct sight {
     const struct dcm_survey *survey;
     struct live *live;
     size_t live_count;
-    size_t *place; // of each watch's lives, one run after the other
+    uint32_t seen[DCM_PATH_DEPTH]; // survey cursors of the search for the sequences on the way to a watch
+    size_t *place;                 // of each watch's lives, one run after the other
     size_t place_count;
     struct lives {
         size_t first; // in `place`
         size_t count;
+        bool is_hidden; // more may be in a sequence that can not be looked into
     } * watch;
 };
 
@@ -58,6 +61,8 @@ MUST_USE enum result sight_take(struct sight *sight, const struct rules_program 
                                 const struct dcm_survey *survey);
 
 struct lives sight_lives(const struct sight *sight, const struct element *element);
+// Does the survey not tell all of the element? NULL: no element, which is seen.
+bool sight_is_hidden(const struct sight *sight, const struct element *element);
 struct live *live_at(const struct sight *sight, struct lives lives, size_t place);
 
 // As the rule names it.

@@ -20,8 +20,10 @@ static enum result value_replace(struct rules_match *match, const struct step *s
 {
     bool is_found;
     (void)live;
-    if (regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found) != OK)
+    if (regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found) != OK) {
+        bytes_drop(to);
         return match_refuse(match, step->element, "a regular expression met its limit");
+    }
     return OK;
 }
 
@@ -325,6 +327,8 @@ static enum result say_run(struct rules_match *match, const struct step *step)
 
 enum result step_run(struct rules_match *match, const struct step *step)
 {
+    if (match_see(match, step->element) != OK || match_see(match, step->source) != OK)
+        return ERR_REFUSED;
     switch (step->kind) {
     case STEP_SET:
         return each_set(match, step, step->text, false);

@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 static void test_copy_and_format(void **state)
 {
@@ -118,12 +119,40 @@ static void test_siphash(void **state)
     assert_true(hash_bytes(&other, slice_of(message, 15)) != 0xa129ca6149be45e5);
 }
 
+// RFC 3629, 3 and 4.
+static void test_utf8(void **state)
+{
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\x7F",
+                                       "\xC2\x80",
+                                       "\xDF\xBF",
+                                       "\xE0\xA0\x80",
+                                       "\xED\x9F\xBF",
+                                       "\xEE\x80\x80",
+                                       "\xF0\x90\x80\x80",
+                                       "\xF4\x8F\xBF\xBF"};
+    static const char *const bad[] = {
+        "\x80",         "\xC1\xBF", "\xC2", "\xC2\x41",         "\xE0\x9F\xBF",     "\xED\xA0\x80",
+        "\xED\xBF\xBF", "\xE2\x82", "\xFF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80",
+        "a\x80"};
+    size_t length;
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(utf8_is_valid(slice_of_text(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(utf8_is_valid(slice_of_text(bad[i])));
+    assert_int_equal(utf8_first(slice_of_text("\xF0\x9F\x98\x80x"), &length), 0x1F600);
+    assert_int_equal(length, 4);
+    assert_int_equal(utf8_length(slice_of_text("a\xC3\xBC\xF0\x9F\x98\x80")), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy_and_format), cmocka_unit_test(test_hex),     cmocka_unit_test(test_number),
-        cmocka_unit_test(test_printable),       cmocka_unit_test(test_checked), cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_utf8),   cmocka_unit_test(test_copy_and_format), cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_number), cmocka_unit_test(test_printable),       cmocka_unit_test(test_checked),
+        cmocka_unit_test(test_crc32c), cmocka_unit_test(test_siphash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

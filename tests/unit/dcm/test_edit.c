@@ -431,10 +431,35 @@ static void test_private_blocks(void **state)
     CHECK(IMPLICIT, "",
           "0800 1011 1C000000 FEFF00E0 14000000 2900 1000 02000000 'B ' 2900 1010 02000000 'X '",
           {DCM_EDIT_SET, "ReferencedStudySequence[0].(0029,\"B\",10)", "X", DCM_VR_LO, false});
+    // Elements whose creator was lost do not become another's.
+    CHECK(EXPLICIT, "2900 1010 'LO' 0200 '10'",
+          "2900 1100 'LO' 0200 'B ' 2900 1010 'LO' 0200 '10' 2900 1011 'LO' 0200 'X '",
+          {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
+    CHECK_PROBLEM(EXPLICIT, "2900 00FF 'LO' 0200 '00'", DCM_PROBLEM_NO_BLOCK, "(0029,\"B\",10)",
+                  {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
     CHECK_PROBLEM(EXPLICIT, "", DCM_PROBLEM_NO_VR, "(0029,\"B\",10)",
                   {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_NONE, false});
     CHECK_PROBLEM(EXPLICIT, "2900 FF00 'LO' 0200 'A '", DCM_PROBLEM_NO_BLOCK, "(0029,\"B\",10)",
                   {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
+}
+
+// A block counts once, however often it is reserved: else each element behind walks through all of them.
+static void test_block_reserved_often(void **state)
+{
+    (void)state;
+    static uint8_t bytes[(DCM_SURVEY_FOUND + 2) * 10];
+    struct dcm_path path;
+    struct dcm_interest *interest;
+    struct dcm_found found;
+    for (size_t i = 0; i < sizeof bytes; i += 10)
+        memcpy(bytes + i, i < sizeof bytes - 10 ? "\x29\0\x10\0LO\2\0A " : "\x29\0\x10\x10LO\2\0X ", 10);
+    assert_int_equal(dcm_path_parse(slice_of_text("(0029,\"A\",10)"), &path, NULL), OK);
+    assert_int_equal(dcm_interest_new(&path, 1, &interest), OK);
+    struct dcm_survey *survey = surveyed(interest, EXPLICIT, slice_of(bytes, sizeof bytes), 1000, OK);
+    assert_true(dcm_survey_first(survey, 0, &found));
+    assert_int_equal(found.value_offset, sizeof bytes - 2);
+    dcm_survey_free(survey);
+    dcm_interest_free(interest);
 }
 
 static void test_two_names_of_one_element(void **state)
@@ -698,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_what_is_made),
         cmocka_unit_test(test_un_sequences),
         cmocka_unit_test(test_private_blocks),
+        cmocka_unit_test(test_block_reserved_often),
         cmocka_unit_test(test_two_names_of_one_element),
         cmocka_unit_test(test_group_lengths),
         cmocka_unit_test(test_problems),

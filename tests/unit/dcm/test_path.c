@@ -149,6 +149,7 @@ static void test_overlap(void **state)
         {"(0029,\"A\",10)", "(0029,\"B\",10)", false},
         {"(0029,\"A\",10)", "(0029,1510)", true},
         {"(0029,\"A\",10)", "(0029,1511)", false},
+        {"(0029,\"A\",10)", "(0029,0010)", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct dcm_path a = parsed(rows[i].a);

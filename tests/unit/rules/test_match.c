@@ -188,6 +188,13 @@ static void test_set_and_remove(void **state)
                 " 'ProcedureCodeSequence[2].CodeMeaning': n }",
                 "ProcedureCodeSequence[2].CodeMeaning=m;ProcedureCodeSequence[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[*].CodeMeaning', to: m }"), "{ Modality: CT }", "");
+#define OUTER "RequestAttributesSequence"
+#define INNER "RequestedProcedureCodeSequence"
+    expect_made(DO("{ set: '" OUTER "[*]." INNER "[*].CodeMeaning', to: m }"),
+                "{ '" OUTER "[0]." INNER "[0].CodeValue': A, '" OUTER "[1].AccessionNumber': x, '" OUTER
+                "[2]." INNER "[0].CodeValue': B, '" OUTER "[2]." INNER "[1].CodeMeaning': n }",
+                OUTER "[2]." INNER "[1].CodeMeaning=m;" OUTER "[0]." INNER "[0].CodeMeaning=m;" OUTER
+                      "[2]." INNER "[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[0].CodeMeaning', to: m }"), "{ Modality: CT }",
                 "ProcedureCodeSequence[0].CodeMeaning=m;");
     expect_made(DO("{ set: 'ProcedureCodeSequence[2].CodeMeaning', to: m }"),
@@ -379,6 +386,86 @@ static void test_header_not_surveyed(void **state)
     free(instance);
 }
 
+// The VR of a rule that has failed is undone with it.
+static void test_vr_undone(void **state)
+{
+    struct instance *instance = calloc(1, sizeof *instance);
+    (void)state;
+    instance_new(
+        instance,
+        HEAD "  - { rule: a, on-error: flag, do: [ { set: '(0019,\"ACME\",10)', to: '20200101', vr: DA }, "
+             "{ set: PatientName, to: Müller } ] }\n"
+             "  - { rule: b, after: a, do: [ { set: '(0019,\"ACME\",10)', to: x, vr: LO } ] }\n",
+        NULL);
+    const struct rules_verdict *verdict = instance_run(instance, "{ PatientName: x }", NULL);
+    assert_int_equal(verdict->outcome, RULES_FLAG);
+    assert_int_equal(verdict->edit_count, 1);
+    assert_int_equal(verdict->edit[0].vr, DCM_VR_LO);
+    instance_free(instance);
+    free(instance);
+}
+
+static void expect_hidden(const char *pack, const char *data_set, size_t length, const char *reason)
+{
+    static const struct rules_facts facts;
+    struct instance *instance = calloc(1, sizeof *instance);
+    assert_non_null(instance);
+    instance_new(instance, pack, NULL);
+    memcpy(instance->bytes, data_set, length);
+    instance->length = length;
+    instance_survey(instance);
+    rules_match_run(instance->match, instance->program, &facts, instance->survey, &instance->verdict);
+    assert_int_equal(instance->verdict.outcome, reason != NULL ? RULES_HOLD : RULES_PASS);
+    assert_int_equal(instance->verdict.edit_count, 0);
+    if (reason != NULL)
+        assert_string_equal(instance->verdict.finding[0].reason, reason);
+    instance_free(instance);
+    free(instance);
+}
+
+// A sequence in UN of defined length is not looked into: what a rule looks for may be there. Other Patient
+// IDs Sequence (0010,1002).
+static void test_hidden_in_un(void **state)
+{
+    static const char there[] = "\x10\0\x02\x10UN\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x10\0\x20\0\2\0\0\0"
+                                "42";
+    static const char empty[] = "\x10\0\x02\x10UN\0\0\0\0\0\0";
+    static const char *const packs[] = {
+        DO("{ remove: 'OtherPatientIDsSequence[*].PatientID' }"),
+        DO("{ trim: 'OtherPatientIDsSequence[0].PatientID' }"),
+        DO("{ copy: PatientID, from: 'OtherPatientIDsSequence[0].PatientID' }"),
+        DO("{ remove: 'OtherPatientIDsSequence[0]' }"),
+        WHEN("{ element: 'OtherPatientIDsSequence[*].PatientID', exists: yes }"),
+        WHEN("{ element: 'OtherPatientIDsSequence[*].PatientID', equals: '42' }"),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof packs / sizeof *packs; i++) {
+        expect_hidden(packs[i], there, sizeof there - 1, "may be in a sequence that can not be looked into");
+        expect_hidden(packs[i], empty, sizeof empty - 1, NULL);
+    }
+}
+
+// Both occurrences would get what a rule makes of the first.
+static void test_repeated(void **state)
+{
+    static const char twice[] = "\x10\0\x20\0LO\2\0"
+                                "42"
+                                "\x10\0\x20\0LO\2\0"
+                                "43";
+    // Request Attributes Sequence (0040,0275) twice, each with an item with an Accession Number.
+    static const char in_twice[] = "\x40\0\x75\2SQ\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x08\0\x50\0SH\2\0"
+                                   "42"
+                                   "\x40\0\x75\2SQ\0\0\x12\0\0\0\xFE\xFF\0\xE0\x0A\0\0\0\x08\0\x50\0SH\2\0"
+                                   "43";
+    const char *reason = "stands more than once in one item";
+    (void)state;
+    expect_hidden(DO("{ replace: PatientID, pattern: 2, with: 5 }"), twice, sizeof twice - 1, reason);
+    expect_hidden(WHEN("{ element: PatientID, equals: '43' }"), twice, sizeof twice - 1, reason);
+    expect_hidden(DO("{ replace: 'RequestAttributesSequence[*].AccessionNumber', pattern: 2, with: 5 }"),
+                  in_twice, sizeof in_twice - 1, reason);
+    expect_hidden(WHEN("{ element: PatientID, empty: yes }"), twice, sizeof twice - 1, NULL);
+}
+
 // How many elements a plan of the verdict would change.
 static size_t places_planned(struct instance *instance)
 {
@@ -481,6 +568,9 @@ int main(void)
         cmocka_unit_test(test_fail_closed),
         cmocka_unit_test(test_on_error),
         cmocka_unit_test(test_header_not_surveyed),
+        cmocka_unit_test(test_hidden_in_un),
+        cmocka_unit_test(test_vr_undone),
+        cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_many_items),
         cmocka_unit_test(test_two_names_of_one_element),
         cmocka_unit_test(test_pure),

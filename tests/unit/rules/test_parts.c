@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "../conf/errors_text.h"
+#include "base/utf8.h"
 #include "csv.h"
 #include "letters.h"
 #include "regex.h"
@@ -52,7 +53,7 @@ static void test_fold_refuses_other_bytes(void **state)
         struct writer writer = writer_of(bytes, sizeof bytes);
         letters_fold(&writer, slice_of_text(bad[i]));
         assert_true(writer.failed);
-        assert_false(letters_are_valid(slice_of_text(bad[i])));
+        assert_false(utf8_is_valid(slice_of_text(bad[i])));
     }
 }
 
@@ -325,6 +326,27 @@ static void test_regex(void **state)
     regex_scratch_free(scratch);
 }
 
+// No single start of a match is long here, but there are as many as letters: minutes without a bound on both.
+static void test_regex_limit_of_long_texts(void **state)
+{
+    static uint8_t text[65536];
+    struct regex *regex;
+    struct regex_scratch *scratch;
+    char problem[REGEX_PROBLEM_BYTES];
+    size_t offset;
+    bool is_found;
+    (void)state;
+    memset(text, 'a', sizeof text);
+    assert_int_equal(regex_scratch_new(&scratch), OK);
+    assert_int_equal(regex_compile("a.*[bc]", false, &regex, problem, &offset), OK);
+    assert_int_equal(regex_find(regex, scratch, slice_of(text, sizeof text), &is_found), ERR_LIMIT);
+    text[0] = 'b';
+    assert_int_equal(regex_find(regex, scratch, slice_of(text, 64), &is_found), OK);
+    assert_false(is_found);
+    regex_free(regex);
+    regex_scratch_free(scratch);
+}
+
 // Without a limit this takes longer than anybody waits.
 static void test_regex_limit(void **state)
 {
@@ -351,7 +373,7 @@ int main(void)
         cmocka_unit_test(test_table_refused), cmocka_unit_test(test_table_of_100000_rows),
         cmocka_unit_test(test_values),        cmocka_unit_test(test_truncate),
         cmocka_unit_test(test_dates),         cmocka_unit_test(test_regex),
-        cmocka_unit_test(test_regex_limit),
+        cmocka_unit_test(test_regex_limit),   cmocka_unit_test(test_regex_limit_of_long_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,6 +324,33 @@ static void test_order(void **state)
         "after: a\n");
 }
 
+// ---- one private element, one name ----
+
+#define NAMES(when, step)                                                                                    \
+    "  - { rule: a, when: { element: '" when "', exists: yes }, do: [ { " step " } ] }\n"
+
+static void test_names(void **state)
+{
+    (void)state;
+    expect_order(
+        NAMES("(0029,1010)", "trim: '(0029,\"A\",10)', vr: LO"),
+        "p.yaml:5:69: (0029,\"A\",10) can be the same private element as (0029,1010), which is looked at "
+        "too: name it one way\n");
+    expect_order(
+        WRITER("a", "PatientID", "") "  - rule: b\n    when:\n      any:\n"
+                                     "        - { element: '(0029,\"A\",10)[0].PatientID', exists: yes }\n"
+                                     "        - { element: '(0029,1010)[1].PatientName', exists: yes }\n"
+                                     "    do: [ { flag: x } ]\n",
+        "p.yaml:10:11: (0029,1010)[1].PatientName can be the same private element as "
+        "(0029,\"A\",10), which is looked at too: name it one way\n");
+    // Other elements, another group, the creator itself.
+    expect_order(NAMES("(0029,1011)", "trim: '(0029,\"A\",10)', vr: LO"), "");
+    expect_order(NAMES("(0031,1010)", "trim: '(0029,\"A\",10)', vr: LO"), "");
+    expect_order(NAMES("(0029,0010)", "trim: '(0029,\"A\",10)', vr: LO"), "");
+    expect_order(NAMES("(0029,\"B\",10)", "trim: '(0029,\"A\",10)', vr: LO"), "");
+    expect_order(NAMES("RequestAttributesSequence[0].(0029,1010)", "trim: '(0029,\"A\",10)', vr: LO"), "");
+}
+
 static void test_packs_and_names(void **state)
 {
     struct rules_library *library;
@@ -350,11 +377,12 @@ static void test_packs_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_targets),     cmocka_unit_test(test_unknown_elements),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_expressions), cmocka_unit_test(test_never),
-        cmocka_unit_test(test_shapes),      cmocka_unit_test(test_not_yaml),
-        cmocka_unit_test(test_order),       cmocka_unit_test(test_packs_and_names),
+        cmocka_unit_test(test_targets),         cmocka_unit_test(test_unknown_elements),
+        cmocka_unit_test(test_values),          cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_expressions),     cmocka_unit_test(test_never),
+        cmocka_unit_test(test_shapes),          cmocka_unit_test(test_not_yaml),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_names),
+        cmocka_unit_test(test_packs_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,10 @@ int dcm_path_compare(const struct dcm_path *a, const struct dcm_path *b);
 // [*] meets every number, [+] only [+]. A creator against a plain tag of the same group and low byte: true.
 bool dcm_path_overlaps(const struct dcm_path *a, const struct dcm_path *b);
 
+// There can be a data set in which one element has two names on these paths, by plain tag on one and by its
+// creator on the other, whatever the items. A survey does not take both.
+bool dcm_path_is_ambiguous(const struct dcm_path *a, const struct dcm_path *b);
+
 // Why no edit may have this target, as a static text such as "identifies the instance"; NULL if it may.
 // Refused at every depth: SOP Class, SOP Instance, Study Instance and Series Instance UID, Pixel Data, group
 // lengths, (0008,0001), creators of private blocks (they come and stay with their elements), groups below

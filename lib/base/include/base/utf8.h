@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One character of UTF-8 (RFC 3629). Thread: any.
+// UTF-8 (RFC 3629): shortest forms only, no surrogates, nothing above U+10FFFF. Thread: any.
 #pragma once
 
 #include "base/slice.h"
 
 #define UTF8_BAD UINT32_MAX
 
-// The character at the front of `text`, which is not empty, and its length in bytes; UTF8_BAD if there is
-// none (over-long forms and surrogates are none).
+// The character at the front of `text`, which is not empty, and its length in bytes; UTF8_BAD, and 1, if
+// there is none.
 static inline uint32_t utf8_first(struct slice text, size_t *length)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
@@ -30,4 +30,21 @@ static inline uint32_t utf8_first(struct slice text, size_t *length)
         return UTF8_BAD;
     *length = count;
     return character;
+}
+
+static inline bool utf8_is_valid(struct slice text)
+{
+    for (size_t length; text.length > 0; text = slice_from(text, length))
+        if (utf8_first(text, &length) == UTF8_BAD)
+            return false;
+    return true;
+}
+
+// Characters of valid text.
+static inline size_t utf8_length(struct slice text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.length; i++)
+        count += (text.data[i] & 0xC0) != 0x80;
+    return count;
 }
