@@ -64,6 +64,7 @@ static void test_normalisation(void **state)
     assert_string_equal(bench_unmap(bench, "AB7", "").id.text, "1");
     assert_string_equal(bench_unmap(bench, "000aB7", "").id.text, "1");
     assert_int_equal(bench_unmap(bench, "ab70", "").outcome, CROSSWALK_UNMAPPED);
+    assert_int_equal(bench_unmap(bench, "00 ab7", "").outcome, CROSSWALK_UNMAPPED); // not padding
 }
 
 static struct crosswalk_verdict map_person(struct walk_bench *bench, const char *name, const char *birth,
