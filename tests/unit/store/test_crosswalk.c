@@ -215,6 +215,10 @@ static void test_first_delivery_fixes_the_target(void **state)
     verdict = map_study(bench, "1.2.3", 2, bench->legacy, "2");
     assert_string_equal(verdict.id.text, "E-1");
     assert_int_equal(verdict.flags, CROSSWALK_FROM_PIN | CROSSWALK_OTHER_SOURCE);
+    // So is one whose ID is of another domain.
+    verdict = map_study(bench, "1.2.3", 2, bench->other, "1");
+    assert_string_equal(verdict.id.text, "E-1");
+    assert_int_equal(verdict.flags, CROSSWALK_FROM_PIN | CROSSWALK_OTHER_SOURCE);
     // A merge of the target moves it.
     assert_int_equal(bench_merge(bench, bench->enterprise, "e-1", "E-7"), OK);
     verdict = map_study(bench, "1.2.3", 2, bench->legacy, "1");
