@@ -207,6 +207,9 @@ MUST_USE enum result merge_get(struct view *view, uint16_t domain, const id_hash
 MUST_USE enum result pin_get(struct view *view, const id_hash study, uint32_t archive, struct pin *pin);
 MUST_USE enum result move_get(struct view *view, const id_hash study, uint16_t domain,
                               struct crosswalk_id *id);
+// The same; *waits is set where one is there, also on ERR_MISSING: it becomes effective later.
+MUST_USE enum result move_find(struct view *view, const id_hash study, uint16_t domain,
+                               struct crosswalk_id *id, bool *waits);
 
 // Follows merges: `id` and `hash` become those of the last. ERR_FORMAT: round in a circle.
 MUST_USE enum result merges_follow(struct view *view, uint16_t domain, struct crosswalk_id *id, id_hash hash,

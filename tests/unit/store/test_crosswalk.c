@@ -257,6 +257,41 @@ static void test_move_study(void **state)
                      ERR_ARGUMENT);
 }
 
+static enum result move_at(struct walk_bench *bench, const char *id, uint64_t effective)
+{
+    struct crosswalk_order order = bench_order(bench);
+    order.effective = effective;
+    return crosswalk_move_study(bench->crosswalk, slice_of_text("1.2.3"), bench->enterprise,
+                                slice_of_text(id), &order, NULL);
+}
+
+// The time of the first has come, and nobody has told the crosswalk yet.
+static void test_move_behind_one_that_is_due(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    assert_int_equal(move_at(bench, "E-2", bench->now + DAY), OK);
+    bench->now += 2 * DAY;
+    assert_int_equal(move_at(bench, "E-3", bench->now + DAY), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-2");
+}
+
+// A move that waits is not lost behind a later one; one at once takes its place.
+static void test_moves_that_wait(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    uint64_t time = bench->now + DAY;
+    assert_int_equal(move_at(bench, "E-2", time), OK);
+    assert_int_equal(move_at(bench, "E-3", time + DAY), ERR_EXISTS);
+    assert_int_equal(crosswalk_advance(bench->crosswalk, time), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-2");
+    assert_int_equal(move_at(bench, "E-4", time + 2 * DAY), OK);
+    assert_int_equal(move_at(bench, "E-5", 0), OK);
+    assert_int_equal(crosswalk_advance(bench->crosswalk, time + 3 * DAY), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-5");
+}
+
 // ---- merges
 
 static void test_merge_refusals(void **state)
@@ -539,6 +574,8 @@ int main(void)
         WITH_BENCH(test_too_many_sources),
         WITH_BENCH(test_first_delivery_fixes_the_target),
         WITH_BENCH(test_move_study),
+        WITH_BENCH(test_move_behind_one_that_is_due),
+        WITH_BENCH(test_moves_that_wait),
         WITH_BENCH(test_merge_refusals),
         WITH_BENCH(test_effective_times),
         WITH_BENCH(test_log),
