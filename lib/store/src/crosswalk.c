@@ -429,6 +429,9 @@ enum result crosswalk_new(struct kv_env *env, struct seal_keyring *keyring,
         result = AGAIN;
     for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
         result = store_load(crosswalk, domains, count);
+    if (result == OK)
+        result =
+            lives_check(crosswalk); // else a new key would be made, and no key file would open everything
     if (result == OK && !env->read_only)
         result = life_begin(crosswalk); // its lasting key is in every backup of keys from now on
     if (result == OK) {

@@ -145,6 +145,8 @@ MUST_USE enum result value_open(struct crosswalk_reader *reader, struct kv_trans
 MUST_USE enum result value_put(struct crosswalk *crosswalk, struct kv_transaction *transaction,
                                enum database database, const struct key *key, struct slice plain,
                                enum kv_put_flag flag);
+// ERR_CRYPTO: the key file has lost the key that values here are sealed with.
+MUST_USE enum result lives_check(struct crosswalk *crosswalk);
 // Makes this life's key if there is none yet.
 MUST_USE enum result life_begin(struct crosswalk *crosswalk);
 // Its seed into the transaction, unless it is there.

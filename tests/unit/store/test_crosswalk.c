@@ -456,6 +456,35 @@ static void test_lost_key_is_noticed(void **state)
     assert_non_null(strstr(problem.text, "key restore"));
 }
 
+// Of the two keys only the second is lost, that of the values: no new one is made, so that the file as it was
+// opens everything again.
+static void test_lost_sealing_key_is_noticed(void **state)
+{
+    enum { SLOT = 4096 + 4096 }; // behind the header and the key of the hashes
+    struct walk_bench *bench = *state;
+    struct crosswalk *crosswalk;
+    struct crosswalk_problem problem = {.text = ""};
+    struct fs_file *file;
+    uint8_t slot[128], zeros[sizeof slot] = {0};
+    size_t got;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    bench_close(bench);
+    assert_int_equal(fs_file_open(bench->fs, "keys", FS_WRITE, &file), OK);
+    assert_int_equal(fs_file_read(file, SLOT, slot, sizeof slot, &got), OK);
+    assert_int_equal(slot[4], 3); // lib/seal/FORMAT.md
+    assert_int_equal(slot[8], 2);
+    assert_int_equal(fs_file_write(file, SLOT, slice_of(zeros, sizeof zeros)), OK);
+    assert_int_equal(seal_keyring_open(bench->fs, "keys", bench->master, 20000, &bench->ring, NULL), OK);
+    assert_int_equal(kv_sim_open(bench->disk, &crosswalk_schema, &bench->env), OK);
+    assert_int_equal(crosswalk_new(bench->env, bench->ring, NULL, 0, &crosswalk, &problem), ERR_CRYPTO);
+    assert_non_null(strstr(problem.text, "key restore"));
+    bench_close(bench);
+    assert_int_equal(fs_file_write(file, SLOT, slice_of(slot, sizeof slot)), OK);
+    fs_file_close(&file);
+    bench_open(bench);
+    assert_maps(bench, "1", "E-1");
+}
+
 // ---- domains whose options change
 
 static void test_options_of_a_domain_in_use_stay(void **state)
@@ -581,6 +610,7 @@ int main(void)
         WITH_BENCH(test_log),
         WITH_BENCH(test_another_master_key),
         WITH_BENCH(test_lost_key_is_noticed),
+        WITH_BENCH(test_lost_sealing_key_is_noticed),
         WITH_BENCH(test_options_of_a_domain_in_use_stay),
         cmocka_unit_test(test_crash_in_a_change),
     };

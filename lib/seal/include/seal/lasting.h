@@ -30,7 +30,7 @@ MUST_USE enum result seal_keyring_hash_new(struct seal_keyring *ring, const char
 // secret) and the nonce of each. It can seal, on one thread. Made and failing as above.
 MUST_USE enum result seal_keyring_sealing_key_new(struct seal_keyring *ring, enum seal_lasting which,
                                                   uint8_t seed[SEAL_SEED_SIZE], struct seal_key **out);
-// The same key from its seed; it can open only.
+// The same key from its seed; it can open only. ERR_MISSING: the lasting key that it came from is lost.
 MUST_USE enum result seal_keyring_sealing_key_get(struct seal_keyring *ring, enum seal_lasting which,
                                                   const uint8_t seed[SEAL_SEED_SIZE], struct seal_key **out);
 
