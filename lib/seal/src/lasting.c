@@ -65,14 +65,25 @@ static enum result lasting_get(struct seal_keyring *ring, uint32_t which, bool m
     return result;
 }
 
-enum result seal_keyring_hash_new(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+static enum result hash_of_ring(struct seal_keyring *ring, const char *label, bool makes,
+                                struct seal_hash **out)
 {
     uint8_t key[SEAL_KEY_SIZE];
-    enum result result = lasting_get(ring, SEAL_LASTING_LOOKUP, true, key);
+    enum result result = lasting_get(ring, SEAL_LASTING_LOOKUP, makes, key);
     if (result == OK)
         result = hash_make(key, label, out);
     wipe(key, sizeof key);
     return result;
+}
+
+enum result seal_keyring_hash_new(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+{
+    return hash_of_ring(ring, label, true, out);
+}
+
+enum result seal_keyring_hash_get(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+{
+    return hash_of_ring(ring, label, false, out);
 }
 
 static enum result sealing_key_make(struct seal_keyring *ring, enum seal_lasting which,

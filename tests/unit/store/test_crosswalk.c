@@ -2,6 +2,7 @@
 //
 // The crosswalk as its users see it: mapping, the guard, normalisation, studies and their pins, effective
 // times, the log, another master key, a lost key, and a process that is killed at every commit.
+#include "base/log.h"
 #include "crosswalk_support.h"
 
 #include <stdio.h>
@@ -456,33 +457,43 @@ static void test_lost_key_is_noticed(void **state)
     assert_non_null(strstr(problem.text, "key restore"));
 }
 
-// Of the two keys only the second is lost, that of the values: no new one is made, so that the file as it was
-// opens everything again.
-static void test_lost_sealing_key_is_noticed(void **state)
+// One of the two keys, of the hashes and of the values, is damaged: no new one is made, so that the file as
+// it was opens everything again.
+static void damaged_key_is_noticed(struct walk_bench *bench, unsigned number)
 {
-    enum { SLOT = 4096 + 4096 }; // behind the header and the key of the hashes
-    struct walk_bench *bench = *state;
     struct crosswalk *crosswalk;
     struct crosswalk_problem problem = {.text = ""};
     struct fs_file *file;
-    uint8_t slot[128], zeros[sizeof slot] = {0};
+    uint64_t at = (uint64_t)4096 * number; // behind the header, one slot each
+    uint8_t slot[128], bad[sizeof slot] = {0xFF};
     size_t got;
     bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
     bench_close(bench);
     assert_int_equal(fs_file_open(bench->fs, "keys", FS_WRITE, &file), OK);
-    assert_int_equal(fs_file_read(file, SLOT, slot, sizeof slot, &got), OK);
+    assert_int_equal(fs_file_read(file, at, slot, sizeof slot, &got), OK);
     assert_int_equal(slot[4], 3); // lib/seal/FORMAT.md
-    assert_int_equal(slot[8], 2);
-    assert_int_equal(fs_file_write(file, SLOT, slice_of(zeros, sizeof zeros)), OK);
+    assert_int_equal(slot[8], number);
+    assert_int_equal(fs_file_write(file, at, slice_of(bad, sizeof bad)), OK);
+    log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
     assert_int_equal(seal_keyring_open(bench->fs, "keys", bench->master, 20000, &bench->ring, NULL), OK);
     assert_int_equal(kv_sim_open(bench->disk, &crosswalk_schema, &bench->env), OK);
     assert_int_equal(crosswalk_new(bench->env, bench->ring, NULL, 0, &crosswalk, &problem), ERR_CRYPTO);
     assert_non_null(strstr(problem.text, "key restore"));
     bench_close(bench);
-    assert_int_equal(fs_file_write(file, SLOT, slice_of(slot, sizeof slot)), OK);
+    assert_int_equal(fs_file_write(file, at, slice_of(slot, sizeof slot)), OK);
     fs_file_close(&file);
     bench_open(bench);
     assert_maps(bench, "1", "E-1");
+}
+
+static void test_damaged_hash_key(void **state)
+{
+    damaged_key_is_noticed(*state, 1);
+}
+
+static void test_damaged_sealing_key(void **state)
+{
+    damaged_key_is_noticed(*state, 2);
 }
 
 // ---- domains whose options change
@@ -610,7 +621,8 @@ int main(void)
         WITH_BENCH(test_log),
         WITH_BENCH(test_another_master_key),
         WITH_BENCH(test_lost_key_is_noticed),
-        WITH_BENCH(test_lost_sealing_key_is_noticed),
+        WITH_BENCH(test_damaged_hash_key),
+        WITH_BENCH(test_damaged_sealing_key),
         WITH_BENCH(test_options_of_a_domain_in_use_stay),
         cmocka_unit_test(test_crash_in_a_change),
     };
