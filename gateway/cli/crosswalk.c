@@ -189,17 +189,19 @@ enum cli_exit cli_crosswalk_order(const struct cli *cli, const char *kind, json_
 bool cli_line_read(FILE *stream, char *line, size_t capacity)
 {
     size_t length = 0;
-    bool is_long = false;
+    bool is_bad = false;
     int byte = getc(stream);
     if (byte == EOF)
         return false;
     for (; byte != EOF && byte != '\n'; byte = getc(stream)) {
-        is_long |= length + 1 == capacity;
-        if (!is_long)
+        is_bad |= length + 1 == capacity || byte == 0;
+        if (!is_bad)
             line[length++] = (char)byte;
     }
     if (length > 0 && line[length - 1] == '\r')
         length--;
-    line[is_long ? 0 : length] = 0;
+    line[length] = 0;
+    if (is_bad)
+        (void)text_copy(line, capacity, slice_of_text("\\"));
     return true;
 }

@@ -31,5 +31,5 @@ MUST_USE enum cli_exit cli_crosswalk_order(const struct cli *cli, const char *ki
                                            json_t **answer);
 
 // The next line of `stream` without its end into `line`, of `capacity` bytes. False: at the end. A line that
-// is too long comes as an empty one.
+// is too long or has a zero byte comes as a backslash, which is no patient ID: a part of it may be another's.
 bool cli_line_read(FILE *stream, char *line, size_t capacity);

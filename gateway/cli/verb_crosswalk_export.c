@@ -100,12 +100,10 @@ static enum result encrypted_write(struct export *export, struct crosswalk_reade
 {
     STACK_OF(X509) *recipients = sk_X509_new_null();
     CMS_ContentInfo *cms = NULL;
-    enum result result = ERR_CRYPTO;
     if (recipients != NULL && sk_X509_push(recipients, export->certificate) > 0)
         cms = CMS_encrypt(recipients, NULL, EVP_aes_256_cbc(), CMS_BINARY | CMS_STREAM);
     export->out = cms != NULL ? BIO_new_CMS(plain_out, cms) : NULL;
-    if (export->out != NULL)
-        result = rows_write(export, reader);
+    enum result result = export->out != NULL ? rows_write(export, reader) : ERR_REFUSED;
     while (export->out != NULL && export->out != plain_out) { // the chain ends in the plain one
         BIO *next = BIO_pop(export->out);
         (void)BIO_free(export->out);
@@ -127,6 +125,8 @@ static enum cli_exit export_write(struct export *export, struct crosswalk_reader
         result = rows_write(export, reader);
     }
     BIO_free(out);
+    if (result == ERR_REFUSED)
+        return cli_complain(export->cli, CLI_REFUSED, "nothing can be encrypted to this certificate");
     if (result == ERR_IO)
         return cli_complain(export->cli, CLI_INTERNAL, "the output can not be written");
     return cli_crosswalk_result(export->cli, result);

@@ -23,7 +23,8 @@ struct crosswalk_job {
     enum result result; // once it has ended
     bool has_ended;
     // An import.
-    int file; // -1: read to its end
+    int file;           // -1: read to its end
+    struct stat status; // of the file, when it was opened
     struct crosswalk_import *import;
     uint8_t *piece;
 };
@@ -38,7 +39,6 @@ static void end(struct crosswalk_job *job, enum result result, const char *why)
 
 static void import_begin(struct crosswalk_job *job, const char *folder)
 {
-    struct stat status;
     struct crosswalk_import_options options = {
         .is_dry = job->task->is_dry, .folder = folder, .order = job->order};
     job->piece = malloc(PIECE);
@@ -49,7 +49,7 @@ static void import_begin(struct crosswalk_job *job, const char *folder)
         (void)text_format(job->problem.text, sizeof job->problem.text, "the file can not be opened: %s",
                           strerror(errno));
         end(job, ERR_REFUSED, NULL);
-    } else if (fstat(job->file, &status) != 0 || !S_ISREG(status.st_mode)) {
+    } else if (fstat(job->file, &job->status) != 0 || !S_ISREG(job->status.st_mode)) {
         end(job, ERR_REFUSED, "this is not a file");
     } else {
         enum result result = crosswalk_import_new(job->crosswalk, job->fs, &options, &job->import);
@@ -75,6 +75,15 @@ struct crosswalk_job *crosswalk_job_new(struct crosswalk *crosswalk, struct fs *
     return job;
 }
 
+// Somebody still writes it, or has: what was read may be a part of it, even of an ID.
+static bool file_has_changed(const struct crosswalk_job *job)
+{
+    const struct timespec *before = &job->status.st_mtim;
+    struct stat after;
+    return fstat(job->file, &after) != 0 || after.st_size != job->status.st_size ||
+           after.st_mtim.tv_sec != before->tv_sec || after.st_mtim.tv_nsec != before->tv_nsec;
+}
+
 static enum result piece_read(struct crosswalk_job *job)
 {
     ssize_t got = read(job->file, job->piece, PIECE);
@@ -82,8 +91,13 @@ static enum result piece_read(struct crosswalk_job *job)
         return errno == EINTR ? OK : ERR_IO;
     if (got > 0)
         return crosswalk_import_feed(job->import, slice_of(job->piece, (size_t)got));
+    bool has_changed = file_has_changed(job);
     (void)close(job->file);
     job->file = -1;
+    if (has_changed) {
+        end(job, ERR_REFUSED, "the file was changed while it was read");
+        return ERR_REFUSED;
+    }
     return crosswalk_import_end(job->import);
 }
 
@@ -177,7 +191,7 @@ static enum admin_status status_of(enum result result)
 
 static enum admin_status outcome_get(struct crosswalk_job *job, json_t **body)
 {
-    bool has_conflicts = job->result == ERR_REFUSED && job->import != NULL;
+    bool has_conflicts = job->result == ERR_REFUSED && job->import != NULL && job->problem.text[0] == 0;
     *body = NULL;
     if (job->has_ended && (job->result == OK || has_conflicts)) {
         *body = job->import != NULL ? import_json(job) : change_json(job);

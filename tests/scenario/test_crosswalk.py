@@ -108,6 +108,12 @@ def test_usage(folder):
         assert "no domain" in run(stage, "lookup", "--from", "A", "--to", "B", rows, expect=2).stderr
         assert "known domain" in run(stage, "unmerge", "--domain", "NOBODY", *WHO, put(stage, "ids", "1\n"),
                                      expect=5).stderr
+        # What is cut at a zero byte (UTF-16) or at some length may be the ID of somebody else.
+        for line in ("E\0-1\0", "1" * 300):
+            assert "not a patient ID" in run(stage, "lookup", "--from", "LEGACY", "--to", "ENTERPRISE",
+                                             put(stage, "ids", f"{line}\n"), expect=2).stderr
+            assert "different IDs" in run(stage, "merge", "--domain", "LEGACY", *WHO,
+                                          put(stage, "ids", f"{line}\n2\n"), expect=5).stderr
         assert "YYYY" in run(stage, "unmerge", "--domain", "LEGACY", "--effective", "soon", *WHO,
                              put(stage, "ids", "1\n"), expect=2).stderr
 
@@ -128,6 +134,11 @@ def test_export(folder):
         assert sorted(opened.split()) == sorted(clear.split()) and '"SECRET^""A"""' in clear
         kinds = [act["kind"] for act in stage.daemon.ask("crosswalk", "log")["items"]]
         assert kinds == ["import", "export", "export"]
+        # A key that only signs: said so, and nothing of the crosswalk comes out.
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", str(key), "-out",
+                        str(certificate), "-subj", "/CN=auditor", "-days", "2"], check=True, capture_output=True)
+        refused = run(stage, "export", "--to", str(certificate), *WHO, expect=5)
+        assert "to this certificate" in refused.stderr and refused.stdout == ""
         # What was exported can be imported again.
         run(stage, "import", put(stage, "again.csv", clear), *WHO)
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1", "2")) == ["E-1", "E-2"]

@@ -50,28 +50,40 @@ static enum result lasting_make(struct seal_keyring *ring, uint32_t which)
     return result;
 }
 
-// Copies the key out; makes it if there is none.
-static enum result lasting_get(struct seal_keyring *ring, uint32_t which, uint8_t key[SEAL_KEY_SIZE])
+// Copies the key out; if there is none, makes it where that is wanted.
+static enum result lasting_get(struct seal_keyring *ring, uint32_t which, bool makes,
+                               uint8_t key[SEAL_KEY_SIZE])
 {
     MAGIC_CHECK(ring, KEYRING_MAGIC);
     pthread_mutex_lock(&ring->mutex);
     enum result result = OK;
     if (keyring_lasting_find(ring, which) == NULL)
-        result = ring->is_readonly ? ERR_MISSING : lasting_make(ring, which);
+        result = ring->is_readonly || !makes ? ERR_MISSING : lasting_make(ring, which);
     if (result == OK)
         memcpy(key, keyring_lasting_find(ring, which)->key, SEAL_KEY_SIZE);
     pthread_mutex_unlock(&ring->mutex);
     return result;
 }
 
-enum result seal_keyring_hash_new(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+static enum result hash_of_ring(struct seal_keyring *ring, const char *label, bool makes,
+                                struct seal_hash **out)
 {
     uint8_t key[SEAL_KEY_SIZE];
-    enum result result = lasting_get(ring, SEAL_LASTING_LOOKUP, key);
+    enum result result = lasting_get(ring, SEAL_LASTING_LOOKUP, makes, key);
     if (result == OK)
         result = hash_make(key, label, out);
     wipe(key, sizeof key);
     return result;
+}
+
+enum result seal_keyring_hash_new(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+{
+    return hash_of_ring(ring, label, true, out);
+}
+
+enum result seal_keyring_hash_get(struct seal_keyring *ring, const char *label, struct seal_hash **out)
+{
+    return hash_of_ring(ring, label, false, out);
 }
 
 static enum result sealing_key_make(struct seal_keyring *ring, enum seal_lasting which,
@@ -83,7 +95,7 @@ static enum result sealing_key_make(struct seal_keyring *ring, enum seal_lasting
     struct writer writer = writer_of(label, sizeof label);
     writer_slice_put(&writer, slice_of_text(SEALING_LABEL));
     writer_put(&writer, seed, SEAL_SEED_SIZE);
-    enum result result = lasting_get(ring, which, lasting);
+    enum result result = lasting_get(ring, which, can_seal, lasting);
     if (result == OK)
         result = crypto_derive(lasting, writer_slice(&writer), key);
     if (result == OK)

@@ -413,22 +413,59 @@ static const char *why(enum result result)
     return result_text(result);
 }
 
+// Whether something was ever stored, that is, hashed.
+static enum result begun_get(struct kv_env *env, bool *has_begun)
+{
+    struct kv_transaction transaction;
+    struct state state;
+    enum result result = kv_begin(env, KV_READ, &transaction);
+    if (result == OK)
+        result = state_get(&transaction, &state);
+    kv_abort(&transaction);
+    *has_begun = result == OK;
+    return result == ERR_MISSING ? OK : result;
+}
+
+static enum result reader_make(struct crosswalk *crosswalk, bool makes_key, struct crosswalk_reader **out)
+{
+    struct crosswalk_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL)
+        return ERR_NOMEM;
+    MAGIC_INIT(reader, READER_MAGIC);
+    reader->crosswalk = crosswalk;
+    enum result result = makes_key ? seal_keyring_hash_new(crosswalk->keyring, HASH_LABEL, &reader->hash)
+                                   : seal_keyring_hash_get(crosswalk->keyring, HASH_LABEL, &reader->hash);
+    if (result == OK)
+        result = seal_cipher_new(&reader->cipher);
+    if (result == OK)
+        *out = reader;
+    else
+        crosswalk_reader_free(reader);
+    return result;
+}
+
 enum result crosswalk_new(struct kv_env *env, struct seal_keyring *keyring,
                           const struct crosswalk_domain *domains, size_t count, struct crosswalk **out,
                           struct crosswalk_problem *problem)
 {
     struct crosswalk *crosswalk = calloc(1, sizeof *crosswalk);
-    enum result result = crosswalk != NULL ? OK : ERR_NOMEM;
-    if (result == OK) {
+    bool has_begun = false;
+    enum result result = crosswalk != NULL ? begun_get(env, &has_begun) : ERR_NOMEM;
+    if (crosswalk != NULL) {
         MAGIC_INIT(crosswalk, CROSSWALK_MAGIC);
         crosswalk->env = env;
         crosswalk->keyring = keyring;
-        result = crosswalk_reader_new(crosswalk, &crosswalk->own);
     }
+    if (result == OK)
+        result = reader_make(crosswalk, !has_begun, &crosswalk->own);
+    if (result == ERR_MISSING && has_begun)
+        result = ERR_CRYPTO; // no other key is made in place of the lost one
     if (result == OK)
         result = AGAIN;
     for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
         result = store_load(crosswalk, domains, count);
+    if (result == OK)
+        result = lives_check(crosswalk); // before another key is made: no key file would open everything then
     if (result == OK && !env->read_only)
         result = life_begin(crosswalk); // its lasting key is in every backup of keys from now on
     if (result == OK) {
@@ -456,19 +493,7 @@ void crosswalk_free(struct crosswalk *crosswalk)
 enum result crosswalk_reader_new(struct crosswalk *crosswalk, struct crosswalk_reader **out)
 {
     MAGIC_CHECK(crosswalk, CROSSWALK_MAGIC);
-    struct crosswalk_reader *reader = calloc(1, sizeof *reader);
-    if (reader == NULL)
-        return ERR_NOMEM;
-    MAGIC_INIT(reader, READER_MAGIC);
-    reader->crosswalk = crosswalk;
-    enum result result = seal_keyring_hash_new(crosswalk->keyring, HASH_LABEL, &reader->hash);
-    if (result == OK)
-        result = seal_cipher_new(&reader->cipher);
-    if (result == OK)
-        *out = reader;
-    else
-        crosswalk_reader_free(reader);
-    return result;
+    return reader_make(crosswalk, false, out);
 }
 
 void crosswalk_reader_free(struct crosswalk_reader *reader)

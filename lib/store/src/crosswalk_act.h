@@ -16,6 +16,7 @@ struct change {
     uint64_t future; // when it becomes effective; 0: at once
 };
 
+// Everything effective until the order's time counts then.
 MUST_USE enum result change_begin(struct change *change, struct crosswalk *crosswalk,
                                   const struct crosswalk_order *order);
 // Adds `act` to the log, as of the state's generation.

@@ -18,21 +18,6 @@ static enum result refuse(enum result result, struct crosswalk_problem *problem,
 
 // ---- a change
 
-enum result change_begin(struct change *change, struct crosswalk *crosswalk,
-                         const struct crosswalk_order *order)
-{
-    MAGIC_CHECK(crosswalk, CROSSWALK_MAGIC);
-    *change = (struct change){.crosswalk = crosswalk, .order = order};
-    enum result result = life_begin(crosswalk);
-    if (result == OK)
-        result = kv_begin(crosswalk->env, KV_WRITE, &change->transaction);
-    if (result == OK)
-        result = view_over(&change->view, crosswalk->own, &change->transaction);
-    change->act.effective = order != NULL ? order->effective : 0;
-    change->future = order != NULL && order->effective > order->now ? order->effective : 0;
-    return result;
-}
-
 enum result horizon_move(struct change *change, uint64_t now)
 {
     struct kv_cursor cursor = {0};
@@ -62,6 +47,23 @@ enum result horizon_move(struct change *change, uint64_t now)
     state->horizon = now;
     state->generation += is_any;
     return OK;
+}
+
+enum result change_begin(struct change *change, struct crosswalk *crosswalk,
+                         const struct crosswalk_order *order)
+{
+    MAGIC_CHECK(crosswalk, CROSSWALK_MAGIC);
+    *change = (struct change){.crosswalk = crosswalk, .order = order};
+    enum result result = life_begin(crosswalk);
+    if (result == OK)
+        result = kv_begin(crosswalk->env, KV_WRITE, &change->transaction);
+    if (result == OK)
+        result = view_over(&change->view, crosswalk->own, &change->transaction);
+    if (result == OK && order != NULL) // what the order changes is what is in force at its time
+        result = horizon_move(change, order->now);
+    change->act.effective = order != NULL ? order->effective : 0;
+    change->future = order != NULL && order->effective > order->now ? order->effective : 0;
+    return result;
 }
 
 enum result future_put(struct kv_transaction *transaction, uint64_t time)
@@ -106,8 +108,6 @@ enum result change_log(struct change *change, enum crosswalk_act_kind kind)
 // Changes the generation now, or when its time comes; and logs.
 static enum result change_end(struct change *change, enum result result, enum crosswalk_act_kind kind)
 {
-    if (result == OK)
-        result = horizon_move(change, change->order->now);
     if (change->future == 0)
         change->view.state.generation++;
     else if (result == OK)
@@ -321,7 +321,10 @@ static enum result move_put(struct change *change, const id_hash study, uint16_t
     uint8_t plain[PLAIN_MAX];
     struct move move = {.id = change->act.id, .effective = change->future};
     struct key key = move_key(study, domain);
-    enum result result = move_get(&change->view, study, domain, &move.former);
+    bool waits = false;
+    enum result result = move_find(&change->view, study, domain, &move.former, &waits);
+    if (waits && change->future != 0) // between the two the study would belong to neither
+        result = ERR_EXISTS;
     if (result == ERR_MISSING || move.effective == 0) {
         move.former = (struct crosswalk_id){.length = 0};
         result = result == ERR_MISSING ? OK : result;
@@ -356,7 +359,9 @@ enum result crosswalk_move_study(struct crosswalk *crosswalk, struct slice study
     if (result == OK)
         return OK;
     return refuse(result, problem,
-                  result == ERR_ARGUMENT
+                  result == ERR_EXISTS
+                      ? "another move of this study waits for its time: move it at once instead"
+                  : result == ERR_ARGUMENT
                       ? "not a study, or not an ID of a known domain, or person or reason is missing"
                       : result_text(result));
 }

@@ -37,10 +37,14 @@ enum result id_copy(struct slice id, struct crosswalk_id *to)
 
 enum result id_normalise(const struct domain *domain, struct slice id, struct crosswalk_id *to)
 {
-    id = slice_trimmed(id);
-    while (domain->strips_leading_zeros && id.length > 1 && id.data[0] == '0')
-        id = slice_from(id, 1);
+    size_t zeros = 0;
     enum result result = id_copy(id, to);
+    while (result == OK && domain->strips_leading_zeros && zeros + 1 < to->length && to->text[zeros] == '0')
+        zeros++;
+    if (zeros > 0) {
+        to->length -= zeros;
+        memmove(to->text, to->text + zeros, to->length + 1);
+    }
     for (size_t i = 0; result == OK && domain->folds_case && i < to->length; i++)
         if (to->text[i] >= 'a' && to->text[i] <= 'z')
             to->text[i] = (char)(to->text[i] - 'a' + 'A');

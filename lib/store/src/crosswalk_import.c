@@ -617,8 +617,6 @@ static enum result import_switch(struct crosswalk_import *import)
         result = directions_put(import, &change.transaction, &rows);
     for (size_t i = 0; result == OK && i < import->time_count; i++)
         result = future_put(&change.transaction, import->times[i]);
-    if (result == OK)
-        result = horizon_move(&change, import->order.now);
     if (result == OK) {
         state->load = import->load;
         state->rows = change.act.rows = rows;

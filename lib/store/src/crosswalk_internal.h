@@ -145,6 +145,8 @@ MUST_USE enum result value_open(struct crosswalk_reader *reader, struct kv_trans
 MUST_USE enum result value_put(struct crosswalk *crosswalk, struct kv_transaction *transaction,
                                enum database database, const struct key *key, struct slice plain,
                                enum kv_put_flag flag);
+// ERR_CRYPTO: the key file has lost the key that values here are sealed with.
+MUST_USE enum result lives_check(struct crosswalk *crosswalk);
 // Makes this life's key if there is none yet.
 MUST_USE enum result life_begin(struct crosswalk *crosswalk);
 // Its seed into the transaction, unless it is there.
@@ -207,6 +209,9 @@ MUST_USE enum result merge_get(struct view *view, uint16_t domain, const id_hash
 MUST_USE enum result pin_get(struct view *view, const id_hash study, uint32_t archive, struct pin *pin);
 MUST_USE enum result move_get(struct view *view, const id_hash study, uint16_t domain,
                               struct crosswalk_id *id);
+// The same; *waits is set where one is there, also on ERR_MISSING: it becomes effective later.
+MUST_USE enum result move_find(struct view *view, const id_hash study, uint16_t domain,
+                               struct crosswalk_id *id, bool *waits);
 
 // Follows merges: `id` and `hash` become those of the last. ERR_FORMAT: round in a circle.
 MUST_USE enum result merges_follow(struct view *view, uint16_t domain, struct crosswalk_id *id, id_hash hash,

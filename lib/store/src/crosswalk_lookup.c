@@ -168,9 +168,12 @@ static enum result study_apply(struct question *question, const struct crosswalk
     bool is_one = true;
     enum result result = belonging_get(&question->view, study, question->to, &belonging);
     bool is_moved = (belonging.flags & CROSSWALK_FROM_MOVE) != 0;
-    if (result == OK && belonging.pin.to != 0 && belonging.pin.from == question->from)
-        result =
-            is_one_patient(&question->view, question->from, &belonging.pin.source, &question->id, &is_one);
+    if (result == OK && belonging.pin.to != 0) {
+        is_one = belonging.pin.from == question->from;
+        if (is_one)
+            result = is_one_patient(&question->view, question->from, &belonging.pin.source, &question->id,
+                                    &is_one);
+    }
     if (result == OK && (is_moved || verdict->outcome != CROSSWALK_SAME)) {
         verdict->outcome = CROSSWALK_MAPPED;
         verdict->id = belonging.id;

@@ -26,7 +26,8 @@ static struct key writer_key(uint32_t writer)
     return key;
 }
 
-static enum result last_writer(struct crosswalk *crosswalk, uint32_t *last)
+// The number of the last life that has sealed anything, 0 if none has, and its seed.
+static enum result last_writer(struct crosswalk *crosswalk, uint32_t *last, uint8_t seed[SEAL_SEED_SIZE])
 {
     struct kv_transaction transaction;
     struct kv_cursor cursor = {0};
@@ -39,18 +40,34 @@ static enum result last_writer(struct crosswalk *crosswalk, uint32_t *last)
     if (result == OK) {
         struct cursor at = cursor_of(cursor.key);
         *last = cursor_u32be(&at);
+        result = cursor.value.length == SEAL_SEED_SIZE ? OK : ERR_FORMAT;
     }
+    if (result == OK)
+        memcpy(seed, cursor.value.data, SEAL_SEED_SIZE);
     kv_cursor_fini(&cursor);
     kv_abort(&transaction);
     return result == ERR_MISSING ? OK : result;
 }
 
+enum result lives_check(struct crosswalk *crosswalk)
+{
+    uint32_t last;
+    uint8_t seed[SEAL_SEED_SIZE];
+    struct seal_key *key = NULL;
+    enum result result = last_writer(crosswalk, &last, seed);
+    if (result == OK && last != 0)
+        result = seal_keyring_sealing_key_get(crosswalk->keyring, SEAL_LASTING_CROSSWALK, seed, &key);
+    seal_key_unref(key);
+    return result == ERR_MISSING ? ERR_CRYPTO : result;
+}
+
 enum result life_begin(struct crosswalk *crosswalk)
 {
     uint32_t last;
+    uint8_t seed[SEAL_SEED_SIZE];
     if (crosswalk->key != NULL)
         return OK;
-    enum result result = last_writer(crosswalk, &last);
+    enum result result = last_writer(crosswalk, &last, seed);
     if (result == OK && last == UINT32_MAX)
         result = ERR_LIMIT;
     if (result == OK)

@@ -95,7 +95,8 @@ enum result pin_get(struct view *view, const id_hash study, uint32_t archive, st
     return result;
 }
 
-enum result move_get(struct view *view, const id_hash study, uint16_t domain, struct crosswalk_id *id)
+enum result move_find(struct view *view, const id_hash study, uint16_t domain, struct crosswalk_id *id,
+                      bool *waits)
 {
     uint8_t plain[PLAIN_MAX];
     struct slice found = {NULL, 0};
@@ -105,12 +106,19 @@ enum result move_get(struct view *view, const id_hash study, uint16_t domain, st
     if (result == OK)
         result = move_decode(found, &move);
     if (result == OK) {
-        *id = move.effective <= view->state.horizon ? move.id : move.former;
+        *waits = move.effective > view->state.horizon;
+        *id = *waits ? move.former : move.id;
         result = id->length > 0 ? OK : ERR_MISSING;
         wipe(&move, sizeof move);
     }
     wipe(plain, found.length);
     return result;
+}
+
+enum result move_get(struct view *view, const id_hash study, uint16_t domain, struct crosswalk_id *id)
+{
+    bool waits;
+    return move_find(view, study, domain, id, &waits);
 }
 
 // ---- merges

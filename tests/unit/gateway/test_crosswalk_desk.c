@@ -226,12 +226,48 @@ static void test_import_given_up(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+// A file that grows while it is read, at every step: what came before or after counts whole, else nothing.
+static void test_import_of_a_file_that_grows(void **state)
+{
+    (void)state;
+    char path[32], order[128];
+    unsigned refused = 0;
+    bool is_done = false;
+    for (unsigned steps = 0; !is_done; steps++) {
+        struct bench bench;
+        bench_init(&bench);
+        rows_make(path);
+        (void)snprintf(order, sizeof order, "{\"file\":\"%s\"," WHO "}", path);
+        assert_int_equal(ask(&bench, "import", order), OK);
+        for (unsigned i = 0; i < steps; i++)
+            (void)sim_world_step(bench.world);
+        is_done = bench.answers == 1;
+        FILE *file = fopen(path, "a");
+        assert_non_null(file);
+        (void)fprintf(file, "A,100,B,1");
+        assert_int_equal(fclose(file), 0);
+        wait_answer(&bench);
+        if (bench.status == ADMIN_FINE) {
+            json_int_t rows = json_integer_value(json_object_get(bench.body, "rows"));
+            assert_int_equal(rows, refused == 0 ? 101 : 100);
+        } else {
+            assert_int_equal(bench.status, ADMIN_REFUSED);
+            assert_non_null(strstr(bench.problem, "changed while it was read"));
+            refused++;
+        }
+        assert_int_equal(unlink(path), 0);
+        bench_fini(&bench);
+    }
+    assert_true(refused > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_are_checked),
         cmocka_unit_test(test_desk),
         cmocka_unit_test(test_import_given_up),
+        cmocka_unit_test(test_import_of_a_file_that_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,6 +223,8 @@ static void test_torn_slot(void **state)
     seal_keyring_counts_get(bench.ring, &counts);
     assert_int_equal(counts.damaged, 1);
     assert_false(seal_keyring_is_sound(bench.ring));
+    struct seal_hash *hash;
+    assert_int_equal(seal_keyring_hash_get(bench.ring, "patient id", &hash), ERR_MISSING); // makes none
     assert_int_equal(hash_with(bench.ring, "patient id", "4711", after), OK);
     assert_memory_not_equal(before, after, 32);
     bench_fini(&bench);

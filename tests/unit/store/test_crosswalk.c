@@ -2,6 +2,7 @@
 //
 // The crosswalk as its users see it: mapping, the guard, normalisation, studies and their pins, effective
 // times, the log, another master key, a lost key, and a process that is killed at every commit.
+#include "base/log.h"
 #include "crosswalk_support.h"
 
 #include <stdio.h>
@@ -64,6 +65,7 @@ static void test_normalisation(void **state)
     assert_string_equal(bench_unmap(bench, "AB7", "").id.text, "1");
     assert_string_equal(bench_unmap(bench, "000aB7", "").id.text, "1");
     assert_int_equal(bench_unmap(bench, "ab70", "").outcome, CROSSWALK_UNMAPPED);
+    assert_int_equal(bench_unmap(bench, "00 ab7", "").outcome, CROSSWALK_UNMAPPED); // not padding
 }
 
 static struct crosswalk_verdict map_person(struct walk_bench *bench, const char *name, const char *birth,
@@ -214,6 +216,10 @@ static void test_first_delivery_fixes_the_target(void **state)
     verdict = map_study(bench, "1.2.3", 2, bench->legacy, "2");
     assert_string_equal(verdict.id.text, "E-1");
     assert_int_equal(verdict.flags, CROSSWALK_FROM_PIN | CROSSWALK_OTHER_SOURCE);
+    // So is one whose ID is of another domain.
+    verdict = map_study(bench, "1.2.3", 2, bench->other, "1");
+    assert_string_equal(verdict.id.text, "E-1");
+    assert_int_equal(verdict.flags, CROSSWALK_FROM_PIN | CROSSWALK_OTHER_SOURCE);
     // A merge of the target moves it.
     assert_int_equal(bench_merge(bench, bench->enterprise, "e-1", "E-7"), OK);
     verdict = map_study(bench, "1.2.3", 2, bench->legacy, "1");
@@ -250,6 +256,41 @@ static void test_move_study(void **state)
     assert_int_equal(crosswalk_move_study(bench->crosswalk, slice_of_text(""), bench->enterprise,
                                           slice_of_text("E-3"), &order, &problem),
                      ERR_ARGUMENT);
+}
+
+static enum result move_at(struct walk_bench *bench, const char *id, uint64_t effective)
+{
+    struct crosswalk_order order = bench_order(bench);
+    order.effective = effective;
+    return crosswalk_move_study(bench->crosswalk, slice_of_text("1.2.3"), bench->enterprise,
+                                slice_of_text(id), &order, NULL);
+}
+
+// The time of the first has come, and nobody has told the crosswalk yet.
+static void test_move_behind_one_that_is_due(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    assert_int_equal(move_at(bench, "E-2", bench->now + DAY), OK);
+    bench->now += 2 * DAY;
+    assert_int_equal(move_at(bench, "E-3", bench->now + DAY), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-2");
+}
+
+// A move that waits is not lost behind a later one; one at once takes its place.
+static void test_moves_that_wait(void **state)
+{
+    struct walk_bench *bench = *state;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    uint64_t time = bench->now + DAY;
+    assert_int_equal(move_at(bench, "E-2", time), OK);
+    assert_int_equal(move_at(bench, "E-3", time + DAY), ERR_EXISTS);
+    assert_int_equal(crosswalk_advance(bench->crosswalk, time), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-2");
+    assert_int_equal(move_at(bench, "E-4", time + 2 * DAY), OK);
+    assert_int_equal(move_at(bench, "E-5", 0), OK);
+    assert_int_equal(crosswalk_advance(bench->crosswalk, time + 3 * DAY), OK);
+    assert_string_equal(map_study(bench, "1.2.3", 2, bench->legacy, "1").id.text, "E-5");
 }
 
 // ---- merges
@@ -416,6 +457,45 @@ static void test_lost_key_is_noticed(void **state)
     assert_non_null(strstr(problem.text, "key restore"));
 }
 
+// One of the two keys, of the hashes and of the values, is damaged: no new one is made, so that the file as
+// it was opens everything again.
+static void damaged_key_is_noticed(struct walk_bench *bench, unsigned number)
+{
+    struct crosswalk *crosswalk;
+    struct crosswalk_problem problem = {.text = ""};
+    struct fs_file *file;
+    uint64_t at = (uint64_t)4096 * number; // behind the header, one slot each
+    uint8_t slot[128], bad[sizeof slot] = {0xFF};
+    size_t got;
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\n");
+    bench_close(bench);
+    assert_int_equal(fs_file_open(bench->fs, "keys", FS_WRITE, &file), OK);
+    assert_int_equal(fs_file_read(file, at, slot, sizeof slot, &got), OK);
+    assert_int_equal(slot[4], 3); // lib/seal/FORMAT.md
+    assert_int_equal(slot[8], number);
+    assert_int_equal(fs_file_write(file, at, slice_of(bad, sizeof bad)), OK);
+    log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
+    assert_int_equal(seal_keyring_open(bench->fs, "keys", bench->master, 20000, &bench->ring, NULL), OK);
+    assert_int_equal(kv_sim_open(bench->disk, &crosswalk_schema, &bench->env), OK);
+    assert_int_equal(crosswalk_new(bench->env, bench->ring, NULL, 0, &crosswalk, &problem), ERR_CRYPTO);
+    assert_non_null(strstr(problem.text, "key restore"));
+    bench_close(bench);
+    assert_int_equal(fs_file_write(file, at, slice_of(slot, sizeof slot)), OK);
+    fs_file_close(&file);
+    bench_open(bench);
+    assert_maps(bench, "1", "E-1");
+}
+
+static void test_damaged_hash_key(void **state)
+{
+    damaged_key_is_noticed(*state, 1);
+}
+
+static void test_damaged_sealing_key(void **state)
+{
+    damaged_key_is_noticed(*state, 2);
+}
+
 // ---- domains whose options change
 
 static void test_options_of_a_domain_in_use_stay(void **state)
@@ -534,11 +614,15 @@ int main(void)
         WITH_BENCH(test_too_many_sources),
         WITH_BENCH(test_first_delivery_fixes_the_target),
         WITH_BENCH(test_move_study),
+        WITH_BENCH(test_move_behind_one_that_is_due),
+        WITH_BENCH(test_moves_that_wait),
         WITH_BENCH(test_merge_refusals),
         WITH_BENCH(test_effective_times),
         WITH_BENCH(test_log),
         WITH_BENCH(test_another_master_key),
         WITH_BENCH(test_lost_key_is_noticed),
+        WITH_BENCH(test_damaged_hash_key),
+        WITH_BENCH(test_damaged_sealing_key),
         WITH_BENCH(test_options_of_a_domain_in_use_stay),
         cmocka_unit_test(test_crash_in_a_change),
     };

@@ -25,12 +25,15 @@ enum seal_lasting {
 // too long; ERR_IO, ERR_SPACE.
 MUST_USE enum result seal_keyring_hash_new(struct seal_keyring *ring, const char *label,
                                            struct seal_hash **out);
+// For whoever has hashes stored already. ERR_MISSING: the lasting key that they were made with is lost.
+MUST_USE enum result seal_keyring_hash_get(struct seal_keyring *ring, const char *label,
+                                           struct seal_hash **out);
 
 // A fresh sealing key for values that outlive this process: to be stored beside them are its seed (not
 // secret) and the nonce of each. It can seal, on one thread. Made and failing as above.
 MUST_USE enum result seal_keyring_sealing_key_new(struct seal_keyring *ring, enum seal_lasting which,
                                                   uint8_t seed[SEAL_SEED_SIZE], struct seal_key **out);
-// The same key from its seed; it can open only.
+// The same key from its seed; it can open only. ERR_MISSING: the lasting key that it came from is lost.
 MUST_USE enum result seal_keyring_sealing_key_get(struct seal_keyring *ring, enum seal_lasting which,
                                                   const uint8_t seed[SEAL_SEED_SIZE], struct seal_key **out);
 
