@@ -101,6 +101,67 @@ static void test_linger(void **state)
     rig_free(rig);
 }
 
+static uint64_t writes_of(struct rig *rig)
+{
+    struct fs_sim_counts counts;
+    fs_sim_counts_get(rig->sim, &counts);
+    return counts.writes;
+}
+
+// A receipt whose first full buffer lies at the disk side, and nobody waits for it.
+static struct instance *full_make(struct rig *rig)
+{
+    struct instance *instance;
+    assert_int_equal(instance_begin(rig, 4, JOURNAL_BODY_MAX, &instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    return instance;
+}
+
+static void run_for(struct rig *rig, uint64_t time)
+{
+    (void)sim_world_run_until(rig->world, NULL, NULL, sim_world_now(rig->world) + time);
+}
+
+// It goes with the next one, or after a short while; an error of it, and the end of the stream, find it.
+static void test_full_buffers(void **state)
+{
+    struct rig *rig = rig_new(4);
+    struct check check;
+    (void)state;
+    rig->options.zero_ahead = 0;
+    rig_boot(rig);
+    rig_settle(rig);
+    uint64_t before = writes_of(rig);
+    struct instance *instance = full_make(rig);
+    run_for(rig, rig->options.linger / 2);
+    assert_int_equal(writes_of(rig), before);
+    run_for(rig, 2 * rig->options.linger);
+    assert_true(writes_of(rig) > before);
+    before = writes_of(rig);
+    assert_int_equal(instance_data(instance), OK); // two at once: the second takes the first along
+    assert_int_equal(instance_data(instance), OK);
+    assert_int_equal(instance_data(instance), OK);
+    run_for(rig, rig->options.linger / 2);
+    assert_true(writes_of(rig) >= before + 2);
+    assert_int_equal(instance_close(instance), OK);
+    rig_settle(rig);
+    assert_int_equal(instance->state, INSTANCE_ACKNOWLEDGED);
+    assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_WRITE, "0000-", 0), OK);
+    instance = full_make(rig);
+    rig_settle(rig);
+    assert_int_equal(rig->lost_calls, 1);
+    assert_int_equal(instance_close(instance), ERR_IO);
+    (void)instance_store(rig, 2, JOURNAL_BODY_MAX);
+    (void)full_make(rig);
+    rig_stop(rig);
+    rig_boot(rig);
+    rig_check(rig, &check);
+    assert_int_equal(check.closes, 2);
+    assert_int_equal(check.corrupt + check.torn, 0);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
 static void test_lazy_sync(void **state)
 {
     struct rig *rig = rig_new(3);
@@ -561,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_group_commit),
         cmocka_unit_test(test_zero_ahead),
         cmocka_unit_test(test_linger),
+        cmocka_unit_test(test_full_buffers),
         cmocka_unit_test(test_lazy_sync),
         cmocka_unit_test(test_large),
         cmocka_unit_test(test_bounds_of_room),
