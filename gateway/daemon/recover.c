@@ -55,12 +55,27 @@ static enum result journal_scan(struct gateway *gateway)
     return OK;
 }
 
+// A ledger that was lost knows the numbers that were used only after it has read what there is.
+static enum result numbers_raise(struct gateway *gateway)
+{
+    struct journal_floor *floors = calloc(LEDGER_STREAMS_MAX, sizeof *floors);
+    if (floors == NULL)
+        return ERR_NOMEM;
+    size_t count = ledger_floors_get(gateway->ledger, floors, LEDGER_STREAMS_MAX);
+    enum result result = journal_floors_raise(gateway->journal, floors,
+                                              count < LEDGER_STREAMS_MAX ? count : LEDGER_STREAMS_MAX);
+    free(floors);
+    return result;
+}
+
 static enum result ledger_finish(struct gateway *gateway)
 {
     enum result result;
     do
         result = ledger_catch_up(gateway->ledger, 0);
     while (result == AGAIN);
+    if (result == OK)
+        result = numbers_raise(gateway);
     size_t unfinished = 0;
     if (result == OK)
         result = ledger_forget_unfinished(gateway->ledger, &unfinished);

@@ -283,7 +283,7 @@ static enum result keys_tidy(struct journal *journal, struct journal_recovery *r
     return result;
 }
 
-static enum result floors_apply(struct journal *journal, const struct journal_floor *floors, size_t count)
+enum result journal_floors_raise(struct journal *journal, const struct journal_floor *floors, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct segment_chain *chain;
@@ -326,7 +326,7 @@ enum result journal_recover(struct journal *journal, const struct journal_floor 
     if (result == OK && !read_only)
         result = keys_tidy(journal, report);
     if (result == OK)
-        result = floors_apply(journal, floors, floor_count);
+        result = journal_floors_raise(journal, floors, floor_count);
     // Names that were found but not durable yet must not vanish after the ledger has read what is behind
     // them.
     if (result == OK && !read_only)

@@ -37,15 +37,31 @@ static struct record_delivery known_of(const struct fact_delivery *delivery)
     return known;
 }
 
+static struct journal_position later(struct journal_position a, struct journal_position b)
+{
+    return journal_position_compare(a, b) >= 0 ? a : b;
+}
+
+// Where the fact's knowledge of a stream ends: a copy may have told more than the ledger has read itself.
+static struct journal_position knowledge(const struct ledger_fact *fact, struct journal_position read)
+{
+    for (size_t i = 0; i < fact->upto_count; i++)
+        if (fact->upto[i].stream == read.stream)
+            return later(read, fact->upto[i]);
+    return read;
+}
+
 void ledger_known_make(const struct ledger_writer *writer, const struct ledger_fact *fact,
                        struct record_known *known)
 {
     known->stream_count = known->delivery_count = 0;
     // Streams of workers that ever were; were there more, the reports in those left out would count again.
-    for (size_t i = 0; i < writer->stream_count; i++)
-        if (writer->streams[i].number <= JOURNAL_STREAM_MAX && writer->streams[i].committed.segment != 0 &&
+    for (size_t i = 0; i < writer->stream_count; i++) {
+        struct journal_position end = knowledge(fact, writer->streams[i].committed);
+        if (end.stream <= JOURNAL_STREAM_MAX && end.segment != 0 &&
             known->stream_count < RECORD_KNOWN_STREAMS_MAX)
-            known->upto[known->stream_count++] = writer->streams[i].committed;
+            known->upto[known->stream_count++] = end;
+    }
     for (size_t i = 0; i < fact->delivery_count; i++)
         if (fact->deliveries[i].owed && known->delivery_count < RECORD_ARCHIVES_MAX)
             known->deliveries[known->delivery_count++] = known_of(&fact->deliveries[i]);
@@ -53,16 +69,17 @@ void ledger_known_make(const struct ledger_writer *writer, const struct ledger_f
 
 // ---- into the fact
 
-// All positions, of any copy and of any ledger of this journal, are of one history: either the ledger has
-// read everything that the copy knows, or nothing that the copy does not know.
-static bool is_news(const struct ledger_writer *writer, const struct record_known *known)
+// All positions, of any copy and of any ledger of this journal, are of one history: either the fact has
+// everything that the copy knows, or nothing that the copy does not know.
+static bool is_news(const struct ledger_writer *writer, const struct ledger_fact *fact,
+                    const struct record_known *known)
 {
     for (size_t i = 0; i < known->stream_count; i++) {
-        struct journal_position applied = {0};
+        struct journal_position applied = {.stream = known->upto[i].stream};
         for (size_t s = 0; s < writer->stream_count; s++)
             if (writer->streams[s].number == known->upto[i].stream)
                 applied = writer->streams[s].applied;
-        if (journal_position_compare(applied, known->upto[i]) < 0)
+        if (journal_position_compare(knowledge(fact, applied), known->upto[i]) < 0)
             return true;
     }
     return false;
@@ -96,6 +113,25 @@ static enum result delivery_take(struct ledger_fact *fact, const struct record_d
     return OK;
 }
 
+// These segments were there, even if nothing is left of them: their numbers must not be used again, or the
+// reports in the new ones would be taken for known.
+static enum result numbers_note(struct ledger_writer *writer, const struct record_known *known)
+{
+    for (size_t i = 0; i < known->stream_count; i++) {
+        struct ledger_stream *stream = NULL;
+        if (known->upto[i].stream > JOURNAL_STREAM_MAX)
+            continue;
+        enum result result = ledger_stream_get(writer, known->upto[i].stream, &stream);
+        if (result != OK)
+            return result;
+        if (known->upto[i].segment > stream->segment_high) {
+            stream->segment_high = known->upto[i].segment;
+            writer->marks_moved = true;
+        }
+    }
+    return OK;
+}
+
 enum result ledger_known_take(struct ledger_writer *writer, struct ledger_fact *fact, struct slice encoded)
 {
     enum result result = OK;
@@ -108,8 +144,9 @@ enum result ledger_known_take(struct ledger_writer *writer, struct ledger_fact *
         writer->counters.skipped++; // to deliver again is better than to know nothing of the receipt
         goto out;
     }
-    if (!is_news(writer, known))
+    if (!is_news(writer, fact, known))
         goto out;
+    result = numbers_note(writer, known);
     for (size_t i = 0; result == OK && i < known->delivery_count; i++)
         result = delivery_take(fact, &known->deliveries[i]);
     fact->upto_count = 0;

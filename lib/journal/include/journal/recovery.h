@@ -55,6 +55,12 @@ void journal_recovery_ask(struct journal *journal, bool (*is_needed)(void *, uin
 enum result journal_recover(struct journal *journal, const struct journal_floor *floors, size_t floor_count,
                             uint64_t life_floor, uint32_t flags, struct journal_recovery *report) MUST_USE;
 
+// What the ledger knows once it has read these records, which may be more than it knew before: a ledger that
+// is made anew hears from copies (copy.h) of numbers whose segments have all gone. Before
+// journal_life_begin(). ERR_NOMEM.
+enum result journal_floors_raise(struct journal *journal, const struct journal_floor *floors,
+                                 size_t count) MUST_USE;
+
 // Receipts that were dropped, in order of number; the array belongs to the journal.
 const uint64_t *journal_recovery_dropped(struct journal *journal, size_t *count);
 

@@ -8,8 +8,9 @@
 // Nothing waits for the ledger. An error leaves the batch as it is; call again later.
 //
 // Order of use by the daemon: ledger_writer_new; journal_recover with ledger_floors_get; ledger_catch_up
-// until OK; ledger_forget_unfinished; open_index_each (open_index.h); journal_life_begin; then on the ledger
-// thread, whenever the journal's listener woke it: ledger_catch_up until OK and ledger_reclaim.
+// until OK; journal_floors_raise with ledger_floors_get; ledger_forget_unfinished; open_index_each
+// (open_index.h); journal_life_begin; then on the ledger thread, whenever the journal's listener woke it:
+// ledger_catch_up until OK and ledger_reclaim.
 //
 // Thread: the ledger thread; at start the main thread, before the ledger thread runs. Ownership: environment
 // and journal are the caller's and outlive the writer.
@@ -52,8 +53,8 @@ MUST_USE enum result ledger_writer_new(struct kv_env *env, struct journal *journ
 // Uncommitted work is forgotten; the journal still has it. Nulls the pointer; NULL is fine.
 void ledger_writer_free(struct ledger_writer **writer);
 
-// What journal_recover() asks for: at most `max` floors, one per stream the ledger knows; returns how many
-// there are.
+// What journal_recover() and journal_floors_raise() ask for: at most `max` floors, one per stream the ledger
+// knows; returns how many there are.
 size_t ledger_floors_get(const struct ledger_writer *writer, struct journal_floor *floors, size_t max);
 uint64_t ledger_life_floor(const struct ledger_writer *writer);
 
