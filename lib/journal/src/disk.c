@@ -166,7 +166,6 @@ static bool segment_sync(struct journal_disk *disk)
     disk->failures = 0;
     disk->failing = false;
     disk_accepts_update(disk);
-    disk_cache_trim(disk);
     return true;
 }
 
@@ -360,6 +359,7 @@ static void on_work(void *arg)
         left_close(disk, left);
     if (returned.count > 0 || left.segment != 0)
         disk_publish(disk, &returned, NULL);
+    disk_cache_trim(disk); // when everybody has heard: a client waits for the news, nobody for this
     reads_serve(disk, &reads);
     if (stopping)
         stop(disk, unused);

@@ -71,7 +71,7 @@ void disk_accepts_update(struct journal_disk *disk);
 // Copies disk->reached to the link and wakes the worker.
 void disk_publish(struct journal_disk *disk, struct list *returned, struct list *answered);
 
-// disk_cache.c: when a segment is left, and when more has become durable.
+// disk_cache.c: when a segment is left, and now and then when more has become durable.
 void disk_cache_leave(struct journal_disk *disk);
 void disk_cache_trim(struct journal_disk *disk);
 

@@ -34,6 +34,8 @@ void disk_cache_leave(struct journal_disk *disk)
 
 void disk_cache_trim(struct journal_disk *disk)
 {
+    if (disk->segment == NULL)
+        return;
     uint64_t left = disk->left != 0 ? disk->left_end - disk->left_from : 0;
     uint64_t kept = disk->synced - disk->cached_from + left;
     if (kept < disk->journal->options.cached + STEP)

@@ -34,7 +34,8 @@ struct journal_options {
     uint64_t unsynced_limit; // bytes of a stream that may be unsynced; default 8 MiB
     uint64_t queue_limit;    // bytes of a stream that wait to be written; default 1 MiB
     uint64_t writeback;      // bytes written between two starts of writeback; default 1 MiB
-    uint64_t cached; // durable bytes of a stream, the newest, that stay in the page cache; default 64 MiB
+    uint64_t cached; // durable bytes of a stream, the newest, that stay in the page cache, of two segments at
+                     // most; default 64 MiB
     uint64_t segment_age; // ns after its first record at which a segment is closed, full or not, so that it
                           // can go; default 1 h
     uint64_t lazy_sync;   // ns after which SENT, OUTCOME and DROP are synced at the latest; default 200 ms
