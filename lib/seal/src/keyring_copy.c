@@ -224,12 +224,28 @@ enum result keyring_rotation_undo(struct fs *fs, const char *path)
     return result == OK ? keyring_folder_sync(fs, path) : result == ERR_MISSING ? OK : result;
 }
 
+// A file beside the former one may have got its name in memory only: the sync behind the rename failed, and
+// what it lost no later sync brings back. So it is named once more before the former one goes; a crash
+// between the two finds that one (keyring_rotation_undo).
+static enum result name_again(struct fs *fs, const char *path, const struct names *names)
+{
+    enum result result = fs_path_exists(fs, names->old);
+    if (result != OK)
+        return result == ERR_MISSING ? OK : result;
+    result = fs_path_rename(fs, path, names->fresh);
+    if (result == OK)
+        result = fs_path_rename(fs, names->fresh, path);
+    return result == OK ? keyring_folder_sync(fs, path) : result;
+}
+
 enum result keyring_rotation_clear(struct fs *fs, const char *path)
 {
     struct names names;
     enum result result = names_make(path, &names);
     if (result == OK)
         result = file_destroy(fs, names.fresh);
+    if (result == OK)
+        result = name_again(fs, path, &names);
     return result == OK ? file_destroy(fs, names.old) : result;
 }
 
