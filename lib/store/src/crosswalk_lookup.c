@@ -81,22 +81,6 @@ static enum result map_table(struct question *question, const struct crosswalk_p
     return result == ERR_MISSING ? OK : result;
 }
 
-enum result crosswalk_map(struct crosswalk_reader *reader, uint16_t from, struct slice id, uint16_t to,
-                          const struct crosswalk_person *person, struct crosswalk_verdict *verdict)
-{
-    struct question question;
-    struct crosswalk_verdict found;
-    enum result result = question_begin(&question, reader, from, id, to);
-    if (result != OK)
-        return result;
-    result = map_table(&question, person, &found);
-    if (result == OK)
-        *verdict = found;
-    wipe(&found, sizeof found);
-    question_end(&question);
-    return result;
-}
-
 // ---- a study at an archive
 
 // To whom the study belongs at the archive by a move or its pin, merges followed. ERR_MISSING: neither.
@@ -200,6 +184,12 @@ enum result crosswalk_map_study(struct crosswalk_reader *reader, const struct cr
     wipe(&found, sizeof found);
     question_end(&question);
     return result;
+}
+
+enum result crosswalk_map(struct crosswalk_reader *reader, uint16_t from, struct slice id, uint16_t to,
+                          const struct crosswalk_person *person, struct crosswalk_verdict *verdict)
+{
+    return crosswalk_map_study(reader, NULL, from, id, to, person, verdict);
 }
 
 // ---- the sources of a target
