@@ -113,17 +113,17 @@ struct admin_actions {
     //             "meaning": TEXT, "when": seconds, "accepts": [{"transfer_syntax": UID,
     //             "transfer_syntax_name": TEXT or null}]} or null}], "more": bool}
     // in the order of receipt numbers; all pairs of the last receipt are there, even above the limit. UIDs
-    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), held, sending,
+    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), gated, sending,
     // parked or answered. status: the archive's last answer; its Error Comment is its own free text and may
     // name a patient, so it is not here. contexts, of parked ones: what the archive answered last to this SOP
     // Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
-    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "held", "sending",
+    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated", "sending",
     //                "parked", "answered": N, "problem": TEXT or null, "next": seconds or null,
     //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
     //                            "contexts": as in queue_list}], "ungrouped": N}]}
     // owed: the four before it. next: when the archive, or the first of a group, is tried again. groups: what
-    // rests, is held or parked, by reason, with its first receipt; ungrouped: how many found no room there.
+    // rests, is gated or parked, by reason, with its first receipt; ungrouped: how many found no room there.
     void (*queue_summary)(void *arg, const char *archive, struct admin_reply *reply);
     // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,

@@ -64,9 +64,9 @@ static void contexts_end(struct cli_table *table)
 static void print_archives(const json_t *archives)
 {
     static const char *const TITLES[] = {
-        "ARCHIVE",  ">OWED",     ">WAITING", ">RESTING", ">HELD",
+        "ARCHIVE",  ">OWED",     ">WAITING", ">RESTING", ">GATED",
         ">SENDING", ">ANSWERED", ">PARKED",  "NEXT TRY", "WHAT IS THE MATTER"};
-    static const char *const COUNTS[] = {"owed",    "waiting",  "resting", "held",
+    static const char *const COUNTS[] = {"owed",    "waiting",  "resting", "gated",
                                          "sending", "answered", "parked"};
     struct cli_table table;
     size_t index;

@@ -197,6 +197,24 @@ struct configuration_status {
 };
 
 enum configuration_node_kind { CONFIGURATION_NODE_ARCHIVE };
+// An instance whose patient the crosswalk does not know, or not certainly (FIELD 4).
+enum configuration_unmatched {
+    CONFIGURATION_UNMATCHED_FLAG, // goes with the ID that it has, its issuer is set, and somebody should look
+    CONFIGURATION_UNMATCHED_PASS, // goes as it came
+    CONFIGURATION_UNMATCHED_HOLD,
+    CONFIGURATION_UNMATCHED_REJECT // before Success refused to the client, afterwards held
+};
+// Which instances of other domains get a patient ID of the archive's.
+enum configuration_crosswalk {
+    CONFIGURATION_CROSSWALK_ALWAYS,
+    CONFIGURATION_CROSSWALK_RULES // those of which a rule says so
+};
+// Whether an instance says that this gateway has had it: Contributing Equipment Sequence (0018,A001).
+enum configuration_contribution {
+    CONFIGURATION_CONTRIBUTION_EDITED, // those that were edited
+    CONFIGURATION_CONTRIBUTION_ALWAYS,
+    CONFIGURATION_CONTRIBUTION_NEVER
+};
 
 // One entry of `nodes:`
 struct configuration_node {
@@ -230,6 +248,10 @@ struct configuration_node {
     uint64_t retry_min_ns;   // first wait after a failure
     uint64_t retry_max_ns;   // longest wait; doubled with jitter in between
     struct conf_texts packs; // names of rule packs, in order
+    enum configuration_crosswalk crosswalk;
+    enum configuration_unmatched unmatched;
+    bool keeps_originals; // Original Attributes Sequence (0400,0561) in what is edited
+    enum configuration_contribution contribution;
 };
 
 // `services:` of a client, bits.

@@ -57,9 +57,9 @@ static bool stage_allows(enum admin_queue_change change, enum delivery_stage sta
     case ADMIN_RETRY:
         return stage == STAGE_PARKED || stage == STAGE_RESTING;
     case ADMIN_PARK:
-        return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD;
+        return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_GATED;
     case ADMIN_DROP:
-        return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD ||
+        return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_GATED ||
                stage == STAGE_PARKED;
     }
     unreachable_state();
@@ -113,7 +113,7 @@ static void selected_change(const struct change_round *change, struct archive *a
     }
 }
 
-static const enum delivery_stage owed_stages[] = {STAGE_WAITING, STAGE_RESTING, STAGE_HELD, STAGE_SENDING,
+static const enum delivery_stage owed_stages[] = {STAGE_WAITING, STAGE_RESTING, STAGE_GATED, STAGE_SENDING,
                                                   STAGE_PARKED};
 enum { OWED_STAGES = sizeof owed_stages / sizeof owed_stages[0] };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `queue show`: what each archive is owed, by stage, and what rests, is held or is parked in groups of one
+// `queue show`: what each archive is owed, by stage, and what rests, is gated or parked in groups of one
 // reason. Each worker counts its own in one walk, main adds them up and asks the ledger for one example of
 // each parked group.
 #include "base/text.h"
@@ -79,9 +79,9 @@ const char *actions_reason(const struct delivery *delivery)
 {
     if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
         return delivery->reason;
-    if (delivery->stage == STAGE_HELD && delivery->waits_for_primary)
+    if (delivery->stage == STAGE_GATED && delivery->waits_for_primary)
         return "begins when the primary has said yes";
-    if (delivery->stage == STAGE_HELD && delivery->receipt->gate == RECEIPT_WATCHED)
+    if (delivery->stage == STAGE_GATED && delivery->receipt->gate == RECEIPT_WATCHED)
         return "behind another receipt of its SOP Instance UID";
     return "";
 }
@@ -91,11 +91,11 @@ static uint64_t wall_of(struct ev_loop *loop, uint64_t when)
     return ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
 }
 
-static const enum delivery_stage grouped[] = {STAGE_RESTING, STAGE_HELD, STAGE_PARKED};
+static const enum delivery_stage grouped[] = {STAGE_RESTING, STAGE_GATED, STAGE_PARKED};
 
 static bool is_grouped(enum delivery_stage stage)
 {
-    return stage == STAGE_RESTING || stage == STAGE_HELD || stage == STAGE_PARKED;
+    return stage == STAGE_RESTING || stage == STAGE_GATED || stage == STAGE_PARKED;
 }
 
 static void archive_owed_fill(struct archive *archive, struct owed *owed)

@@ -203,7 +203,7 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
     switch (stage) {
     case STAGE_WAITING:
     case STAGE_RESTING:
-    case STAGE_HELD:
+    case STAGE_GATED:
         return state == ADMIN_ANY || state == ADMIN_WAITING;
     case STAGE_SENDING:
         return state == ADMIN_ANY || state == ADMIN_SENDING;
@@ -320,7 +320,7 @@ static enum result row_look_up(struct gateway *gateway, struct row *row)
 
 static const char *stage_text(enum delivery_stage stage)
 {
-    bool is_waiting = stage == STAGE_RESTING || stage == STAGE_HELD;
+    bool is_waiting = stage == STAGE_RESTING || stage == STAGE_GATED;
     return is_waiting ? admin_state_text(ADMIN_WAITING) : delivery_stage_name(stage);
 }
 

@@ -59,8 +59,8 @@ static uint64_t oldest_get(struct archive *archive)
     uint64_t oldest = 0;
     if (!list_is_empty(&archive->waiting))
         oldest_take(&oldest, list_first(&archive->waiting)); // by order of receipt
-    if (!list_is_empty(&archive->held))
-        oldest_take(&oldest, list_first(&archive->held));
+    if (!list_is_empty(&archive->gated))
+        oldest_take(&oldest, list_first(&archive->gated));
     LIST_EACH(&archive->sending, node)
     {
         oldest_take(&oldest, node);
@@ -87,7 +87,7 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
     }
     figures->lanes_limit = archive->lane_limit;
     figures->owed = archive_count(archive, STAGE_WAITING) + archive_count(archive, STAGE_RESTING) +
-                    archive_count(archive, STAGE_HELD) + archive_count(archive, STAGE_SENDING);
+                    archive_count(archive, STAGE_GATED) + archive_count(archive, STAGE_SENDING);
     figures->parked = archive_count(archive, STAGE_PARKED);
     figures->answered = archive_count(archive, STAGE_ANSWERED);
     figures->oldest = oldest_get(archive);

@@ -60,8 +60,8 @@ struct list *archive_list(struct archive *archive, enum delivery_stage stage)
         return &archive->answered;
     case STAGE_PARKED:
         return &archive->parked;
-    case STAGE_HELD:
-        return &archive->held;
+    case STAGE_GATED:
+        return &archive->gated;
     case STAGE_SETTLED:
         return NULL;
     }
@@ -477,7 +477,7 @@ void archive_init(struct archive *archive, struct worker *worker, struct node *n
 {
     *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
-    struct list *lists[] = {&archive->waiting, &archive->held,    &archive->resting, &archive->answered,
+    struct list *lists[] = {&archive->waiting, &archive->gated,   &archive->resting, &archive->answered,
                             &archive->parked,  &archive->sending, &archive->lanes};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);

@@ -35,7 +35,7 @@ struct archive {
     unsigned lane_limit;  // the archive's leases
     unsigned share;       // of them, this worker's even one; at least 1
     struct list waiting;  // by order of receipt
-    struct list held;     // by order of receipt
+    struct list gated;    // by order of receipt
     struct list resting;  // by time of the next try
     struct list answered; // by time of settlement
     struct list parked;

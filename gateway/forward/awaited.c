@@ -67,7 +67,7 @@ static void let_go(struct receipt *receipt)
         struct delivery *delivery = &receipt->deliveries[i];
         bool was_awaited = delivery->is_urgent;
         delivery->is_urgent = delivery->waits_for_primary = false;
-        if (delivery->stage == STAGE_HELD || (was_awaited && delivery->stage == STAGE_WAITING))
+        if (delivery->stage == STAGE_GATED || (was_awaited && delivery->stage == STAGE_WAITING))
             delivery_wait(delivery); // to its place among the others
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A client that waits for what archives say of its instance (DESIGN "Acknowledgement contract", ENGINE 3):
-// `primary` waits for one archive, the others are held until it has said yes; `all` waits for every archive
+// `primary` waits for one archive, the others are gated until it has said yes; `all` waits for every archive
 // that is owed. What is awaited goes before backlog, on a lane kept for it.
 //
 // It is decided once, by the first of: the archives' word; a failure (one is enough); the deadline; the
@@ -53,7 +53,7 @@ void awaited_fini(struct awaited *awaited);
 
 // ---- from receipt.c ----
 
-// Its receipt is made: which deliveries are awaited, which are held. The caller queues them.
+// Its receipt is made: which deliveries are awaited, which are gated. The caller queues them.
 void awaited_attach(struct awaited *awaited, struct receipt *receipt);
 // One that is urgent has said yes, or no; nothing happens if no client waits for it. True: the delivery is
 // refused, and gone, unless a lane has it: then its next change ends it.

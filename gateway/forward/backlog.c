@@ -245,7 +245,7 @@ static bool delivery_may_sleep(const struct delivery *delivery)
                delivery->receipt->order > delivery->archive->front_order;
     case STAGE_RESTING:
         return delivery->aborts == 0 && delivery->hiccups == 0;
-    case STAGE_HELD:
+    case STAGE_GATED:
     case STAGE_SENDING:
         return false;
     case STAGE_ANSWERED:

@@ -29,8 +29,8 @@ const char *delivery_stage_name(enum delivery_stage stage)
         return "answered";
     case STAGE_PARKED:
         return "parked";
-    case STAGE_HELD:
-        return "held";
+    case STAGE_GATED:
+        return "gated";
     case STAGE_SETTLED:
         return "settled";
     }
@@ -80,12 +80,12 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
 {
     struct archive *archive = delivery->archive;
     if (stage == STAGE_WAITING && (delivery->waits_for_primary || !order_gate_allows(delivery)))
-        stage = STAGE_HELD;
+        stage = STAGE_GATED;
     if (list_node_is_linked(&delivery->node))
         list_remove(archive_list(archive, delivery->stage), &delivery->node);
     delivery->stage = stage;
     struct list *list = archive_list(archive, stage);
-    if (stage == STAGE_WAITING || stage == STAGE_HELD)
+    if (stage == STAGE_WAITING || stage == STAGE_GATED)
         insert_sorted(list, delivery, order_get);
     else if (stage == STAGE_RESTING || stage == STAGE_ANSWERED)
         insert_sorted(list, delivery, when_get);
@@ -128,7 +128,8 @@ static void content_let_go(struct receipt *receipt)
 {
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         enum delivery_stage stage = receipt->deliveries[i].stage;
-        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD || stage == STAGE_SENDING)
+        if (stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_GATED ||
+            stage == STAGE_SENDING)
             return;
     }
     content_release(receipt);

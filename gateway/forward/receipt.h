@@ -121,7 +121,7 @@ void receipt_let_go(struct receipt *receipt);
 // A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
 // kept for such. Any stage; ends with the answer.
 void delivery_urge(struct delivery *delivery);
-void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt; held if it may not go
+void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt; gated if it may not go
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 

@@ -6,7 +6,7 @@
 enum delivery_stage {
     STAGE_WAITING,  // in the archive's queue
     STAGE_RESTING,  // waits for its next try
-    STAGE_HELD,     // may not go yet: see order/gate.h and forward/awaited.h
+    STAGE_GATED,    // may not go yet: see order/gate.h and forward/awaited.h
     STAGE_SENDING,  // a lane has it
     STAGE_ANSWERED, // success or warning; settles after settle_after
     STAGE_PARKED,   // waits for a person

@@ -130,18 +130,18 @@ bool order_gate_allows(const struct delivery *delivery)
 }
 
 // Deliveries that may go now go; those that may not any more wait.
-static void held_update(struct receipt *receipt)
+static void gated_update(struct receipt *receipt)
 {
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         struct delivery *delivery = &receipt->deliveries[i];
         bool is_allowed = order_gate_allows(delivery) && !delivery->waits_for_primary;
-        if ((delivery->stage == STAGE_HELD && is_allowed) ||
+        if ((delivery->stage == STAGE_GATED && is_allowed) ||
             (delivery->stage == STAGE_WAITING && !is_allowed))
             delivery_wait(delivery);
     }
 }
 
-// Behind what has turned out to be held others may sleep that could go.
+// Behind what has turned out to be gated others may sleep that could go.
 static void archives_pump(const struct receipt *receipt)
 {
     for (unsigned i = 0; i < receipt->delivery_count; i++)
@@ -161,7 +161,7 @@ void order_gate_answered(struct worker *worker, struct worker_call *call)
         if (ask->is_free && receipt->gate == RECEIPT_UNASKED)
             receipt->gate = RECEIPT_FREE;
         receipt_keep(receipt); // a client that waits in vain takes it with it
-        held_update(receipt);
+        gated_update(receipt);
         archives_pump(receipt);
         receipt_let_go(receipt);
     }
@@ -181,7 +181,7 @@ static enum order_stage stage_of(const struct delivery *delivery)
     switch (delivery->stage) {
     case STAGE_WAITING:
     case STAGE_RESTING:
-    case STAGE_HELD:
+    case STAGE_GATED:
         return ORDER_ALIVE;
     case STAGE_SENDING:
         return ORDER_SENDING;
@@ -315,7 +315,7 @@ static struct order_watch *watch_get(struct worker *worker, struct order_set *se
 static bool may_still_end(const struct delivery *delivery)
 {
     return delivery->stage == STAGE_WAITING || delivery->stage == STAGE_RESTING ||
-           delivery->stage == STAGE_HELD || delivery->stage == STAGE_PARKED;
+           delivery->stage == STAGE_GATED || delivery->stage == STAGE_PARKED;
 }
 
 static void order_carry_out(struct delivery *delivery, const struct order_slot *slot)
@@ -346,7 +346,7 @@ static void orders_carry_out(struct order_gate *gate, struct receipt *receipt, s
         struct delivery *delivery = &receipt->deliveries[i];
         order_carry_out(delivery, &set->slots[delivery->archive - receipt->worker->archives]);
     }
-    held_update(receipt);
+    gated_update(receipt);
     slots_fill(receipt, set->slots);
     gate->told = NULL;
     receipt_let_go(receipt);

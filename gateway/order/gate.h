@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The worker's side of FIELD 5: no receipt is sent before the keeper has said that it is alone with its SOP
-// Instance UID, or that it is its turn. Deliveries that may not be sent wait as STAGE_HELD.
+// Instance UID, or that it is its turn. Deliveries that may not be sent wait as STAGE_GATED.
 //
 // Thread: the worker's; new and free: main.
 #pragma once

@@ -92,7 +92,7 @@ static void nothing_is_owed(void)
 {
     assert_int_equal(rig_worker(rig)->awaited.count, 0);
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(archive(i)->waiting.count + archive(i)->resting.count + archive(i)->held.count +
+        assert_int_equal(archive(i)->waiting.count + archive(i)->resting.count + archive(i)->gated.count +
                              archive(i)->parked.count,
                          0);
 }
@@ -106,7 +106,7 @@ static void test_primary_says_yes(void **state)
     assert_int_equal(first.complete, 1);
     assert_int_equal(client_pdu(&client).length, 0); // it is durable, and that is not enough
     assert_int_equal(second.accepted, 0);            // begins after the primary's yes
-    assert_int_equal(archive(1)->held.count, 1);
+    assert_int_equal(archive(1)->gated.count, 1);
     client_close(&client);
 }
 

@@ -446,7 +446,7 @@ static void test_possibly_sent(void **state)
     rig_crash(rig);
     pacs.manner = PACS_ANSWERS;
     rig_boot_begin(rig);
-    assert_true(first_of(STAGE_HELD)->is_resent); // until it is known to be alone
+    assert_true(first_of(STAGE_GATED)->is_resent); // until it is known to be alone
     settle_down();
     assert_int_equal(pacs.resent, 1);
     assert_int_equal(archive()->answered.count, 1);

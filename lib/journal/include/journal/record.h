@@ -46,6 +46,7 @@ struct record_open {
     uint8_t roles;              // as negotiated for the context; 0: none proposed
     uint8_t user_identity_type; // PS3.7 D.3.3.7; 0: none
     struct slice user_identity;
+    struct slice domain;  // of patient IDs, that the configuration gives to this client; empty: not known
     uint32_t source_node; // id of the node it came from; 0: not a node (FIELD 5)
     uint64_t time;
 };
@@ -108,6 +109,8 @@ struct record_known {
 #define RECORD_CLOSE_DEFLATED  0x02u // ranges are over the inflated stream
 #define RECORD_CLOSE_RETURNED  0x04u // from an archive, with this gateway's Contributing Equipment (FIELD 5)
 #define RECORD_CLOSE_HOPS      0x08u // as many gateways behind it as may be: owed to nobody
+#define RECORD_CLOSE_BEHIND                                                                                  \
+    0x10u // what belongs in front of Pixel Data stands behind it, where no edit reaches
 
 struct record_close {
     uint64_t order; // process-wide, life << 40 | counter; journal_append_close() fills it in
@@ -166,6 +169,7 @@ struct record_sent {
     uint64_t crosswalk;                 // generation; 0: none
     uint8_t edits[RECORD_DIGEST_SIZE];  // digest of the edit list; zeros: no edits
     uint8_t header[RECORD_DIGEST_SIZE]; // digest of the header as sent
+    struct slice evidence;              // what was edited (store/evidence.h); empty: nothing
     uint64_t time;
 };
 
@@ -177,6 +181,9 @@ enum record_outcome_kind {
     RECORD_DROPPED_PERSON = 5, // owed no more, by a named person
     RECORD_SUPERSEDED = 6,     // owed no more, a newer receipt of the instance was accepted; comment: which
     RECORD_FAILED = 7,         // this attempt failed, it stays owed (kept for the evidence)
+    RECORD_HELD = 8,           // rules or crosswalk hold it back (FIELD 4); comment is the reason
+    RECORD_RELEASED = 9,       // a person lets it go in spite of that
+    RECORD_REJECTED = 10,      // owed no more: by a person (hold reject), or by a rejection note (FIELD 13)
 };
 
 // Of SETTLED, and of ANSWERED where it says more than the status.

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A worker's question to the crosswalk: which ID has this patient in the domain of that archive? A look-up
+// may wait for the disk, so it is made on the look-up thread; the first delivery of a study to an archive is
+// also pinned (FIELD 1), durable, by the thread that writes the crosswalk, and what is answered is then what
+// the pin says, so that two workers never answer differently for one study.
+//
+// Thread: the worker's, except for new and free of the office (main, before and after loops run).
+#pragma once
+
+#include "store/crosswalk_change.h"
+
+struct crosswalk_office; // the process's: readers, the way to the writer
+struct enquiry;
+struct worker;
+
+struct enquiry_question {
+    uint32_t archive; // node id
+    uint16_t from;    // domains (crosswalk_domain_find())
+    uint16_t to;
+    struct slice id; // all copied
+    struct slice study;
+    struct crosswalk_person person;
+    uint64_t when;  // of the receipt, for the pin
+    bool wants_pin; // it goes out if the answer lets it; else (before Success) it is only looked up
+};
+
+// `answered` is called once on the worker, never inside this call, unless it was cancelled; the verdict is
+// borrowed for the call and wiped behind it. A result that is not OK: the crosswalk can not be read now.
+typedef void enquiry_answered_fn(void *arg, enum result result, const struct crosswalk_verdict *verdict);
+
+// ERR_NOMEM. The enquiry is the office's; *out is only for cancelling, and no longer good once answered.
+MUST_USE enum result enquiry_ask(struct worker *worker, const struct enquiry_question *question,
+                                 enquiry_answered_fn *answered, void *arg, struct enquiry **out);
+void enquiry_cancel(struct enquiry **enquiry); // NULL inside is fine
