@@ -108,6 +108,10 @@ void actions_queue_list(void *arg, const struct admin_filter *filter, struct adm
 void actions_queue_summary(void *arg, const char *archive, struct admin_reply *reply);
 void actions_queue_change(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                           struct admin_reply *reply);
+void actions_hold_list(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+void actions_hold_show(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+void actions_hold_change(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
+                         struct admin_reply *reply);
 void actions_archive_capabilities(void *arg, const char *name, const struct admin_capability_query *query,
                                   struct admin_reply *reply);
 // `archive probe`: what is known of it is asked anew.

@@ -25,6 +25,7 @@
 struct access;
 struct census;
 struct peers;
+struct edit_policies;
 struct order_keeper;
 struct worker;
 
@@ -88,6 +89,7 @@ struct gateway {
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
+    _Atomic(struct edit_policies *) policies; // in force; those before stay until gateway_free(); NULL: none
     struct order_keeper *order;
     struct node *nodes;
     size_t node_count;
@@ -150,6 +152,8 @@ uint32_t gateway_day(uint64_t wall);
 MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration);
 // `limits` as they are now; good until gateway_free(). Any thread.
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
+// What archives want done to instances, as it is now; good until gateway_free(). NULL: nothing. Any thread.
+struct edit_policies *gateway_policies(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
 MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits);
 

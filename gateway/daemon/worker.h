@@ -42,6 +42,7 @@ struct worker {
     struct hot_window window;
     struct notes notes;
     struct order_gate *gate;
+    struct edit_workshop *workshop; // what its edits share (edit/workshop.h)
     struct list sessions;
     struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room

@@ -230,6 +230,11 @@ static enum delivery_state state_after(enum delivery_state state, enum record_ou
         return DELIVERY_SUPERSEDED;
     case RECORD_FAILED:
         return state == DELIVERY_SENT ? DELIVERY_OWED : state;
+    case RECORD_HELD:
+    case RECORD_RELEASED:
+        return state;
+    case RECORD_REJECTED:
+        return DELIVERY_REJECTED;
     }
     return state; // a kind of a newer version: shown as it was
 }
