@@ -22,6 +22,7 @@ static enum order_stage stage_of(const struct fact_delivery *delivery)
     switch (delivery->state) {
     case DELIVERY_OWED:
     case DELIVERY_SENT:
+    case DELIVERY_HELD:
         return ORDER_ALIVE;
     case DELIVERY_ANSWERED:
         return ORDER_ACCEPTED;
