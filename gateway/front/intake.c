@@ -9,6 +9,7 @@
 #include "front/intake_close.h"
 #include "front/intake_cut.h"
 #include "front/session.h"
+#include "order/references.h"
 #include <stdlib.h>
 
 #define INTAKE_MAGIC 0x494e5431u
@@ -47,6 +48,7 @@ static void release_data(struct intake *intake)
         worker_scanner_give(intake->worker, intake->scanner);
     intake->scanner = NULL;
     intake_verdict_free(&intake->verdict);
+    references_free(&intake->references);
     if (intake->close != NULL)
         wipe(intake->close, sizeof *intake->close);
     free(intake->close);
@@ -418,6 +420,16 @@ static enum result scanner_begin(struct intake *intake)
     return dcm_scanner_begin(intake->scanner, &options);
 }
 
+static enum result references_begin(struct intake *intake)
+{
+    struct slice abstract, transfer;
+    if (!references_may_be(slice_of_text(intake->sop_class)))
+        return OK;
+    ensure(session_context(intake->session, intake->context_id, &abstract, &transfer));
+    return references_new(transfer, gateway_limits(intake->worker->gateway)->inflated_bytes,
+                          &intake->references);
+}
+
 static void on_verdict(void *arg);
 
 static enum result verdict_begin(struct intake *intake)
@@ -448,7 +460,7 @@ static void begin(struct intake *intake, const struct dimse_command *request)
         refuse_for_journal(intake, ERR_SPACE);
         return;
     }
-    if (scanner_begin(intake) != OK || verdict_begin(intake) != OK) {
+    if (scanner_begin(intake) != OK || verdict_begin(intake) != OK || references_begin(intake) != OK) {
         refuse(intake, DIMSE_OUT_OF_RESOURCES, "gateway is out of memory", RECORD_DROP_REFUSED);
         return;
     }
@@ -592,6 +604,8 @@ void intake_data(struct intake *intake, struct slice piece)
     if (result == ERR_FORMAT)
         intake_verdict_free(&intake->verdict); // stored as it is: no rule is ever applied to it (FIELD 3)
     intake_verdict_feed(intake->verdict, piece, false);
+    if (intake->references != NULL)
+        references_feed(intake->references, piece);
     if (!is_refused(intake))
         store(intake, piece);
 }

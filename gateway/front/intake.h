@@ -12,6 +12,7 @@
 #include "forward/awaited.h"
 #include "front/intake_verdict.h"
 
+struct references;
 struct session;
 
 enum intake_stage {
@@ -49,6 +50,7 @@ struct intake {
     struct journal_receipt receipt;
     struct content *content;
     struct dcm_scanner *scanner;
+    struct references *references;  // of what may be a rejection note; else NULL
     struct intake_verdict *verdict; // NULL: nobody may refuse it
     struct chunk *chunk;            // being filled
     struct chunk *pending[4];       // full, waiting for room in the journal
