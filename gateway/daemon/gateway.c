@@ -103,11 +103,6 @@ const struct configuration_limits *gateway_limits(const struct gateway *gateway)
     return &atomic_load(&gateway->limits)->values;
 }
 
-struct edit_policies *gateway_policies(const struct gateway *gateway)
-{
-    return atomic_load(&gateway->policies);
-}
-
 enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits)
 {
     struct gateway_limits *made = malloc(sizeof *made);

@@ -24,6 +24,7 @@
 
 struct access;
 struct census;
+struct edit_policies;
 struct peers;
 struct edit_policies;
 struct order_keeper;
@@ -89,7 +90,6 @@ struct gateway {
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
-    _Atomic(struct edit_policies *) policies; // in force; those before stay until gateway_free(); NULL: none
     struct order_keeper *order;
     struct node *nodes;
     size_t node_count;
@@ -152,13 +152,15 @@ uint32_t gateway_day(uint64_t wall);
 MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration);
 // `limits` as they are now; good until gateway_free(). Any thread.
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
-// What archives want done to instances, as it is now; good until gateway_free(). NULL: nothing. Any thread.
-struct edit_policies *gateway_policies(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
 MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits);
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);
+
+// What archives want done to the instances that they get, as loaded last: a reference for the caller, or
+// NULL: nothing. Any thread.
+struct edit_policies *gateway_policies(struct gateway *gateway);
 
 // The worker for the next connection: the one with the fewest associations, in turn among equals. Main
 // thread.

@@ -17,6 +17,7 @@
 #include "leg/leg.h"
 
 struct archive;
+struct edit_workshop;
 struct order_gate;
 
 #define WORKER_SCANNERS_KEPT 16

@@ -284,6 +284,7 @@ static enum result admit(struct intake *intake)
 
 static enum result append_close(struct intake *intake)
 {
+    intake->content->flags = intake->close->flags;
     if (!intake->content->has_ended)
         content_end(intake->content, intake->length);
     enum result result =
@@ -434,15 +435,18 @@ static void on_verdict(void *arg);
 
 static enum result verdict_begin(struct intake *intake)
 {
-    if (gateway_policies(intake->worker->gateway) == NULL)
+    struct edit_policies *policies = gateway_policies(intake->worker->gateway);
+    if (policies == NULL)
         return OK;
     struct record_open open = open_of(intake);
     struct intake_verdict_question question = {.workshop = intake->worker->workshop,
-                                               .policies = gateway_policies(intake->worker->gateway),
+                                               .policies = policies,
                                                .route = facts(intake)->route,
                                                .open = &open,
                                                .source_node = facts(intake)->source_node};
-    return intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
+    enum result result = intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
+    edit_policies_unref(&policies);
+    return result;
 }
 
 // From here on faults are statuses; the data set, if one comes, is read to its end.

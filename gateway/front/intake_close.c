@@ -148,6 +148,8 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
         close->flags |= RECORD_CLOSE_UNSCANNED;
     if (is_note(intake, report))
         close->flags |= RECORD_CLOSE_NOTE;
+    if ((report->flags & DCM_FLAG_BEHIND_PIXELS) != 0)
+        close->flags |= RECORD_CLOSE_BEHIND;
     struct slice abstract;
     struct slice transfer;
     if (session_context(intake->session, intake->context_id, &abstract, &transfer) &&

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "dimse/message.h"
 #include "dimse/status.h"
-#include "fake_edit.h"
+#include "fake_verdict.h"
 #include "forward/archive.h"
 #include "fs/sim.h"
 #include "speak.h"
@@ -19,11 +19,6 @@ static struct rig *rig;
 static struct edit_policies policies;
 static struct client client;
 
-static void policies_set(void)
-{
-    atomic_store(&rig->gateway->policies, &policies);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -31,7 +26,6 @@ static int set_up(void **state)
     fake_edit_use(&policies);
     rig = rig_new(rig_configuration_fixed, 1);
     rig_boot(rig);
-    policies_set();
     speak_open(&client, rig, NULL);
     return 0;
 }
@@ -73,13 +67,11 @@ static struct edit *store_until_asking(uint16_t message_id)
 
 static void crash_and_expect_owed(uint64_t owed)
 {
-    atomic_store(&rig->gateway->policies, NULL);
     rig_crash(rig);
     client_reset(&client);
     rig_boot(rig);
     assert_int_equal(rig->gateway->recovery.owed, owed);
     policies.next = EDIT_GOES;
-    policies_set();
     speak_open(&client, rig, NULL);
 }
 
