@@ -101,7 +101,7 @@ struct admin_actions {
     //  "phase": NAME, "epoch": N, "associations": N, "associations_limit": N,
     //  "listeners": [{"name", "address", "tls": bool, "plain": bool}],
     //  "archives": [as in archive_list],
-    //  "receipts": {"accepted": N, "owed": N, "parked": N, "answered": N, "settled": N}
+    //  "receipts": {"accepted": N, "owed": N, "parked": N, "held": N, "answered": N, "settled": N}
     //                                              accepted and settled: receipts in this process life; the
     //                                              others: (receipt, archive) pairs now, each counted once
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
@@ -129,8 +129,9 @@ struct admin_actions {
     // this SOP Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
     // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated",
-    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null, "next": seconds or null,
-    //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
+    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null, "next": seconds or
+    //                null, "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or
+    //                null,
     //                            "contexts": as in queue_list}], "ungrouped": N}]}
     // owed: all but parked and answered. next: when the archive, or the first of a group, is tried again.
     // groups: what rests, is gated, held or parked, by reason, with its first receipt; ungrouped: how many
@@ -148,10 +149,10 @@ struct admin_actions {
     //             "since": seconds or null, "sop_class", "uid", "study", "series": UID or null,
     //             "sop_class_name", "modality", "calling", "called", "address": TEXT or null, "bytes": N or
     //             null, "pack": HEX or null, "sent": [{"receipt": N, "uid": UID, "state": TEXT, "when":
-    //             seconds}], "sent_count": N}]}
+    //             seconds}], "sent_count": N or null}]}
     // of each hold of one receipt, or of the receipts of one UID. primary: of a route. since: held. pack: of
     // the last attempt that left. sent: what of its study had left for this archive before it was held, the
-    // first ones of sent_count.
+    // first ones of sent_count; null: it can not be told.
     void (*hold_show)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
     // As queue_change.
     void (*hold_change)(void *arg, enum admin_hold_change change, const struct admin_selection *selection,

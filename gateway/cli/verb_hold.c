@@ -73,6 +73,10 @@ static void print_sent(const json_t *item)
     size_t index;
     json_t *row;
     char text[CLI_TEXT];
+    if (!json_is_integer(json_object_get(item, "sent_count"))) {
+        (void)puts("\nWhat of its study had left for this archive before is not known.");
+        return;
+    }
     if (count == 0) {
         (void)puts("\nNothing of its study had left for this archive before.");
         return;

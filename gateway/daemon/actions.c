@@ -42,6 +42,15 @@ struct node *actions_node_find(struct actions *actions, const char *name, size_t
     return NULL;
 }
 
+bool actions_node_is_primary(const struct gateway *gateway, const struct configuration_node *node)
+{
+    const struct configuration_phase *phase = gateway->configuration->start_phase;
+    for (size_t i = 0; i < phase->store_count; i++)
+        if (phase->store[i].to_count > 0 && phase->store[i].to[0] == node)
+            return true;
+    return false;
+}
+
 // ---- parts ----
 
 static void part_free(struct part *part)

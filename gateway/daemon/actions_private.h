@@ -100,6 +100,9 @@ const char *actions_reason(const struct delivery *delivery);
 // NULL: no node of this name. `index`: its place in gateway->nodes and in each worker's archives.
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index);
 
+// It is the first archive of a route of the phase in force: what clients and readers rely on.
+bool actions_node_is_primary(const struct gateway *gateway, const struct configuration_node *node);
+
 // ---- the members of actions_table; `arg` is the actions ----
 
 void actions_status(void *arg, struct admin_reply *reply);

@@ -403,11 +403,12 @@ void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const ch
     content_let_go(receipt);
 }
 
-void delivery_release(struct delivery *delivery, struct slice person)
+void delivery_release(struct delivery *delivery, struct slice person, struct slice reason)
 {
     struct record_outcome outcome = outcome_of(delivery, RECORD_RELEASED);
     outcome.status = 0;
     outcome.person = person;
+    outcome.comment = reason;
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_RELEASED, log_text(delivery->archive->node->conf->name),
               log_number(delivery->receipt->number));

@@ -152,7 +152,7 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
 // the reason (text for people, without patient data) is another than before.
 void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason);
 // A person lets a held one go: findings hold it no more.
-void delivery_release(struct delivery *delivery, struct slice person);
+void delivery_release(struct delivery *delivery, struct slice person, struct slice reason);
 // Owed no more: by a person, or by a rejection note (FIELD 13).
 void delivery_reject(struct delivery *delivery, struct slice person, struct slice reason);
 // settle_after has passed.

@@ -459,7 +459,7 @@ static void test_released(void **state)
     store_one("1.2.3", 3000);
     settle_down();
     atomic_store(&archive()->node->is_paused, true);
-    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"));
+    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("looked at"));
     settle_down();
     rig_crash(rig);
     rig_boot_begin(rig);
@@ -480,7 +480,7 @@ static void test_released_in_vain(void **state)
     hold_all(EDIT_HOLD_DATA, "not DICOM");
     store_one("1.2.3", 3000);
     settle_down();
-    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"));
+    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("looked at"));
     settle_down();
     one_is_held(EDIT_HOLD_DATA, "not DICOM");
     rig_crash(rig);
