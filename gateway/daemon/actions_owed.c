@@ -81,6 +81,8 @@ const char *actions_reason(const struct delivery *delivery)
         return delivery->reason;
     if (delivery->stage == STAGE_GATED && delivery->waits_for_primary)
         return "begins when the primary has said yes";
+    if (delivery->stage == STAGE_GATED && delivery->note != 0)
+        return "rejection note: goes after what it references";
     if (delivery->stage == STAGE_GATED && delivery->receipt->gate == RECEIPT_WATCHED)
         return "behind another receipt of its SOP Instance UID";
     return "";

@@ -10,6 +10,7 @@
 #include "forward/awaited.h"
 #include "forward/receipt_private.h"
 #include "order/gate.h"
+#include "order/note.h"
 #include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
@@ -261,6 +262,7 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     outcome.remark = (uint8_t)(settles && remark == RECORD_REMARK_NONE ? RECORD_SETTLE_ON_ANSWER : remark);
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
+    order_note_accepted(delivery);
     note(delivery, &outcome);
     delivery->is_resent = false;
     delivery->aborts = 0;
@@ -437,6 +439,8 @@ void delivery_reject(struct delivery *delivery, struct slice person, struct slic
 
 static enum record_outcome_kind kind_of(enum order_action how)
 {
+    if (how == ORDER_REJECT)
+        return RECORD_REJECTED;
     return how == ORDER_SUPERSEDE ? RECORD_SUPERSEDED : RECORD_SETTLED;
 }
 
@@ -454,7 +458,8 @@ void delivery_over(struct delivery *delivery, enum order_action how, uint64_t ev
     else if (how == ORDER_LOOP)
         outcome.remark = RECORD_BY_LOOP;
     note(delivery, &outcome);
-    enum log_id event = how == ORDER_SUPERSEDE   ? LOG_ORDER_SUPERSEDED
+    enum log_id event = how == ORDER_REJECT      ? LOG_DELIVERY_REJECTED
+                        : how == ORDER_SUPERSEDE ? LOG_ORDER_SUPERSEDED
                         : how == ORDER_DUPLICATE ? LOG_ORDER_DUPLICATE
                                                  : LOG_ORDER_LOOP;
     log_event(event, log_text(name), log_number(delivery->receipt->number));

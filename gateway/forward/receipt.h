@@ -13,6 +13,7 @@
 #include "order/rule.h"
 
 struct order_ask;
+struct order_note;
 struct order_watch;
 struct receipt;
 
@@ -37,6 +38,7 @@ struct delivery {
     bool was_sent;            // an earlier attempt of its own may have left whole
     bool was_accepted;        // SETTLED: by the archive, not by being dropped or overtaken
     bool is_unproven;         // ANSWERED: which content the archive holds is not proven
+    uint8_t note;             // enum order_note_stage: of a rejection note (order/note.h)
     bool is_released;         // a person has let it go in spite of what held it
     uint8_t hold;             // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
     char reason[63];          // PARKED, RESTING, HELD: why
@@ -59,6 +61,7 @@ struct receipt {
     struct list_node gate_node; // of those to be asked about
     struct order_ask *ask;      // the question under way
     struct order_watch *watch;
+    struct order_note *note; // NULL: it is no rejection note, or not known to be one
     struct worker *worker;
     struct list_node node; // worker->receipts
     uint64_t number;

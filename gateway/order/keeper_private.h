@@ -32,13 +32,23 @@ struct seen {
     struct journal_position close;
 };
 
+// Kept for a while, until the ledger is sure to have it.
+struct rejection {
+    struct list_node uid_node;
+    struct list_node keeper_node;
+    struct uid *uid;
+    struct order_rejection note;
+    size_t archive;
+};
+
 struct uid {
     struct uid *next; // of its bucket
     uint8_t hash[FACT_SOP_HASH_SIZE];
     struct list seen;
     struct list members;
-    bool has_contents; // members with different contents are, or were, among them
-    size_t asks;       // at the look-up, or to be asked again
+    struct list rejections; // by notes of this life
+    bool has_contents;      // members with different contents are, or were, among them
+    size_t asks;            // at the look-up, or to be asked again
     bool is_dirty;
     bool is_looked_again; // an ask of the keeper's own is on its way
     struct list_node dirty_node;
@@ -54,6 +64,8 @@ struct order_keeper {
     struct order_outbox *to_worker; // one for each
     struct list *streams;           // seen, by worker
     struct list dirty;              // UIDs to decide about at the end of the turn
+    struct list rejections;         // all, the oldest first
+    size_t looks;                   // of rejection notes, at the look-up
     struct list again;              // asks for which the look-up is tried again
     struct ev_timer again_timer;
     struct ev_task decide_task;
@@ -75,7 +87,7 @@ static inline struct member *member_of(struct list_node *node)
 
 static inline bool order_stage_is_final(enum order_stage stage)
 {
-    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_OVER;
+    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_REJECTED || stage == ORDER_OVER;
 }
 
 // Where it is, or would be.
@@ -86,6 +98,7 @@ void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid);
 void keeper_seen_free(struct order_keeper *keeper, struct seen *seen);
 void keeper_members_free(struct uid *uid);
 struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order);
+void keeper_rejection_free(struct order_keeper *keeper, struct rejection *rejection);
 // A member of what the ledger knows, or of what was seen, unless there is one already. False: no memory.
 bool keeper_member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known);
 bool keeper_member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen);

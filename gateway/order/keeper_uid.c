@@ -47,6 +47,7 @@ struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_
     memcpy(uid->hash, hash, sizeof uid->hash);
     list_init(&uid->seen);
     list_init(&uid->members);
+    list_init(&uid->rejections);
     *place = uid;
     if (++keeper->uid_count > keeper->table_size)
         table_grow(keeper);
@@ -76,6 +77,13 @@ void keeper_seen_free(struct order_keeper *keeper, struct seen *seen)
     pool_give(&keeper->seen_pool, seen);
 }
 
+void keeper_rejection_free(struct order_keeper *keeper, struct rejection *rejection)
+{
+    list_remove(&rejection->uid->rejections, &rejection->uid_node);
+    list_remove(&keeper->rejections, &rejection->keeper_node);
+    free(rejection);
+}
+
 static void uid_forget(struct order_keeper *keeper, struct uid *uid)
 {
     if (uid->is_dirty)
@@ -88,7 +96,8 @@ static void uid_forget(struct order_keeper *keeper, struct uid *uid)
 
 void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid)
 {
-    if (uid->asks == 0 && list_is_empty(&uid->seen) && list_is_empty(&uid->members))
+    if (uid->asks == 0 && list_is_empty(&uid->seen) && list_is_empty(&uid->members) &&
+        list_is_empty(&uid->rejections))
         uid_forget(keeper, uid);
 }
 // ---- members ----
@@ -155,6 +164,7 @@ static void slots_take(struct member *member, const struct order_known *known, s
     for (size_t i = 0; i < slots; i++) {
         member->rule.slots[i].stage = known->slots[i].stage;
         member->rule.slots[i].was_sent = known->slots[i].was_sent;
+        member->rule.slots[i].is_released = known->slots[i].is_released;
     }
 }
 

@@ -67,6 +67,33 @@ static bool is_owed(const struct order_slot *slot)
     return slot->stage == ORDER_ALIVE || slot->stage == ORDER_PARKED || slot->stage == ORDER_SENDING;
 }
 
+static bool is_barred(const struct order_slot *slot)
+{
+    return slot->wanted == ORDER_REJECT || slot->wanted == ORDER_HOLD_REJECTED;
+}
+
+// FIELD 13: what came before a rejection note is not sent any more, what comes after it waits for a person.
+static void rejected_decide(struct list *members, size_t archive, struct order_rejection rejection)
+{
+    bool is_behind = false; // a receipt that was rejected
+    LIST_EACH(members, node)
+    {
+        struct order_member *member = member_of(node);
+        struct order_slot *slot = &member->slots[archive];
+        bool is_earlier = member->order < rejection.order;
+        slot->wanted = ORDER_HOLD;
+        if (slot->stage == ORDER_REJECTED)
+            is_behind = true;
+        if (!is_owed(slot) || slot->stage == ORDER_SENDING || slot->is_released)
+            continue;
+        if (is_earlier)
+            slot->wanted = ORDER_REJECT;
+        else if (is_behind || rejection.order != 0)
+            slot->wanted = ORDER_HOLD_REJECTED;
+        slot->evidence = rejection.receipt;
+    }
+}
+
 static struct view view_take(struct list *members, size_t archive)
 {
     struct view view = {0};
@@ -78,7 +105,7 @@ static struct view view_take(struct list *members, size_t archive)
             view.accepted = member;
         else if (slot->stage == ORDER_SENDING)
             view.sending = member;
-        if (slot->stage == ORDER_ALIVE || slot->stage == ORDER_SENDING)
+        if ((slot->stage == ORDER_ALIVE && !is_barred(slot)) || slot->stage == ORDER_SENDING)
             view.newest = member;
     }
     LIST_EACH(members, node)
@@ -135,15 +162,15 @@ static void newest_decide(struct list *members, size_t archive, const struct vie
     contents_note(members, archive, view->newest);
 }
 
-void order_rule_apply(struct list *members, size_t archive)
+void order_rule_apply(struct list *members, size_t archive, struct order_rejection rejection)
 {
+    rejected_decide(members, archive, rejection);
     struct view view = view_take(members, archive);
     LIST_EACH(members, node)
     {
         struct order_member *member = member_of(node);
         struct order_slot *slot = &member->slots[archive];
-        slot->wanted = ORDER_HOLD;
-        if (!is_owed(slot) || slot->stage == ORDER_SENDING || view.accepted == NULL)
+        if (is_barred(slot) || !is_owed(slot) || slot->stage == ORDER_SENDING || view.accepted == NULL)
             continue;
         if (member->is_returned)
             slot->wanted = ORDER_LOOP;

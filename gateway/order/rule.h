@@ -33,7 +33,8 @@ enum order_stage {
     ORDER_SENDING, // a lane has it
     ORDER_PARKED,  // waits for a person, or is held
     ORDER_ACCEPTED,
-    ORDER_OVER, // owed no more without having been accepted
+    ORDER_REJECTED, // by a rejection note, after it was accepted or not (FIELD 13)
+    ORDER_OVER,     // owed no more without having been accepted
 };
 
 enum order_action {
@@ -43,10 +44,14 @@ enum order_action {
     ORDER_SUPERSEDE,
     ORDER_DUPLICATE,
     ORDER_LOOP,
+    ORDER_REJECT,
+    // A person must say: the instance was rejected there before.
+    ORDER_HOLD_REJECTED,
 };
 
 struct order_slot {
     enum order_stage stage;
+    bool is_released;         // by a person, whatever holds it
     bool was_sent;            // maybe in vain
     enum order_action action; // in force
     enum order_action wanted; // out
@@ -67,7 +72,13 @@ struct order_member {
 
 // Into its place by rising `order`.
 void order_member_insert(struct list *members, struct order_member *member);
+// The last rejection note about the UID that an archive has accepted.
+struct order_rejection {
+    uint64_t receipt; // of the note
+    uint64_t order;   // 0: there is none
+};
+
 // Sets `wanted` and what belongs to it in the slots of one archive. `members` by rising order.
-void order_rule_apply(struct list *members, size_t archive);
+void order_rule_apply(struct list *members, size_t archive, struct order_rejection rejection);
 // Nothing is to be decided any more at any of `archives` archives.
 bool order_rule_is_done(struct list *members, size_t archives);

@@ -91,7 +91,7 @@ static void test_rule(void **state)
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         struct stage stage;
         stage_set(&stage, cases[c].rows);
-        order_rule_apply(&stage.members, 0);
+        order_rule_apply(&stage.members, 0, (struct order_rejection){0});
         for (size_t i = 0; i < stage.count; i++)
             if (stage.slot[i].wanted != cases[c].rows[i].wanted)
                 fail_msg("%s: receipt %zu: %d", cases[c].why, i, (int)stage.slot[i].wanted);
@@ -103,7 +103,7 @@ static void test_evidence(void **state)
     (void)state;
     struct stage stage;
     stage_set(&stage, cases[7].rows);
-    order_rule_apply(&stage.members, 0);
+    order_rule_apply(&stage.members, 0, (struct order_rejection){0});
     assert_int_equal(stage.slot[1].evidence, 100);
 }
 
@@ -117,12 +117,12 @@ static void test_contents(void **state)
                                       {0, ORDER_NONE, ORDER_HOLD, false, ORDER_HOLD}};
     struct stage stage;
     stage_set(&stage, rows);
-    order_rule_apply(&stage.members, 0);
+    order_rule_apply(&stage.members, 0, (struct order_rejection){0});
     assert_int_equal(stage.slot[2].wanted, ORDER_SEND);
     assert_true(stage.slot[2].same_content);
     assert_false(stage.slot[2].other_content); // the other was never sent
     stage.slot[1].was_sent = true;
-    order_rule_apply(&stage.members, 0);
+    order_rule_apply(&stage.members, 0, (struct order_rejection){0});
     assert_true(stage.slot[2].other_content);
 }
 
@@ -135,11 +135,11 @@ static void test_loop(void **state)
     struct stage stage;
     stage_set(&stage, rows);
     stage.member[1].is_returned = true;
-    order_rule_apply(&stage.members, 0);
+    order_rule_apply(&stage.members, 0, (struct order_rejection){0});
     assert_int_equal(stage.slot[1].wanted, ORDER_LOOP);
     assert_int_equal(stage.slot[1].evidence, 100);
     stage.slot[0].stage = ORDER_OVER; // where it has not been it goes
-    order_rule_apply(&stage.members, 0);
+    order_rule_apply(&stage.members, 0, (struct order_rejection){0});
     assert_int_equal(stage.slot[1].wanted, ORDER_SEND);
 }
 
