@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "crosswalk/office.h"
 #include "daemon/damage.h"
 #include "daemon/ledger_loop.h"
+#include "daemon/news.h"
 #include "daemon/scrub.h"
 #include "daemon/worker.h"
 #include "front/access.h"
@@ -210,6 +212,10 @@ enum result gateway_new(const struct platform *platform, const struct configurat
         result = workers_make(gateway);
     if (result == OK)
         result = order_keeper_new(gateway, &gateway->order);
+    if (result == OK)
+        result = news_new(gateway, &gateway->news);
+    if (result == OK)
+        result = crosswalk_office_new(gateway, &gateway->office);
     if (result != OK) {
         gateway_free(gateway);
         return result;
@@ -239,6 +245,7 @@ enum result gateway_start(struct gateway *gateway)
         return result;
     gateway->life = GATEWAY_RUNNING;
     ledger_loop_start(gateway);
+    news_tell(gateway->news, NEWS_CROSSWALK | NEWS_POLICIES); // since the former life
     return OK;
 }
 
@@ -341,6 +348,8 @@ void gateway_free(struct gateway *gateway)
         return;
     MAGIC_CHECK(gateway, GATEWAY_MAGIC);
     order_keeper_drain(gateway->order);
+    crosswalk_office_drain(gateway->office);
+    news_free(gateway->news);
     for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
         worker_free(gateway->workers[i]);
     for (unsigned i = 0; gateway->scrubs != NULL && i < gateway->platform.workers; i++)
@@ -348,6 +357,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->scrubs);
     ledger_loop_fini(gateway);
     order_keeper_free(gateway->order);
+    crosswalk_office_free(gateway->office);
     damage_free(gateway->damage);
     free(gateway->workers);
     journal_free(gateway->journal);

@@ -24,6 +24,9 @@
 
 struct access;
 struct census;
+struct crosswalk;
+struct crosswalk_office;
+struct news;
 struct peers;
 struct order_keeper;
 struct worker;
@@ -39,7 +42,9 @@ struct platform {
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *control_loop; // order of receipts with one SOP UID
-    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread
+    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread, of the crosswalk for workers
+    struct crosswalk *crosswalk;  // NULL: it could not be opened, and what needs it is held
+    struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker
     unsigned workers;            // 1 to 64
@@ -89,6 +94,8 @@ struct gateway {
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
     struct order_keeper *order;
+    struct crosswalk_office *office;
+    struct news *news;
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
