@@ -20,6 +20,8 @@ enum result flight_edit_begin(struct flight *flight)
 {
     struct worker *worker = flight->lane->worker;
     struct edit_policies *policies = gateway_policies(worker->gateway);
+    if (policies != NULL)
+        policies = edit_policies_ref(policies);
     const struct edit_policy *policy =
         policies == NULL ? NULL : edit_policies_find(policies, flight->lane->archive->node->conf->id);
     enum result result = OK;

@@ -154,6 +154,7 @@ static struct record_open open_of(const struct intake *intake)
         .implementation_class = slice_first(request->implementation_class, RECORD_TEXT_MAX),
         .implementation_version = slice_first(request->implementation_version, RECORD_TEXT_MAX),
         .source_node = from->source_node,
+        .domain = from->domain,
         .time = intake->first_byte,
     };
     if (dimse_command_has(&intake->request, DIMSE_MOVE_ORIGINATOR)) {
@@ -444,9 +445,7 @@ static enum result verdict_begin(struct intake *intake)
                                                .route = facts(intake)->route,
                                                .open = &open,
                                                .source_node = facts(intake)->source_node};
-    enum result result = intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
-    edit_policies_unref(&policies);
-    return result;
+    return intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
 }
 
 // From here on faults are statuses; the data set, if one comes, is read to its end.
