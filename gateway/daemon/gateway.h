@@ -26,6 +26,7 @@ struct access;
 struct census;
 struct crosswalk;
 struct crosswalk_office;
+struct edit_policies;
 struct news;
 struct peers;
 struct order_keeper;
@@ -162,6 +163,10 @@ MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct co
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);
+
+// What archives want done to the instances that they get, as loaded last: a reference for the caller, or
+// NULL: nothing. Any thread.
+struct edit_policies *gateway_policies(struct gateway *gateway);
 
 // The worker for the next connection: the one with the fewest associations, in turn among equals. Main
 // thread.

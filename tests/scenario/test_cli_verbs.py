@@ -140,13 +140,13 @@ CONTEXTS = {"sop_class": "1.2.840.10008.5.1.4.1.1.2", "sop_class_name": "CTImage
 def test_queue_show_of_all(daemon):
     group = {"stage": "parked", "reason": "no\x1bcontext", "count": 3, "receipt": 17, "next": None, "contexts": CONTEXTS}
     daemon.answer = {"version": 1, "archives": [
-        {"archive": "legacy", "paused": True, "owed": 5, "waiting": 2, "resting": 1, "gated": 1, "sending": 1, "parked": 3,
+        {"archive": "legacy", "paused": True, "owed": 7, "waiting": 2, "resting": 1, "gated": 1, "held": 2, "sending": 1, "parked": 3,
          "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
     done = run(daemon.folder, "queue", "show", "--archive", "legacy")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "ARCHIVE  OWED  WAITING  RESTING  GATED  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
-        "legacy      5        2        1      1        1         9       3  -         paused by a person",
+        "ARCHIVE  OWED  WAITING  RESTING  GATED  HELD  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
+        "legacy      7        2        1      1     2        1         9       3  -         paused by a person",
         "",
         "ARCHIVE  STAGE   HOW MANY  FIRST RECEIPT  NEXT TRY  WHY",
         "legacy   parked         3             17  -         no?context",

@@ -325,6 +325,8 @@ enum result record_sent_decode(struct slice body, struct record_sent *out)
             cbor_take_exact(&r, sent.edits, RECORD_DIGEST_SIZE);
         } else if (key == SENT_HEADER) {
             cbor_take_exact(&r, sent.header, RECORD_DIGEST_SIZE);
+        } else if (key == SENT_EVIDENCE) {
+            sent.evidence = cbor_take_bytes(&r, RECORD_EVIDENCE_MAX);
         }
     }
     enum result result = finish(&r, !has_archive);
