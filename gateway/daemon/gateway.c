@@ -13,6 +13,7 @@
 #include "daemon/news.h"
 #include "daemon/scrub.h"
 #include "daemon/worker.h"
+#include "edit/policy.h"
 #include "front/access.h"
 #include "front/census.h"
 #include "front/peers.h"
@@ -184,6 +185,7 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     gateway->configuration = configuration;
     gateway->epoch = 1; // one phase for ever, until there are cutovers
     gateway->started_at = ev_wall_now(platform->main_loop);
+    pthread_mutex_init(&gateway->policies_lock, NULL);
     ledger_loop_init(gateway);
     enum result result = gateway_limits_set(gateway, &configuration->limits);
     if (result == OK)
@@ -367,6 +369,9 @@ void gateway_free(struct gateway *gateway)
     census_free(gateway->census);
     peers_free(gateway->peers);
     limits_free(gateway);
+    if (gateway->policies != NULL)
+        edit_policies_unref(&gateway->policies);
+    pthread_mutex_destroy(&gateway->policies_lock);
     for (size_t i = 0; i < gateway->node_count; i++)
         pthread_mutex_destroy(&gateway->nodes[i].lock);
     free(gateway->nodes);

@@ -97,6 +97,8 @@ struct gateway {
     struct order_keeper *order;
     struct crosswalk_office *office;
     struct news *news;
+    pthread_mutex_t policies_lock;  // held for a few instructions
+    struct edit_policies *policies; // in force; NULL: nothing is done to anything
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
@@ -167,6 +169,9 @@ void gateway_worker_stopped(struct gateway *gateway);
 // What archives want done to the instances that they get, as loaded last: a reference for the caller, or
 // NULL: nothing. Any thread.
 struct edit_policies *gateway_policies(struct gateway *gateway);
+// Main thread: `policies`, taken, are in force for what begins from now on; if they differ from those before,
+// all workers are told (daemon/news.h), and the answer is true.
+bool gateway_policies_set(struct gateway *gateway, struct edit_policies **policies);
 
 // The worker for the next connection: the one with the fewest associations, in turn among equals. Main
 // thread.

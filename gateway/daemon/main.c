@@ -18,6 +18,7 @@
 #include "daemon/reload.h"
 #include "daemon/secure.h"
 #include "daemon/threads.h"
+#include "edit/policy.h"
 #include "ev/real.h"
 #include "front/listener.h"
 #include "seal/keys.h"
@@ -174,6 +175,20 @@ static void on_crosswalk_changed(void *arg)
     crosswalk_office_look(gateway->office);
 }
 
+static enum result policies_load(struct process *process)
+{
+    struct conf_errors errors;
+    struct edit_policies *policies = NULL;
+    conf_errors_init(&errors);
+    enum result result = edit_policies_new(process->configuration, &errors, &policies);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.item[i].text);
+    conf_errors_fini(&errors);
+    if (result == OK)
+        (void)gateway_policies_set(process->gateway, &policies);
+    return result;
+}
+
 static enum result gateway_make(struct process *process)
 {
     struct threads *threads = &process->threads;
@@ -202,6 +217,8 @@ static enum result gateway_make(struct process *process)
     enum result result = gateway_new(&platform, process->configuration, &process->gateway);
     if (result == OK && process->desk != NULL)
         crosswalk_desk_watch(process->desk, on_crosswalk_changed, process->gateway);
+    if (result == OK)
+        result = policies_load(process);
     if (result == OK)
         result = names_new(process->gateway, threads->resolver.loop, &process->names);
     if (result == OK)

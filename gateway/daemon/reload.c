@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "edit/policy.h"
 #include "ev/mailbox.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,9 @@ struct job {
     enum result result;
     struct configuration *fresh; // NULL: not read, or not right
     struct conf_errors errors;
-    struct secure_news *news; // NULL: not read
-    reload_done_fn *done;     // main's; NULL: nobody waits
+    struct edit_policies *policies; // NULL: not read, or there is nothing to be done
+    struct secure_news *news;       // NULL: not read
+    reload_done_fn *done;           // main's; NULL: nobody waits
     void *done_arg;
 };
 
@@ -66,6 +68,9 @@ static void on_files_mail(void *arg, struct mail *mail)
         job->result = configuration_load(conf->file, &job->fresh, &job->errors);
         conf = job->fresh;
     }
+    if (job->result == OK &&
+        job->is_whole) // what nodes are to have is that of the start, packs are read anew
+        job->result = edit_policies_new(reload->gateway->configuration, &job->errors, &job->policies);
     if (job->result == OK) {
         job->mark = secure_files_mark(conf); // before they are read: what changes meanwhile is seen next time
         if (job->is_whole || job->mark != job->former_mark)
@@ -151,16 +156,25 @@ static enum result fresh_apply(struct reload *reload, struct configuration *fres
     return OK;
 }
 
+static void policies_take(struct reload *reload, struct job *job, json_t *changed)
+{
+    if (gateway_policies_set(reload->gateway, &job->policies))
+        (void)json_array_append_new(changed, json_string("rules.packs"));
+}
+
 static enum result fresh_take(struct reload *reload, struct job *job, json_t *body)
 {
     json_t *changed = differences(current_of(reload), job->fresh, false);
     json_t *restart = differences(reload->gateway->configuration, job->fresh, true);
     // Nothing is kept for a reload that changes nothing: somebody may ask for one every minute, for years.
-    enum result result = json_array_size(changed) > 0 ? fresh_apply(reload, job->fresh) : OK;
+    bool is_fresh = json_array_size(changed) > 0;
+    enum result result = is_fresh ? fresh_apply(reload, job->fresh) : OK;
+    if (result == OK)
+        policies_take(reload, job, changed);
     if (result == OK)
         log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
                   log_number(json_array_size(restart)));
-    if (result == OK && json_array_size(changed) > 0) {
+    if (result == OK && is_fresh) {
         reload->current = job->fresh;
         job->fresh = NULL;
     }
@@ -232,6 +246,8 @@ static void on_main_mail(void *arg, struct mail *mail)
     conf_errors_fini(&job->errors);
     configuration_free(job->fresh);
     job->fresh = NULL;
+    if (job->policies != NULL)
+        edit_policies_unref(&job->policies);
     reload->is_busy = false;
     if (job->done != NULL)
         job->done(job->done_arg, body);
@@ -317,6 +333,8 @@ void reload_free(struct reload *reload)
     if (reload->is_busy) {
         secure_news_free(reload->job.news);
         configuration_free(reload->job.fresh);
+        if (reload->job.policies != NULL)
+            edit_policies_unref(&reload->job.policies);
         conf_errors_fini(&reload->job.errors);
         if (reload->job.done != NULL)
             reload->job.done(reload->job.done_arg, NULL);

@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/news.h"
 #include "dimse/status.h"
 #include "fake_edit.h"
 #include "forward/archive.h"
@@ -410,6 +411,48 @@ static void test_others_go(void **state)
     assert_int_equal(archive()->answered.count, 2);
 }
 
+// It goes by itself when there is news of what it is held for.
+static void test_goes_when_there_is_news(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_PATIENT, "patient is unmatched");
+    store_one("1.2.3", 3000);
+    settle_down();
+    hold_all(EDIT_HOLD_RULE, "rule 1");
+    store_one("1.2.4", 3000);
+    settle_down();
+    assert_int_equal(archive()->held.count, 2);
+    fake_edit.verdict = EDIT_GOES;
+    news_tell(rig->gateway->news, NEWS_CROSSWALK);
+    settle_down();
+    assert_int_equal(archive()->answered.count, 1);
+    assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD(EDIT_HOLD_RULE));
+    news_tell(rig->gateway->news, NEWS_POLICIES);
+    settle_down();
+    assert_int_equal(archive()->answered.count, 2);
+}
+
+// What has changed while the verdict was on its way is heard before it: it is not held by what was.
+static void test_news_overtake_the_verdict(void **state)
+{
+    (void)state;
+    fake_edit.asks = true;
+    hold_all(EDIT_HOLD_RULE, "rule 1");
+    store_one("1.2.3", 3000);
+    settle_down();
+    assert_int_equal(fake_edit.alive, 1);
+    news_tell(rig->gateway->news, NEWS_POLICIES);
+    settle_down();
+    assert_int_equal(archive()->held.count, 0);
+    fake_edit_answer();
+    fake_edit.asks = false;
+    fake_edit.verdict = EDIT_GOES;
+    settle_down();
+    assert_int_equal(fake_edit.begun, 2);
+    assert_int_equal(archive()->held.count, 0);
+    assert_int_equal(archive()->answered.count, 1);
+}
+
 // A look that comes to the same end leaves nothing in the journal.
 static void test_same_hold_is_not_recorded_again(void **state)
 {
@@ -434,20 +477,20 @@ static void test_same_hold_is_not_recorded_again(void **state)
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 2);
 }
 
+// The kind is not known any more, and anything may have changed: it is looked at again.
 static void test_held_over_a_restart(void **state)
 {
     (void)state;
     hold_all(EDIT_HOLD_RULE, "rule 1");
     store_one("1.2.3", 3000);
     settle_down();
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
     rig_crash(rig);
-    rig_boot(rig);
-    settle_down();
+    rig_boot_begin(rig);
     assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD_UNKNOWN);
     assert_string_equal(first_of(STAGE_HELD)->reason, "rule 1");
-    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
-    assert_int_equal(archive_look_again(archive(), 1u << EDIT_HOLD_PATIENT), 1); // it may be that
     settle_down();
+    assert_int_equal(fake_edit.begun, 2);
     one_is_held(EDIT_HOLD_RULE, "rule 1");
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held);
 }
@@ -576,10 +619,9 @@ static void test_asleep(void **state)
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held); // they remember over their sleep
     rig_crash(rig);
-    rig_boot(rig);
+    rig_boot_begin(rig);
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
     fake_edit.verdict = EDIT_GOES;
-    assert_int_equal(archive_look_again(archive(), 0), COUNT);
     rig_run(rig, 300 * NSEC_PER_SEC);
     assert_int_equal(archive_count(archive(), STAGE_ANSWERED), COUNT);
     assert_int_equal(pacs.complete, COUNT);
@@ -674,10 +716,11 @@ static void test_cut_through_behind(void **state)
     assert_int_equal(pacs.stores, 1);
     assert_int_equal(fake_edit.flags & RECORD_CLOSE_BEHIND, RECORD_CLOSE_BEHIND);
     one_is_held(EDIT_HOLD_DATA, "elements behind Pixel Data");
+    unsigned begun = fake_edit.begun;
     rig_crash(rig);
     rig_boot(rig);
-    assert_int_equal(archive_look_again(archive(), ~0u), 1); // from the journal now
-    settle_down();
+    settle_down(); // from the journal now
+    assert_int_equal(fake_edit.begun, begun + 1);
     assert_int_equal(fake_edit.flags & RECORD_CLOSE_BEHIND, RECORD_CLOSE_BEHIND);
     one_is_held(EDIT_HOLD_DATA, "elements behind Pixel Data");
 }
@@ -713,6 +756,8 @@ int main(void)
         TEST(test_too_large_to_record),
         TEST(test_held),
         TEST(test_others_go),
+        TEST(test_goes_when_there_is_news),
+        TEST(test_news_overtake_the_verdict),
         TEST(test_same_hold_is_not_recorded_again),
         TEST(test_held_over_a_restart),
         TEST(test_released),
