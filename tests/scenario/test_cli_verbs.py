@@ -140,8 +140,8 @@ CONTEXTS = {"sop_class": "1.2.840.10008.5.1.4.1.1.2", "sop_class_name": "CTImage
 def test_queue_show_of_all(daemon):
     group = {"stage": "parked", "reason": "no\x1bcontext", "count": 3, "receipt": 17, "next": None, "contexts": CONTEXTS}
     daemon.answer = {"version": 1, "archives": [
-        {"archive": "legacy", "paused": True, "owed": 7, "waiting": 2, "resting": 1, "gated": 1, "held": 2, "sending": 1, "parked": 3,
-         "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
+        {"archive": "legacy", "paused": True, "owed": 7, "waiting": 2, "resting": 1, "gated": 1, "held": 2,
+         "sending": 1, "parked": 3, "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
     done = run(daemon.folder, "queue", "show", "--archive", "legacy")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
