@@ -39,7 +39,7 @@ struct archive {
     struct list resting;  // by time of the next try
     struct list answered; // by time of settlement
     struct list parked;
-    struct list held;
+    struct list held; // by order of receipt
     struct list sending;
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)

@@ -372,6 +372,46 @@ static void test_too_large_to_record(void **state)
     assert_int_equal(archive()->answered.count, 2);
 }
 
+// Cut at every so many bytes, towards the archive: whole and edited in the end, each time.
+static void test_cut_everywhere(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1, cuts = UINT64_MAX; memory_network_cuts(rig->network) != cuts; at += 23) {
+        char uid[16];
+        uint64_t answered = archive()->counters.answered;
+        cuts = memory_network_cuts(rig->network);
+        text_format(uid, sizeof uid, "1.2.%05u", 10000 + stored);
+        memory_network_cut_next(rig->network, at, 0);
+        store_one(uid, 2000);
+        rig_run(rig, 90 * NSEC_PER_SEC);
+        assert_int_equal(archive()->counters.answered, answered + 1);
+        stored_is(uid, "NEW-0815", 2000);
+        assert_int_equal(archive()->lanes.count, 0);
+    }
+    assert_true(stored > 100);
+}
+
+// Without memory, at each place: later, and the archive has nothing of it whole before.
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (enum fake_edit_failure fails = FAKE_NO_EDIT; fails <= FAKE_NO_SENT; fails++) {
+        char uid[16];
+        text_format(uid, sizeof uid, "1.2.%u", fails);
+        pacs.complete = 0;
+        fake_edit.fails = fails;
+        store_one(uid, 300000);
+        rig_run(rig, 60 * NSEC_PER_SEC);
+        assert_int_equal(pacs.complete, 0);
+        assert_int_equal(archive()->held.count + archive()->parked.count, 0);
+        assert_false(archive_is_broken(archive()));
+        fake_edit.fails = FAKE_FINE;
+        rig_run(rig, 600 * NSEC_PER_SEC);
+        assert_int_equal(pacs.complete, 1);
+        stored_is(uid, "NEW-0815", 300000);
+    }
+}
+
 // ---- held ----
 
 static void test_held(void **state)
@@ -711,6 +751,8 @@ int main(void)
         TEST(test_resent_identical),
         TEST(test_stops_reading),
         TEST(test_too_large_to_record),
+        TEST(test_cut_everywhere),
+        TEST(test_no_memory),
         TEST(test_held),
         TEST(test_others_go),
         TEST(test_same_hold_is_not_recorded_again),
