@@ -412,6 +412,29 @@ static void test_no_memory(void **state)
     }
 }
 
+// One of several on the association is taken back in the middle: the others come again, as their answers can
+// not be waited for.
+static void test_too_large_beside_others(void **state)
+{
+    (void)state;
+    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
+    conf->window = 8;
+    pacs.window = -1;
+    pacs.silent_for = "1.2.666";
+    archive()->lane_limit = 1;
+    store_one("1.2.666", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    fake_edit.is_too_large = true;
+    store_one("1.2.3", 900000);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD(EDIT_HOLD_DATA));
+    pacs.silent_for = NULL;
+    fake_edit.is_too_large = false;
+    rig_run(rig, 600 * NSEC_PER_SEC);
+    assert_true(first_of(STAGE_ANSWERED)->receipt->number != first_of(STAGE_HELD)->receipt->number);
+    assert_int_equal(pacs.complete, 2);
+}
+
 // ---- held ----
 
 static void test_held(void **state)
@@ -472,6 +495,27 @@ static void test_same_hold_is_not_recorded_again(void **state)
     (void)archive_look_again(archive(), ~0u);
     settle_down();
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 2);
+}
+
+// The news come while it is asked about: what was known before holds nothing.
+static void test_news_while_it_asks(void **state)
+{
+    (void)state;
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
+    hold_all(EDIT_HOLD_PATIENT, "patient is unmatched");
+    fake_edit.asks = true;
+    store_one("1.2.3", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(archive()->sending.count, 1);
+    assert_int_equal(archive_look_again(archive(), 1u << EDIT_HOLD_PATIENT), 0);
+    fake_edit_answer();
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(fake_edit.begun, 2);
+    fake_edit.verdict = EDIT_GOES;
+    fake_edit_answer();
+    settle_down();
+    assert_int_equal(archive()->answered.count, 1);
+    assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held);
 }
 
 static void test_held_over_a_restart(void **state)
@@ -616,8 +660,10 @@ static void test_asleep(void **state)
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held); // they remember over their sleep
     rig_crash(rig);
+    rig->configuration->memory.awake_receipts = 4;
     rig_boot(rig);
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
+    assert_int_equal(archive()->asleep[STAGE_HELD], COUNT - 4);
     fake_edit.verdict = EDIT_GOES;
     assert_int_equal(archive_look_again(archive(), 0), COUNT);
     rig_run(rig, 300 * NSEC_PER_SEC);
@@ -751,11 +797,13 @@ int main(void)
         TEST(test_resent_identical),
         TEST(test_stops_reading),
         TEST(test_too_large_to_record),
+        TEST(test_too_large_beside_others),
         TEST(test_cut_everywhere),
         TEST(test_no_memory),
         TEST(test_held),
         TEST(test_others_go),
         TEST(test_same_hold_is_not_recorded_again),
+        TEST(test_news_while_it_asks),
         TEST(test_held_over_a_restart),
         TEST(test_released),
         TEST(test_released_in_vain),
