@@ -273,34 +273,31 @@ static void test_late_verdict_behind_silence(void **state)
     assert_int_equal(pacs.complete, 3);
 }
 
-static void test_stop_while_it_asks(void **state)
+static void asked_again(void (*end_life)(struct rig *rig))
 {
-    (void)state;
     fake_edit.asks = true;
     store_one("1.2.3", 3000);
     rig_run(rig, NSEC_PER_SEC);
     assert_int_equal(archive()->sending.count, 1);
-    rig_stop(rig);
+    end_life(rig);
     fake_edit.asks = false;
     rig_boot(rig);
     settle_down();
-    assert_int_equal(archive()->answered.count, 1);
     assert_int_equal(pacs.complete, 1);
+    assert_int_equal(first_of(STAGE_ANSWERED)->attempts, 1);
     assert_false(first_of(STAGE_ANSWERED)->is_resent);
+}
+
+static void test_stop_while_it_asks(void **state)
+{
+    (void)state;
+    asked_again(rig_stop);
 }
 
 static void test_crash_while_it_asks(void **state)
 {
     (void)state;
-    fake_edit.asks = true;
-    store_one("1.2.3", 3000);
-    rig_run(rig, NSEC_PER_SEC);
-    rig_crash(rig);
-    fake_edit.asks = false;
-    rig_boot(rig);
-    settle_down();
-    assert_int_equal(archive()->answered.count, 1);
-    assert_int_equal(first_of(STAGE_ANSWERED)->attempts, 1);
+    asked_again(rig_crash);
 }
 
 // ---- broken off ----
