@@ -26,6 +26,5 @@ void news_free(struct news *news);
 // Any thread: `kinds` of news_kind. What they are about must be in force already.
 void news_tell(struct news *news, unsigned kinds);
 
-// On the worker: its archives look again at what they hold for such a reason, in order of receipt. What a
-// verdict from before the news would hold back is looked at again too (worker->news).
+// On the worker: its archives look again at what they hold for such a reason.
 void news_take(struct worker *worker, unsigned kinds);

@@ -5,7 +5,6 @@
 
 void news_take(struct worker *worker, unsigned kinds)
 {
-    worker->news++;
     for (size_t i = 0; i < worker->gateway->node_count; i++)
         (void)archive_look_again(&worker->archives[i], kinds);
 }

@@ -44,7 +44,6 @@ struct worker {
     struct notes notes;
     struct order_gate *gate;
     struct edit_workshop *workshop;
-    uint64_t news; // heard so far, that may let something go that is held (daemon/news.h)
     struct list sessions;
     struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room

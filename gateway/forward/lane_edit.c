@@ -20,6 +20,7 @@ enum result flight_edit_begin(struct flight *flight)
 {
     struct worker *worker = flight->lane->worker;
     struct edit_policies *policies = gateway_policies(worker->gateway);
+    flight->news = flight->lane->archive->news;
     const struct edit_policy *policy =
         policies == NULL ? NULL : edit_policies_find(policies, flight->lane->archive->node->conf->id);
     enum result result = OK;
@@ -29,7 +30,6 @@ enum result flight_edit_begin(struct flight *flight)
                                      .flags = flight->content->flags,
                                      .is_released = delivery != NULL && delivery->is_released,
                                      .uid_has_other_digest = delivery != NULL && delivery->other_content};
-        flight->news = worker->news;
         result = edit_begin(worker->workshop, policies, policy, &origin, on_change, flight, &flight->edit);
     }
     if (policy != NULL && result == OK)
@@ -59,13 +59,13 @@ static void flight_take_back(struct flight *flight, const struct edit_hold *hold
     struct lane *lane = flight->lane;
     struct edit_hold why = *hold; // of the edit that ends with the flight
     bool has_begun = flight->is_command_queued;
-    bool is_overtaken = flight->news != lane->worker->news; // who looks again has not found it among the held
+    bool is_old = !flight->is_judged && flight->news != lane->archive->news;
     if (flight->is_judged && flight->delivery != NULL && !flight->has_sent_record)
         flight->delivery->attempts--;
     struct delivery *delivery = flight_land(&flight);
     if (delivery != NULL && why.kind == EDIT_HOLD_TROUBLE)
         delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1), why.reason);
-    else if (delivery != NULL && is_overtaken)
+    else if (delivery != NULL && is_old) // what has become known since may let it go
         delivery_wait(delivery);
     else if (delivery != NULL)
         delivery_hold(delivery, why.kind, why.reason);
