@@ -250,15 +250,9 @@ static void check_node_unique(const struct checker *checker, size_t index)
     }
 }
 
-// The daemon does not edit yet: what asks for edits must not leave unedited. Tools may look at packs.
 static void check_packs(const struct checker *checker, const struct raw_node *raw)
 {
-    if (raw->value.packs.count == 0)
-        return;
-    if (checker->check_files)
-        conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"), NULL,
-                          "rule packs are not applied by this version");
-    else if (checker->raw->rules.value.packs == NULL)
+    if (raw->value.packs.count > 0 && checker->raw->rules.value.packs == NULL)
         conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"),
                           "with `rules: { packs: FOLDER }`", "has no meaning here");
 }

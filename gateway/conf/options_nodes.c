@@ -331,9 +331,9 @@ static const struct conf_option NODES[] = {
      .shape = "names of rule packs",
      .unset = "none: nothing is changed",
      .reload = CONF_RELOAD_NEW,
-     .help = "Rule packs of `rules`, in the order in which they run. This version of the daemon does not "
-             "apply them "
-             "and refuses to start with any; `rules check` and `rules try` do."},
+     .help =
+         "Rule packs of `rules`, in the order in which they run. Their files are read at the start and on "
+         "reload; wrong ones are refused."},
     {.key = "crosswalk",
      .type = CONF_ENUM,
      CONF_MEMBER(struct raw_node, value.crosswalk),

@@ -175,14 +175,16 @@ static void on_crosswalk_changed(void *arg)
     crosswalk_office_look(gateway->office);
 }
 
-static enum result policies_load(struct process *process)
+static enum result policies_open(struct process *process)
 {
-    struct conf_errors errors;
     struct edit_policies *policies = NULL;
+    struct conf_errors errors;
     conf_errors_init(&errors);
     enum result result = edit_policies_new(process->configuration, &errors, &policies);
     for (size_t i = 0; i < errors.count; i++)
         fprintf(stderr, "%s\n", errors.item[i].text);
+    if (result != OK && errors.count == 0)
+        complain("rules", result_text(result));
     conf_errors_fini(&errors);
     if (result == OK)
         (void)gateway_policies_set(process->gateway, &policies);
@@ -215,10 +217,10 @@ static enum result gateway_make(struct process *process)
         .workers = threads->workers,
     };
     enum result result = gateway_new(&platform, process->configuration, &process->gateway);
+    if (result == OK)
+        result = policies_open(process);
     if (result == OK && process->desk != NULL)
         crosswalk_desk_watch(process->desk, on_crosswalk_changed, process->gateway);
-    if (result == OK)
-        result = policies_load(process);
     if (result == OK)
         result = names_new(process->gateway, threads->resolver.loop, &process->names);
     if (result == OK)

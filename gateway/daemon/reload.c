@@ -21,7 +21,7 @@ struct job {
     enum result result;
     struct configuration *fresh; // NULL: not read, or not right
     struct conf_errors errors;
-    struct edit_policies *policies; // NULL: not read, or there is nothing to be done
+    struct edit_policies *policies; // NULL: not read, or not right
     struct secure_news *news;       // NULL: not read
     reload_done_fn *done;           // main's; NULL: nobody waits
     void *done_arg;
@@ -67,10 +67,10 @@ static void on_files_mail(void *arg, struct mail *mail)
     if (job->is_whole) {
         job->result = configuration_load(conf->file, &job->fresh, &job->errors);
         conf = job->fresh;
+        // Nodes and domains are those that it was started with; their packs are read again.
+        if (job->result == OK)
+            job->result = edit_policies_new(reload->gateway->configuration, &job->errors, &job->policies);
     }
-    if (job->result == OK &&
-        job->is_whole) // what nodes are to have is that of the start, packs are read anew
-        job->result = edit_policies_new(reload->gateway->configuration, &job->errors, &job->policies);
     if (job->result == OK) {
         job->mark = secure_files_mark(conf); // before they are read: what changes meanwhile is seen next time
         if (job->is_whole || job->mark != job->former_mark)
@@ -156,10 +156,11 @@ static enum result fresh_apply(struct reload *reload, struct configuration *fres
     return OK;
 }
 
-static void policies_take(struct reload *reload, struct job *job, json_t *changed)
+// Packs have no path in the configuration of their own: they go by the option that names their folder.
+static void policies_take(struct reload *reload, struct job *job, json_t *body)
 {
     if (gateway_policies_set(reload->gateway, &job->policies))
-        (void)json_array_append_new(changed, json_string("rules.packs"));
+        (void)json_array_append_new(json_object_get(body, "changed"), json_string("rules.packs"));
 }
 
 static enum result fresh_take(struct reload *reload, struct job *job, json_t *body)
@@ -167,14 +168,11 @@ static enum result fresh_take(struct reload *reload, struct job *job, json_t *bo
     json_t *changed = differences(current_of(reload), job->fresh, false);
     json_t *restart = differences(reload->gateway->configuration, job->fresh, true);
     // Nothing is kept for a reload that changes nothing: somebody may ask for one every minute, for years.
-    bool is_fresh = json_array_size(changed) > 0;
-    enum result result = is_fresh ? fresh_apply(reload, job->fresh) : OK;
-    if (result == OK)
-        policies_take(reload, job, changed);
+    enum result result = json_array_size(changed) > 0 ? fresh_apply(reload, job->fresh) : OK;
     if (result == OK)
         log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
                   log_number(json_array_size(restart)));
-    if (result == OK && is_fresh) {
+    if (result == OK && json_array_size(changed) > 0) {
         reload->current = job->fresh;
         job->fresh = NULL;
     }
@@ -238,6 +236,8 @@ static void on_main_mail(void *arg, struct mail *mail)
     json_t *body = json_object();
     if (is_fine && job->fresh != NULL)
         job->result = fresh_take(reload, job, body);
+    if (job->result == OK && job->policies != NULL)
+        policies_take(reload, job, body);
     is_fine = job->result == OK;
     errors_take(job, body);
     if (job->news != NULL)
@@ -246,8 +246,7 @@ static void on_main_mail(void *arg, struct mail *mail)
     conf_errors_fini(&job->errors);
     configuration_free(job->fresh);
     job->fresh = NULL;
-    if (job->policies != NULL)
-        edit_policies_unref(&job->policies);
+    edit_policies_unref(&job->policies);
     reload->is_busy = false;
     if (job->done != NULL)
         job->done(job->done_arg, body);
@@ -333,8 +332,7 @@ void reload_free(struct reload *reload)
     if (reload->is_busy) {
         secure_news_free(reload->job.news);
         configuration_free(reload->job.fresh);
-        if (reload->job.policies != NULL)
-            edit_policies_unref(&reload->job.policies);
+        edit_policies_unref(&reload->job.policies);
         conf_errors_fini(&reload->job.errors);
         if (reload->job.done != NULL)
             reload->job.done(reload->job.done_arg, NULL);
