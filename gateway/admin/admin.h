@@ -129,9 +129,9 @@ struct admin_actions {
     // this SOP Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
     // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated",
-    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null, "next": seconds or
-    //                null, "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or
-    //                null,
+    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null,
+    //                "next": seconds or null,
+    //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
     //                            "contexts": as in queue_list}], "ungrouped": N}]}
     // owed: all but parked and answered. next: when the archive, or the first of a group, is tried again.
     // groups: what rests, is gated, held or parked, by reason, with its first receipt; ungrouped: how many

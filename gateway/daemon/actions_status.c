@@ -62,6 +62,8 @@ static uint64_t oldest_get(struct archive *archive)
         oldest_take(&oldest, list_first(&archive->waiting)); // by order of receipt
     if (!list_is_empty(&archive->gated))
         oldest_take(&oldest, list_first(&archive->gated));
+    if (!list_is_empty(&archive->held))
+        oldest_take(&oldest, list_first(&archive->held));
     LIST_EACH(&archive->sending, node)
     {
         oldest_take(&oldest, node);

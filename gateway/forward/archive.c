@@ -429,6 +429,7 @@ static bool is_of_kinds(uint8_t hold, unsigned kinds)
 size_t archive_look_again(struct archive *archive, unsigned kinds)
 {
     size_t count = backlog_look_again(archive, kinds, is_of_kinds);
+    archive->news++;
     struct list_node *node = list_last(&archive->held);
     while (node != NULL) {
         struct delivery *delivery = delivery_of(node);

@@ -616,16 +616,16 @@ void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const 
 uint64_t backlog_oldest(const struct archive *archive)
 {
     const struct backlog *backlog = &archive->worker->backlog;
-    if (archive->asleep[STAGE_WAITING] + archive->asleep[STAGE_RESTING] == 0)
+    size_t elsewhere = archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD];
+    if (archive->asleep[STAGE_WAITING] + elsewhere == 0)
         return 0;
-    struct asleep_position at =
-        asleep_seek(&backlog->rows, archive->asleep[STAGE_RESTING] > 0 ? 0 : archive->asleep_from);
+    struct asleep_position at = asleep_seek(&backlog->rows, elsewhere > 0 ? 0 : archive->asleep_from);
     for (unsigned left = OLDEST_LOOKS; left > 0; left--, at = asleep_next(&backlog->rows, at)) {
         const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
         if (row == NULL)
             break;
         if (row_is_in(backlog, row, archive, STAGE_WAITING) ||
-            row_is_in(backlog, row, archive, STAGE_RESTING))
+            row_is_in(backlog, row, archive, STAGE_RESTING) || row_is_in(backlog, row, archive, STAGE_HELD))
             return row->closed_at;
     }
     return 0;

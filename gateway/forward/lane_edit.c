@@ -20,8 +20,7 @@ enum result flight_edit_begin(struct flight *flight)
 {
     struct worker *worker = flight->lane->worker;
     struct edit_policies *policies = gateway_policies(worker->gateway);
-    if (policies != NULL)
-        policies = edit_policies_ref(policies);
+    flight->news = flight->lane->archive->news;
     const struct edit_policy *policy =
         policies == NULL ? NULL : edit_policies_find(policies, flight->lane->archive->node->conf->id);
     enum result result = OK;
@@ -60,11 +59,14 @@ static void flight_take_back(struct flight *flight, const struct edit_hold *hold
     struct lane *lane = flight->lane;
     struct edit_hold why = *hold; // of the edit that ends with the flight
     bool has_begun = flight->is_command_queued;
+    bool is_old = !flight->is_judged && flight->news != lane->archive->news;
     if (flight->is_judged && flight->delivery != NULL && !flight->has_sent_record)
         flight->delivery->attempts--;
     struct delivery *delivery = flight_land(&flight);
     if (delivery != NULL && why.kind == EDIT_HOLD_TROUBLE)
         delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1), why.reason);
+    else if (delivery != NULL && is_old) // what has become known since may let it go
+        delivery_wait(delivery);
     else if (delivery != NULL)
         delivery_hold(delivery, why.kind, why.reason);
     lane->is_cut_off |= has_begun;

@@ -46,6 +46,7 @@ struct flight {
     bool is_command_queued;
     struct edit_policies *policies; // that the edit stands on; NULL: it goes as it came
     struct edit *edit;
+    uint32_t news;  // of the archive, when the edit began
     bool is_judged; // it goes: until then no byte does, the command included
     struct outlet outlet;
     uint64_t sent;        // bytes of the data set queued

@@ -88,7 +88,7 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
         list_remove(archive_list(archive, delivery->stage), &delivery->node);
     delivery->stage = stage;
     struct list *list = archive_list(archive, stage);
-    if (stage == STAGE_WAITING || stage == STAGE_GATED)
+    if (stage == STAGE_WAITING || stage == STAGE_GATED || stage == STAGE_HELD)
         insert_sorted(list, delivery, order_get);
     else if (stage == STAGE_RESTING || stage == STAGE_ANSWERED)
         insert_sorted(list, delivery, when_get);

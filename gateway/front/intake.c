@@ -445,7 +445,9 @@ static enum result verdict_begin(struct intake *intake)
                                                .route = facts(intake)->route,
                                                .open = &open,
                                                .source_node = facts(intake)->source_node};
-    return intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
+    enum result result = intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
+    edit_policies_unref(&policies);
+    return result;
 }
 
 // From here on faults are statuses; the data set, if one comes, is read to its end.

@@ -108,7 +108,7 @@ void edit_workshop_free(struct edit_workshop *workshop)
 enum result edit_splice_take(struct edit_workshop *workshop, struct dcm_splice **splice)
 {
     (void)workshop;
-    return dcm_splice_new(splice);
+    return fake_edit.fails == FAKE_NO_SPLICE ? ERR_NOMEM : dcm_splice_new(splice);
 }
 
 void edit_splice_give(struct edit_workshop *workshop, struct dcm_splice **splice)
@@ -126,6 +126,8 @@ enum result edit_begin(struct edit_workshop *workshop, struct edit_policies *pol
 {
     (void)workshop;
     ensure(policy != NULL);
+    if (fake_edit.fails == FAKE_NO_EDIT)
+        return ERR_NOMEM;
     struct edit *edit = calloc(1, sizeof *edit);
     ensure(edit != NULL);
     edit->policies = edit_policies_ref(policies);
@@ -242,6 +244,8 @@ enum result edit_sent_fill(struct edit *edit, const struct dcm_plan *undo, struc
 {
     if (fake_edit.is_too_large)
         return ERR_LIMIT;
+    if (fake_edit.fails == FAKE_NO_SENT)
+        return ERR_NOMEM;
     ensure((undo == NULL) == (edit->plan == NULL));
     sent->crosswalk = 7;
     if (undo == NULL)

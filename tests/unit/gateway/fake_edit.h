@@ -6,6 +6,8 @@
 
 #include "edit/edit.h"
 
+enum fake_edit_failure { FAKE_FINE, FAKE_NO_EDIT, FAKE_NO_SPLICE, FAKE_NO_SENT };
+
 struct fake_edit {
     uint32_t node;           // id of the node with a policy; 0: no policies
     size_t reads;            // bytes that it wants at least; SIZE_MAX: all
@@ -13,9 +15,10 @@ struct fake_edit {
     enum edit_stage verdict; // EDIT_GOES, EDIT_HOLDS
     enum edit_hold_kind kind;
     const char *reason;
-    const char *patient_id; // GOES: it becomes this one; NULL: as it came
-    bool keeps_behind;      // holds what has elements behind Pixel Data, and what was not scanned
-    bool is_too_large;      // more than SENT can say
+    const char *patient_id;       // GOES: it becomes this one; NULL: as it came
+    bool keeps_behind;            // holds what has elements behind Pixel Data, and what was not scanned
+    bool is_too_large;            // more than SENT can say
+    enum fake_edit_failure fails; // ERR_NOMEM
     unsigned begun;
     unsigned alive;
     unsigned policies;     // references

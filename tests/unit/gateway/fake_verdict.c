@@ -120,12 +120,12 @@ void fake_edit_use(struct edit_policies *policies)
     the = policies;
 }
 
-struct edit_policies *__wrap_gateway_policies(const struct gateway *gateway);
+struct edit_policies *__wrap_gateway_policies(struct gateway *gateway);
 
-struct edit_policies *__wrap_gateway_policies(const struct gateway *gateway)
+struct edit_policies *__wrap_gateway_policies(struct gateway *gateway)
 {
     (void)gateway;
-    return the;
+    return the != NULL ? edit_policies_ref(the) : NULL;
 }
 
 // ---- for lanes, which have nothing to do here ----

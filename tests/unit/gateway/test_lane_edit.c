@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/news.h"
 #include "dimse/status.h"
 #include "fake_edit.h"
 #include "forward/archive.h"
@@ -59,19 +60,13 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void store(struct store what)
+static void store_one(const char *instance, size_t pixels)
 {
     struct client client;
     speak_open(&client, rig, NULL);
-    what.message_id = ++stored;
-    speak_store(&client, &what);
+    speak_store(&client, &(struct store){.message_id = ++stored, .instance = instance, .pixels = pixels});
     assert_int_equal(hear_response(&client, stored), 0);
     client_close(&client);
-}
-
-static void store_one(const char *instance, size_t pixels)
-{
-    store((struct store){.instance = instance, .pixels = pixels});
 }
 
 static struct archive *archive(void)
@@ -197,8 +192,8 @@ static void test_cold(void **state)
     (void)state;
     fake_edit.reads = 3000000;
     atomic_store(&archive()->node->is_paused, true);
-    store_one("1.2.3", 5000000);
     store_one("1.2.4", 3000);
+    store_one("1.2.3", 5000000);
     rig_crash(rig);
     rig_boot(rig);
     memory_network_set_path(rig->network, &(struct memory_path){.buffer = 3000, .segment_max = 900});
@@ -208,17 +203,8 @@ static void test_cold(void **state)
     rig_run(rig, 300 * NSEC_PER_SEC);
     assert_int_equal(archive()->answered.count, 2);
     assert_in_range(fake_edit.bytes_looked, 3000000, 3600000);
-    stored_is("1.2.4", "NEW-0815", 3000);
-    assert_int_equal(pacs.complete, 2);
-}
-
-static void test_cold_is_whole(void **state)
-{
-    (void)state;
-    fake_edit.reads = SIZE_MAX;
-    store_one("1.2.3", 5000000);
-    rig_run(rig, 300 * NSEC_PER_SEC);
     stored_is("1.2.3", "NEW-0815", 5000000);
+    assert_int_equal(pacs.complete, 2);
 }
 
 // Many on one association, behind each other in the transport.
@@ -288,34 +274,31 @@ static void test_late_verdict_behind_silence(void **state)
     assert_int_equal(pacs.complete, 3);
 }
 
-static void test_stop_while_it_asks(void **state)
+static void asked_again(void (*end_life)(struct rig *rig))
 {
-    (void)state;
     fake_edit.asks = true;
     store_one("1.2.3", 3000);
     rig_run(rig, NSEC_PER_SEC);
     assert_int_equal(archive()->sending.count, 1);
-    rig_stop(rig);
+    end_life(rig);
     fake_edit.asks = false;
     rig_boot(rig);
     settle_down();
-    assert_int_equal(archive()->answered.count, 1);
     assert_int_equal(pacs.complete, 1);
+    assert_int_equal(first_of(STAGE_ANSWERED)->attempts, 1);
     assert_false(first_of(STAGE_ANSWERED)->is_resent);
+}
+
+static void test_stop_while_it_asks(void **state)
+{
+    (void)state;
+    asked_again(rig_stop);
 }
 
 static void test_crash_while_it_asks(void **state)
 {
     (void)state;
-    fake_edit.asks = true;
-    store_one("1.2.3", 3000);
-    rig_run(rig, NSEC_PER_SEC);
-    rig_crash(rig);
-    fake_edit.asks = false;
-    rig_boot(rig);
-    settle_down();
-    assert_int_equal(archive()->answered.count, 1);
-    assert_int_equal(first_of(STAGE_ANSWERED)->attempts, 1);
+    asked_again(rig_crash);
 }
 
 // ---- broken off ----
@@ -372,6 +355,69 @@ static void test_too_large_to_record(void **state)
     assert_int_equal(archive()->answered.count, 2);
 }
 
+// Cut at every so many bytes, towards the archive: whole and edited in the end, each time.
+static void test_cut_everywhere(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1, cuts = UINT64_MAX; memory_network_cuts(rig->network) != cuts; at += 23) {
+        char uid[16];
+        uint64_t answered = archive()->counters.answered;
+        cuts = memory_network_cuts(rig->network);
+        text_format(uid, sizeof uid, "1.2.%05u", 10000 + stored);
+        memory_network_cut_next(rig->network, at, 0);
+        store_one(uid, 2000);
+        rig_run(rig, 90 * NSEC_PER_SEC);
+        assert_int_equal(archive()->counters.answered, answered + 1);
+        stored_is(uid, "NEW-0815", 2000);
+        assert_int_equal(archive()->lanes.count, 0);
+    }
+    assert_true(stored > 100);
+}
+
+// Without memory, at each place: later, and the archive has nothing of it whole before.
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (enum fake_edit_failure fails = FAKE_NO_EDIT; fails <= FAKE_NO_SENT; fails++) {
+        char uid[16];
+        text_format(uid, sizeof uid, "1.2.%u", fails);
+        pacs.complete = 0;
+        fake_edit.fails = fails;
+        store_one(uid, 300000);
+        rig_run(rig, 60 * NSEC_PER_SEC);
+        assert_int_equal(pacs.complete, 0);
+        assert_int_equal(archive()->held.count + archive()->parked.count, 0);
+        assert_false(archive_is_broken(archive()));
+        fake_edit.fails = FAKE_FINE;
+        rig_run(rig, 600 * NSEC_PER_SEC);
+        assert_int_equal(pacs.complete, 1);
+        stored_is(uid, "NEW-0815", 300000);
+    }
+}
+
+// One of several on the association is taken back in the middle: the others come again, as their answers can
+// not be waited for.
+static void test_too_large_beside_others(void **state)
+{
+    (void)state;
+    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
+    conf->window = 8;
+    pacs.window = -1;
+    pacs.silent_for = "1.2.666";
+    archive()->lane_limit = 1;
+    store_one("1.2.666", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    fake_edit.is_too_large = true;
+    store_one("1.2.3", 900000);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD(EDIT_HOLD_DATA));
+    pacs.silent_for = NULL;
+    fake_edit.is_too_large = false;
+    rig_run(rig, 600 * NSEC_PER_SEC);
+    assert_true(first_of(STAGE_ANSWERED)->receipt->number != first_of(STAGE_HELD)->receipt->number);
+    assert_int_equal(pacs.complete, 2);
+}
+
 // ---- held ----
 
 static void test_held(void **state)
@@ -386,9 +432,6 @@ static void test_held(void **state)
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 1);
     assert_null(first_of(STAGE_HELD)->receipt->content);
     assert_int_equal(rig_worker(rig)->window.used, 0);
-    store_one("1.2.4", 3000); // stands in nobody's way
-    fake_edit.verdict = EDIT_GOES;
-    settle_down();
 }
 
 static void test_others_go(void **state)
@@ -406,6 +449,27 @@ static void test_others_go(void **state)
     settle_down();
     assert_int_equal(archive()->held.count, 1);
     assert_int_equal(archive_look_again(archive(), 1u << EDIT_HOLD_RULE), 1);
+    settle_down();
+    assert_int_equal(archive()->answered.count, 2);
+}
+
+// It goes by itself when there is news of what it is held for.
+static void test_goes_when_there_is_news(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_PATIENT, "patient is unmatched");
+    store_one("1.2.3", 3000);
+    settle_down();
+    hold_all(EDIT_HOLD_RULE, "rule 1");
+    store_one("1.2.4", 3000);
+    settle_down();
+    assert_int_equal(archive()->held.count, 2);
+    fake_edit.verdict = EDIT_GOES;
+    news_tell(rig->gateway->news, NEWS_CROSSWALK);
+    settle_down();
+    assert_int_equal(archive()->answered.count, 1);
+    assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD(EDIT_HOLD_RULE));
+    news_tell(rig->gateway->news, NEWS_POLICIES);
     settle_down();
     assert_int_equal(archive()->answered.count, 2);
 }
@@ -434,20 +498,41 @@ static void test_same_hold_is_not_recorded_again(void **state)
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 2);
 }
 
+// The news come while it is asked about: what was known before holds nothing.
+static void test_news_while_it_asks(void **state)
+{
+    (void)state;
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
+    hold_all(EDIT_HOLD_PATIENT, "patient is unmatched");
+    fake_edit.asks = true;
+    store_one("1.2.3", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(archive()->sending.count, 1);
+    assert_int_equal(archive_look_again(archive(), 1u << EDIT_HOLD_PATIENT), 0);
+    fake_edit_answer();
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(fake_edit.begun, 2);
+    fake_edit.verdict = EDIT_GOES;
+    fake_edit_answer();
+    settle_down();
+    assert_int_equal(archive()->answered.count, 1);
+    assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held);
+}
+
+// The kind is not known any more, and anything may have changed: it is looked at again.
 static void test_held_over_a_restart(void **state)
 {
     (void)state;
     hold_all(EDIT_HOLD_RULE, "rule 1");
     store_one("1.2.3", 3000);
     settle_down();
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
     rig_crash(rig);
-    rig_boot(rig);
-    settle_down();
+    rig_boot_begin(rig);
     assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD_UNKNOWN);
     assert_string_equal(first_of(STAGE_HELD)->reason, "rule 1");
-    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
-    assert_int_equal(archive_look_again(archive(), 1u << EDIT_HOLD_PATIENT), 1); // it may be that
     settle_down();
+    assert_int_equal(fake_edit.begun, 2);
     one_is_held(EDIT_HOLD_RULE, "rule 1");
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held);
 }
@@ -576,10 +661,11 @@ static void test_asleep(void **state)
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held); // they remember over their sleep
     rig_crash(rig);
-    rig_boot(rig);
+    rig->configuration->memory.awake_receipts = 4;
+    rig_boot_begin(rig);
     assert_int_equal(archive_count(archive(), STAGE_HELD), COUNT);
+    assert_int_equal(archive()->asleep[STAGE_HELD], COUNT - 4);
     fake_edit.verdict = EDIT_GOES;
-    assert_int_equal(archive_look_again(archive(), 0), COUNT);
     rig_run(rig, 300 * NSEC_PER_SEC);
     assert_int_equal(archive_count(archive(), STAGE_ANSWERED), COUNT);
     assert_int_equal(pacs.complete, COUNT);
@@ -674,10 +760,11 @@ static void test_cut_through_behind(void **state)
     assert_int_equal(pacs.stores, 1);
     assert_int_equal(fake_edit.flags & RECORD_CLOSE_BEHIND, RECORD_CLOSE_BEHIND);
     one_is_held(EDIT_HOLD_DATA, "elements behind Pixel Data");
+    unsigned begun = fake_edit.begun;
     rig_crash(rig);
     rig_boot(rig);
-    assert_int_equal(archive_look_again(archive(), ~0u), 1); // from the journal now
-    settle_down();
+    settle_down(); // from the journal now
+    assert_int_equal(fake_edit.begun, begun + 1);
     assert_int_equal(fake_edit.flags & RECORD_CLOSE_BEHIND, RECORD_CLOSE_BEHIND);
     one_is_held(EDIT_HOLD_DATA, "elements behind Pixel Data");
 }
@@ -702,7 +789,6 @@ int main(void)
         TEST(test_edited),
         TEST(test_as_it_came),
         TEST(test_cold),
-        TEST(test_cold_is_whole),
         TEST(test_several_at_once),
         TEST(test_late_verdict),
         TEST(test_late_verdict_behind_silence),
@@ -711,9 +797,14 @@ int main(void)
         TEST(test_resent_identical),
         TEST(test_stops_reading),
         TEST(test_too_large_to_record),
+        TEST(test_too_large_beside_others),
+        TEST(test_cut_everywhere),
+        TEST(test_no_memory),
         TEST(test_held),
         TEST(test_others_go),
+        TEST(test_goes_when_there_is_news),
         TEST(test_same_hold_is_not_recorded_again),
+        TEST(test_news_while_it_asks),
         TEST(test_held_over_a_restart),
         TEST(test_released),
         TEST(test_released_in_vain),

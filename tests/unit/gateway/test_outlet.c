@@ -16,6 +16,35 @@
 
 enum { MOST = 16372, ROOM = 1 << 21 };
 
+static long failing = -1; // the allocation that fails, counted down; below 0: none
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static bool is_failing(void)
+{
+    return failing >= 0 && failing-- == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_failing() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_failing() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return is_failing() ? NULL : __real_realloc(memory, size);
+}
+
 struct change {
     uint64_t offset;
     uint64_t old_length;
@@ -448,6 +477,45 @@ static void test_deflated(void **state)
     free(got);
 }
 
+// Every allocation fails once: what comes out is whole, or it is said that it is not.
+static void test_no_memory(void **state)
+{
+    (void)state;
+    const struct change changes[] = {{100, 4, "123456"}, {300, 3, ""}};
+    uint8_t *bytes = pattern(20000);
+    struct dcm_plan *plan = plan_of(changes, 2);
+    bool is_whole = false;
+    for (long n = 0; !is_whole; n++) {
+        struct outlet outlet;
+        struct outlet_buffers buffers = {0};
+        struct dcm_splice *splice;
+        struct dcm_plan *undo;
+        struct passage passage = {.input = slice_of(bytes, 20000), .piece = 512, .most = 1000};
+        assert_int_equal(dcm_splice_new(&splice), OK);
+        failing = n;
+        enum result result =
+            outlet_begin_edited(&outlet, plan, splice, &buffers, slice_of_text(EXPLICIT_LE), 5000);
+        failing = -1;
+        if (result == OK) {
+            pass(&outlet, &buffers, &passage);
+            assert_true(passage.is_whole);
+            free(passage.bytes);
+            failing = n;
+            result = outlet_undo(&outlet, &undo);
+            is_whole = failing >= 0;
+            failing = -1;
+            if (result == OK)
+                dcm_plan_free(undo);
+        }
+        assert_true(result == OK || result == ERR_NOMEM || result == ERR_CRYPTO);
+        outlet_fini(&outlet);
+        outlet_buffers_fini(&buffers);
+        dcm_splice_free(splice);
+    }
+    dcm_plan_free(plan);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_plain_too_short),
         cmocka_unit_test(test_shorter_than_its_plan),
         cmocka_unit_test(test_deflated),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

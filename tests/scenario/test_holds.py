@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rules hold back from one archive (FIELD 4): listed, shown, released, rejected, over restarts."""
+import json
+
+import pytest
+import yaml
+from dgtest import part10, pdu, sender
+from dgtest.ports import wait_for
+from dgtest.stage import STORAGE, Stage
+
+PATIENT = "Rabe^Karin"
+PACK = """
+pack: site
+version: 1.0.0
+description: Rules of a test
+rules:
+  - rule: doubtful
+    when: { element: PatientID, in: [DOUBTFUL] }
+    do: [ { hold: a doubtful patient } ]
+  - rule: never
+    when: { element: PatientID, in: [NEVER] }
+    do: [ { reject: this patient is not ours } ]
+"""
+BY = ("--person", "J. Doe", "--reason", "looked at")
+
+
+def instance(study: int, number: int, patient: str, size: int = 2000) -> part10.Instance:
+    element = part10.element
+    uid, study_uid = part10.uid(72, study, number), part10.uid(72, study)
+    content = b"".join([
+        element(0x00080016, "UI", STORAGE.encode()), element(0x00080018, "UI", uid.encode()),
+        element(0x00080060, "CS", b"OT"), element(0x00100010, "PN", PATIENT.encode()),
+        element(0x00100020, "LO", patient.encode()), element(0x0020000D, "UI", study_uid.encode()),
+        element(0x0020000E, "UI", study_uid.encode() + b".1"), element(0x7FE00010, "OW", bytes(size))])
+    return part10.Instance(f"{patient} {study} {number}", STORAGE, uid, pdu.EXPLICIT_LE, len(content), content=content)
+
+
+def scene(folder, *archives: str, pack: str = PACK) -> Stage:
+    packs = folder / "packs"
+    packs.mkdir()
+    (packs / "site.yaml").write_text(pack)
+    return Stage(folder, settings={"rules": {"packs": str(packs)},
+                                   "nodes": {name: {"packs": ["site"]} for name in archives}})
+
+
+def held(stage: Stage, count: int) -> list[dict]:
+    def groups() -> list[dict] | None:
+        found = stage.daemon.ask("hold", "list")["groups"]
+        return found if sum(group["count"] for group in found) == count and all(g["study"] for g in found) else None
+    return wait_for(f"{count} are held", groups, 30)
+
+
+def uids(archive) -> list[str]:
+    return [copy.uid for copy in archive.copies()]
+
+
+def test_held_for_one_archive_the_other_gets_its_copy(folder):
+    with scene(folder, "new") as stage:
+        fine, first, second = instance(1, 1, "FINE"), instance(1, 2, "DOUBTFUL"), instance(2, 1, "DOUBTFUL")
+        stage.send([fine])
+        stage.wait_arrived([fine])
+        stage.send([first, second])
+        stage.legacy.wait_uids([first.sop_instance, second.sop_instance], 20)
+        groups = held(stage, 2)
+        assert [(g["archive"], g["count"]) for g in groups] == [("new", 1), ("new", 1)]
+        assert {g["study"] for g in groups} == {part10.uid(72, 1), part10.uid(72, 2)}
+        assert all("doubtful" in g["reason"] for g in groups)
+        assert uids(stage.new) == [fine.sop_instance]
+        item, = stage.daemon.ask("hold", "show", first.sop_instance)["items"]
+        assert [row["uid"] for row in item["sent"]] == [fine.sop_instance] and item["sent_count"] == 1
+        assert item["study"] == part10.uid(72, 1) and item["since"] and not item["primary"]
+        other, = stage.daemon.ask("hold", "show", second.sop_instance)["items"]
+        assert other["sent"] == []
+        told = json.dumps([groups, item, other]) + stage.daemon.run_client("hold", "show", first.sop_instance).stdout
+        assert "Rabe" not in told and "DOUBTFUL" not in told
+        status = stage.daemon.status()
+        assert status["receipts"]["held"] == 2
+        assert not any("held" in alarm for alarm in status["alarms"]), "it is no primary"
+
+
+def test_on_the_primary_it_is_an_alarm_at_once(folder):
+    with scene(folder, "legacy") as stage:
+        stage.send([instance(1, 1, "DOUBTFUL")])
+        held(stage, 1)
+        assert any("1 held for archive legacy" in alarm for alarm in stage.daemon.status()["alarms"])
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_release_and_reject(folder, kill):
+    with scene(folder, "new") as stage:
+        ones = [instance(1, n, "DOUBTFUL") for n in range(3)] + [instance(2, 1, "DOUBTFUL")]
+        stage.send(ones)
+        held(stage, 4)
+        if kill:
+            stage.daemon.kill()
+            stage.daemon.start()
+            held(stage, 4)
+        none = stage.daemon.ask("hold", "release", "--all", "--held-for", "another rule", *BY, expect=1)
+        assert none["changed"] == 0
+        assert stage.daemon.ask("hold", "release", "--study", part10.uid(72, 1), "new", *BY)["changed"] == 3
+        stage.new.wait_uids([one.sop_instance for one in ones[:3]], 30)
+        assert stage.daemon.ask("hold", "reject", "--uid", ones[3].sop_instance, *BY)["changed"] == 1
+        if kill:
+            stage.daemon.kill()
+            stage.daemon.start()
+        wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
+        assert ones[3].sop_instance not in uids(stage.new)
+        def rejected() -> bool:
+            fact, = stage.daemon.ledger(ones[3].sop_instance)
+            row = next(r for r in fact.get("archives", fact.get("deliveries", [])) if r["archive"] == 2)
+            return (row["state"], row.get("person")) == ("rejected", "J. Doe")
+        wait_for("the ledger tells who rejected it", rejected, 20)
+
+
+def test_it_leaves_by_itself_when_the_rules_change(folder):
+    with scene(folder, "new") as stage:
+        one = instance(1, 1, "DOUBTFUL")
+        stage.send([one])
+        held(stage, 1)
+        (folder / "packs" / "site.yaml").write_text(PACK.replace("[DOUBTFUL]", "[OTHER]").replace("1.0.0", "1.0.1"))
+        assert stage.daemon.run_client("config", "reload").returncode == 0
+        stage.new.wait_uids([one.sop_instance], 30)
+        assert stage.daemon.ask("hold", "list")["groups"] == []
