@@ -332,8 +332,13 @@ static bool held_take(struct hold_round *hold, const struct held *held)
     fact_init(&fact);
     enum result result =
         ledger_find_receipt(hold->round.actions->gateway->platform.ledger, held->receipt, &fact);
-    bool waits = (result == ERR_MISSING || (result == OK && fact.state == FACT_RECEIVED)) &&
-                 hold->waits++ < LEDGER_WAITS;
+    bool is_there = result == OK && fact.state != FACT_RECEIVED;
+    if (is_there && hold->is_show) { // what had left before is known once the hold is
+        uint32_t id = hold->round.actions->gateway->nodes[held->archive].conf->id;
+        const struct fact_delivery *delivery = fact_delivery_find(&fact, id);
+        is_there = delivery != NULL && delivery->state == DELIVERY_HELD;
+    }
+    bool waits = (result == OK || result == ERR_MISSING) && !is_there && hold->waits++ < LEDGER_WAITS;
     if (!waits && hold->is_show)
         show_take(hold, held, &fact);
     else if (!waits)

@@ -100,16 +100,16 @@ def test_release_and_reject(folder, kill):
         assert stage.daemon.ask("hold", "release", "--study", part10.uid(72, 1), "new", *BY)["changed"] == 3
         stage.new.wait_uids([one.sop_instance for one in ones[:3]], 30)
         assert stage.daemon.ask("hold", "reject", "--uid", ones[3].sop_instance, *BY)["changed"] == 1
-        if kill:
-            stage.daemon.kill()
-            stage.daemon.start()
-        wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
-        assert ones[3].sop_instance not in uids(stage.new)
         def rejected() -> bool:
             fact, = stage.daemon.ledger(ones[3].sop_instance)
             row = next(r for r in fact.get("archives", fact.get("deliveries", [])) if r["archive"] == 2)
             return (row["state"], row.get("person")) == ("rejected", "J. Doe")
         wait_for("the ledger tells who rejected it", rejected, 20)
+        if kill:
+            stage.daemon.kill()
+            stage.daemon.start()
+        wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
+        assert ones[3].sop_instance not in uids(stage.new)
 
 
 def test_it_leaves_by_itself_when_the_rules_change(folder):
