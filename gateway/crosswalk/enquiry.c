@@ -65,23 +65,11 @@ void enquiry_free(struct enquiry *enquiry)
     free(enquiry);
 }
 
-// It would be held by what is not true any more, and the news of that are over.
-static bool is_overtaken(const struct enquiry *enquiry)
-{
-    const struct crosswalk_verdict *verdict = &enquiry->verdict;
-    return enquiry->result == OK && verdict->generation < atomic_load(&enquiry->office->generation) &&
-           (verdict->outcome == CROSSWALK_UNMAPPED || verdict->outcome == CROSSWALK_CONTRADICTED);
-}
-
 static void run_answer(struct worker *worker, struct worker_call *call)
 {
     struct enquiry *enquiry = enquiry_of(CONTAINER_OF(call, struct order_mail, call));
     (void)worker;
     MAGIC_CHECK(enquiry, ENQUIRY_MAGIC);
-    if (enquiry->answered != NULL && is_overtaken(enquiry)) {
-        enquiry_post(enquiry);
-        return;
-    }
     if (enquiry->answered != NULL)
         enquiry->answered(enquiry->arg, enquiry->result, enquiry->result == OK ? &enquiry->verdict : NULL);
     enquiry_free(enquiry);
@@ -90,11 +78,6 @@ static void run_answer(struct worker *worker, struct worker_call *call)
 static void discard_answer(struct worker_call *call)
 {
     enquiry_free(enquiry_of(CONTAINER_OF(call, struct order_mail, call)));
-}
-
-void enquiry_post(struct enquiry *enquiry)
-{
-    order_outbox_post(&enquiry->office->from_worker[enquiry->worker->index], &enquiry->mail);
 }
 
 enum result enquiry_ask(struct worker *worker, const struct enquiry_question *question,
@@ -109,7 +92,7 @@ enum result enquiry_ask(struct worker *worker, const struct enquiry_question *qu
     enquiry->answered = answered;
     enquiry->arg = arg;
     *out = enquiry;
-    enquiry_post(enquiry);
+    order_outbox_post(&enquiry->office->from_worker[worker->index], &enquiry->mail);
     return OK;
 }
 

@@ -30,8 +30,7 @@ struct enquiry_question {
 // `answered` is called once on the worker, never inside this call, unless it was cancelled; the verdict is
 // borrowed for the call and wiped behind it. An ID that is none (empty, too long, with control characters) is
 // unmapped, with an empty `id`. A result that is not OK: the crosswalk can not be read or written now;
-// ERR_MISSING: it could not be opened. What is answered is of the crosswalk's last generation at least as far
-// as this worker has been told of it (daemon/news.h), unless it is mapped.
+// ERR_MISSING: it could not be opened. News (daemon/news.h) may be heard before an answer from before them.
 typedef void enquiry_answered_fn(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
 // ERR_NOMEM. The enquiry is the office's; *out is only for cancelling, and no longer good once answered.

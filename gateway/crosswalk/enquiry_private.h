@@ -61,5 +61,3 @@ struct crosswalk_office {
 
 // Memory, with what it knows of a patient wiped.
 void enquiry_free(struct enquiry *enquiry);
-// On the worker: asks, once more if need be.
-void enquiry_post(struct enquiry *enquiry);

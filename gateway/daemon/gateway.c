@@ -130,51 +130,6 @@ enum result gateway_access_set(struct gateway *gateway, const struct configurati
     return OK;
 }
 
-// ---- policies ----
-
-struct former_policies {
-    struct edit_policies *policies;
-    struct former_policies *next;
-};
-
-struct edit_policies *gateway_policies(const struct gateway *gateway)
-{
-    return atomic_load(&gateway->edit_policies);
-}
-
-enum result gateway_policies_set(struct gateway *gateway, struct edit_policies **policies, bool *differ)
-{
-    struct edit_policies *current = gateway_policies(gateway);
-    *differ = current == NULL ||
-              memcmp(edit_policies_digest(current), edit_policies_digest(*policies), RULES_DIGEST_BYTES) != 0;
-    if (!*differ) {
-        edit_policies_unref(policies);
-        return OK;
-    }
-    struct former_policies *former = malloc(sizeof *former);
-    if (former == NULL)
-        return ERR_NOMEM;
-    *former = (struct former_policies){current, gateway->former_policies};
-    gateway->former_policies = former;
-    atomic_store(&gateway->edit_policies, *policies);
-    *policies = NULL;
-    if (gateway->news != NULL)
-        news_tell(gateway->news, NEWS_POLICIES);
-    return OK;
-}
-
-static void policies_free(struct gateway *gateway)
-{
-    struct edit_policies *current = gateway_policies(gateway);
-    edit_policies_unref(&current);
-    while (gateway->former_policies != NULL) {
-        struct former_policies *former = gateway->former_policies;
-        gateway->former_policies = former->next;
-        edit_policies_unref(&former->policies);
-        free(former);
-    }
-}
-
 static void limits_free(struct gateway *gateway)
 {
     for (const struct gateway_limits *limits = atomic_load(&gateway->limits); limits != NULL;) {
@@ -230,6 +185,7 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     gateway->configuration = configuration;
     gateway->epoch = 1; // one phase for ever, until there are cutovers
     gateway->started_at = ev_wall_now(platform->main_loop);
+    pthread_mutex_init(&gateway->policies_lock, NULL);
     ledger_loop_init(gateway);
     enum result result = gateway_limits_set(gateway, &configuration->limits);
     if (result == OK)
@@ -412,8 +368,10 @@ void gateway_free(struct gateway *gateway)
     access_free(atomic_load(&gateway->access));
     census_free(gateway->census);
     peers_free(gateway->peers);
-    policies_free(gateway);
     limits_free(gateway);
+    if (gateway->policies != NULL)
+        edit_policies_unref(&gateway->policies);
+    pthread_mutex_destroy(&gateway->policies_lock);
     for (size_t i = 0; i < gateway->node_count; i++)
         pthread_mutex_destroy(&gateway->nodes[i].lock);
     free(gateway->nodes);

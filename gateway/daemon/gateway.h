@@ -94,12 +94,11 @@ struct gateway {
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
-    // What archives want done, in force; NULL: nothing. Those before stay until gateway_free().
-    _Atomic(struct edit_policies *) edit_policies;
-    struct former_policies *former_policies; // main thread's
     struct order_keeper *order;
     struct crosswalk_office *office;
     struct news *news;
+    pthread_mutex_t policies_lock;  // held for a few instructions
+    struct edit_policies *policies; // in force; NULL: nothing is done to anything
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
@@ -164,16 +163,15 @@ const struct configuration_limits *gateway_limits(const struct gateway *gateway)
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
 MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits);
 
-// What archives want done to the instances that they get, as it is now; NULL: nothing. Good until
-// gateway_free(), and as long as a reference that the caller takes of it. Any thread.
-struct edit_policies *gateway_policies(const struct gateway *gateway);
-// Main thread: takes them, for what is looked at from now on, and tells the workers if they differ from what
-// is in force; then *differ is true. ERR_NOMEM: nothing has changed, and the policies stay the caller's.
-MUST_USE enum result gateway_policies_set(struct gateway *gateway, struct edit_policies **policies,
-                                          bool *differ);
-
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);
+
+// What archives want done to the instances that they get, as loaded last: a reference for the caller, or
+// NULL: nothing. Any thread.
+struct edit_policies *gateway_policies(struct gateway *gateway);
+// Main thread: `policies`, taken, are in force for what begins from now on; if they differ from those before,
+// all workers are told (daemon/news.h), and the answer is true.
+bool gateway_policies_set(struct gateway *gateway, struct edit_policies **policies);
 
 // The worker for the next connection: the one with the fewest associations, in turn among equals. Main
 // thread.

@@ -179,7 +179,6 @@ static enum result policies_open(struct process *process)
 {
     struct edit_policies *policies = NULL;
     struct conf_errors errors;
-    bool differ;
     conf_errors_init(&errors);
     enum result result = edit_policies_new(process->configuration, &errors, &policies);
     for (size_t i = 0; i < errors.count; i++)
@@ -188,8 +187,7 @@ static enum result policies_open(struct process *process)
         complain("rules", result_text(result));
     conf_errors_fini(&errors);
     if (result == OK)
-        result = gateway_policies_set(process->gateway, &policies, &differ);
-    edit_policies_unref(&policies);
+        (void)gateway_policies_set(process->gateway, &policies);
     return result;
 }
 

@@ -7,12 +7,17 @@
 #pragma once
 
 #include "base/result.h"
+#include "edit/edit.h"
 
 struct gateway;
 struct news;
 struct worker;
 
-enum news_kind { NEWS_CROSSWALK = 1u << 0, NEWS_POLICIES = 1u << 1 };
+// By the kinds of holds (1 << enum edit_hold_kind) that they may end.
+enum news_kind {
+    NEWS_CROSSWALK = 1u << EDIT_HOLD_PATIENT | 1u << EDIT_HOLD_TROUBLE,
+    NEWS_POLICIES = NEWS_CROSSWALK | 1u << EDIT_HOLD_RULE | 1u << EDIT_HOLD_DATA,
+};
 
 // After the workers, before loops run. ERR_NOMEM.
 MUST_USE enum result news_new(struct gateway *gateway, struct news **out);
@@ -21,5 +26,5 @@ void news_free(struct news *news);
 // Any thread: `kinds` of news_kind. What they are about must be in force already.
 void news_tell(struct news *news, unsigned kinds);
 
-// On the worker (daemon/news_take.c): its archives look again at what they hold for such a reason.
+// On the worker: its archives look again at what they hold for such a reason.
 void news_take(struct worker *worker, unsigned kinds);

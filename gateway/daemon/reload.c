@@ -157,13 +157,10 @@ static enum result fresh_apply(struct reload *reload, struct configuration *fres
 }
 
 // Packs have no path in the configuration of their own: they go by the option that names their folder.
-static enum result policies_take(struct reload *reload, struct job *job, json_t *body)
+static void policies_take(struct reload *reload, struct job *job, json_t *body)
 {
-    bool differ;
-    enum result result = gateway_policies_set(reload->gateway, &job->policies, &differ);
-    if (result == OK && differ)
+    if (gateway_policies_set(reload->gateway, &job->policies))
         (void)json_array_append_new(json_object_get(body, "changed"), json_string("rules.packs"));
-    return result;
 }
 
 static enum result fresh_take(struct reload *reload, struct job *job, json_t *body)
@@ -240,7 +237,7 @@ static void on_main_mail(void *arg, struct mail *mail)
     if (is_fine && job->fresh != NULL)
         job->result = fresh_take(reload, job, body);
     if (job->result == OK && job->policies != NULL)
-        job->result = policies_take(reload, job, body);
+        policies_take(reload, job, body);
     is_fine = job->result == OK;
     errors_take(job, body);
     if (job->news != NULL)

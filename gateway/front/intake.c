@@ -276,6 +276,7 @@ static enum result admit(struct intake *intake)
 
 static enum result append_close(struct intake *intake)
 {
+    intake->content->flags = intake->close->flags;
     if (!intake->content->has_ended)
         content_end(intake->content, intake->length);
     enum result result =

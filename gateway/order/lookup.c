@@ -22,11 +22,11 @@ static enum order_stage stage_of(const struct fact_delivery *delivery)
     switch (delivery->state) {
     case DELIVERY_OWED:
     case DELIVERY_SENT:
-    case DELIVERY_HELD:
         return ORDER_ALIVE;
     case DELIVERY_ANSWERED:
         return ORDER_ACCEPTED;
     case DELIVERY_PARKED:
+    case DELIVERY_HELD:
         return ORDER_PARKED;
     case DELIVERY_SETTLED:
         return delivery->settled_by == RECORD_BY_LOOP ? ORDER_OVER : ORDER_ACCEPTED;

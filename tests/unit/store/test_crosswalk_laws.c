@@ -288,8 +288,10 @@ static struct crosswalk_verdict unmap_study(struct walk_bench *bench, unsigned s
 }
 
 // As the gateway: what is answered is pinned, and then holds.
-static void deliver(struct walk_bench *bench, struct model_study *study, unsigned index, int id)
+static void deliver(struct walk_bench *bench, const struct model *model, struct model_study *study,
+                    unsigned index, int id)
 {
+    int expected = model_map_study(model, study, id);
     struct crosswalk_verdict verdict = map_study(bench, index, id);
     bool is_mapped = verdict.outcome == CROSSWALK_MAPPED;
     struct crosswalk_pin pin = {.study = study_of(index),
@@ -304,7 +306,7 @@ static void deliver(struct walk_bench *bench, struct model_study *study, unsigne
     if (study->source != NONE)
         return;
     study->source = id;
-    study->target = is_mapped ? atoi(verdict.id.text) - 100 : UNMAPPED;
+    study->target = expected == NONE ? UNMAPPED : expected;
 }
 
 static void move(struct walk_bench *bench, struct model_study *study, unsigned index, int target)
@@ -366,7 +368,7 @@ static void run_studies(uint64_t seed)
                 move(&bench, &studies[index], index, (int)draw(IDS));
             break;
         default:
-            deliver(&bench, &studies[index], index, (int)draw(IDS));
+            deliver(&bench, &model, &studies[index], index, (int)draw(IDS));
             break;
         }
         for (unsigned i = 0; i < STUDIES; i++)
