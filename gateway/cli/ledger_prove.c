@@ -46,6 +46,18 @@ static unsigned rank_of(const struct fact_delivery *delivery, enum prove_verdict
     return (unsigned)verdict * 4 + likely;
 }
 
+// NULL: none.
+static json_t *edits_told(const struct search *search, const struct evidence *evidence)
+{
+    if (evidence == NULL)
+        return NULL;
+    json_t *edits = ledger_evidence_json(evidence, search->order->edits->shows_phi);
+    for (size_t i = 0; i < evidence->count; i++)
+        json_object_set_new(json_array_get(edits, i), "compared",
+                            json_boolean(!search->answer.is_uncompared[i]));
+    return edits;
+}
+
 static enum result question_ask(struct search *search, const struct ledger_fact *fact,
                                 const struct fact_delivery *delivery, struct prove_question *question)
 {
@@ -67,9 +79,7 @@ static enum result question_ask(struct search *search, const struct ledger_fact 
         search->state = delivery->state;
         search->answer = *answer;
         json_decref(search->edits);
-        search->edits = question->evidence == NULL
-                            ? NULL
-                            : ledger_evidence_json(question->evidence, search->order->edits->shows_phi);
+        search->edits = edits_told(search, question->evidence);
     }
     free(answer);
     return result;
@@ -205,6 +215,8 @@ static void edits_print(const json_t *edits, bool shows_phi)
             ledger_text_put(member(edit, "after"));
             putchar('"');
         }
+        if (json_is_false(json_object_get(edit, "compared")))
+            fputs(" (its content could not be compared)", stdout);
         putchar('\n');
     }
 }

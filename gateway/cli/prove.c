@@ -16,7 +16,9 @@ struct proof {
     struct dcm_scanner *scanner;
     struct dcm_splice *splice;
     struct prove_planner *planner;
+    enum dcm_digest_algorithm algorithm;
     struct dcm_scan_report as_is, undone;
+    bool is_header_sent;      // the copy's is the one that was sent
     bool is_undone;           // by the undo plan: `undone` tells what came of it
     bool is_put_back;         // the old values could be put back
     bool has_content;         // with some way to do so, the canonical digest is that received
@@ -29,10 +31,9 @@ static enum result scan_begin(struct proof *proof)
 {
     static const uint32_t named[] = {DCM_SOP_CLASS_UID, DCM_SOP_INSTANCE_UID, DCM_STUDY_INSTANCE_UID,
                                      DCM_SERIES_INSTANCE_UID};
-    const struct fact_digests *digests = &proof->question->fact->digests;
     struct dcm_scan_options options = {
         .transfer_syntax = proof->question->transfer_syntax,
-        .algorithm = (enum dcm_digest_algorithm)digests->algorithm,
+        .algorithm = proof->algorithm,
         .named = named,
         .named_count = sizeof named / sizeof named[0],
         .digest_received = true,
@@ -141,9 +142,9 @@ static enum result is_written(struct proof *proof, size_t first, size_t count, b
 {
     struct dcm_plan *plan;
     struct dcm_scan_report report;
-    *is = false;
     enum result result = prove_plan_written(proof->planner, first, count, &plan);
-    if (result == ERR_ARGUMENT)
+    *is = result == ERR_MISSING;
+    if (result == ERR_ARGUMENT || result == ERR_MISSING)
         return OK;
     if (result != OK)
         return result;
@@ -154,36 +155,75 @@ static enum result is_written(struct proof *proof, size_t first, size_t count, b
     return is_fatal(result) ? result : OK;
 }
 
+static void edit_name(struct proof *proof, size_t index)
+{
+    char path[DCM_PATH_TEXT_SIZE], what[64];
+    (void)text_copy(path, sizeof path, proof->question->evidence->edit[index].path);
+    (void)text_format(what, sizeof what, "edit E%zu is not as it was written", index + 1);
+    difference_add(proof, path, what);
+}
+
 // One of them at a time, to name those that are not.
 static enum result unwritten_name(struct proof *proof)
 {
-    const struct evidence *evidence = proof->question->evidence;
-    for (size_t i = 0; i < evidence->count; i++) {
-        char path[DCM_PATH_TEXT_SIZE], what[64];
+    for (size_t i = 0; i < proof->question->evidence->count; i++) {
         bool is = false;
         enum result result = is_written(proof, i, 1, &is);
         if (result != OK)
             return result;
-        if (is)
-            continue;
-        (void)text_copy(path, sizeof path, evidence->edit[i].path);
-        (void)text_format(what, sizeof what, "edit E%zu is not as it was written", i + 1);
-        difference_add(proof, path, what);
+        if (!is)
+            edit_name(proof, i);
     }
     return OK;
+}
+
+// Those without a value on record. With all else in its place, a header that is not the one that was sent
+// tells that it is them.
+static bool uncompared_check(struct proof *proof)
+{
+    struct prove_answer *answer = proof->answer;
+    const struct evidence *evidence = proof->question->evidence;
+    bool is_theirs =
+        proof->question->header != NULL && proof->is_undone && is_same_bytes(proof, &proof->undone);
+    for (size_t i = 0; i < evidence->count; i++) {
+        answer->is_uncompared[i] = prove_is_open(proof->planner, i);
+        answer->uncompared_count += answer->is_uncompared[i];
+        if (is_theirs && answer->is_uncompared[i])
+            edit_name(proof, i);
+    }
+    return !is_theirs || answer->uncompared_count == 0;
 }
 
 // Adds a difference for each that is not.
 static enum result edits_check(struct proof *proof, bool *are_written)
 {
-    const struct prove_question *question = proof->question;
-    bool is_header_sent = question->header != NULL &&
-                          digest_is(&proof->as_is.digests.range[DCM_RANGE_HEADER], question->header);
-    *are_written = is_header_sent;
-    if (is_header_sent)
+    *are_written = proof->is_header_sent;
+    if (proof->is_header_sent)
         return OK;
-    enum result result = is_written(proof, 0, question->evidence->count, are_written);
-    return result == OK && !*are_written ? unwritten_name(proof) : result;
+    enum result result = is_written(proof, 0, proof->question->evidence->count, are_written);
+    if (result == OK && !*are_written)
+        return unwritten_name(proof);
+    if (result == OK)
+        *are_written = uncompared_check(proof);
+    return result;
+}
+
+// Its digest is SHA-256, whatever those of the receipt are.
+static enum result header_check(struct proof *proof)
+{
+    struct dcm_scan_report report = proof->as_is;
+    enum result result = OK;
+    if (proof->question->header == NULL)
+        return OK;
+    if (proof->algorithm != DCM_DIGEST_SHA256) {
+        enum dcm_digest_algorithm kept = proof->algorithm;
+        proof->algorithm = DCM_DIGEST_SHA256;
+        result = scan(proof, NULL, &report);
+        proof->algorithm = kept;
+    }
+    proof->is_header_sent =
+        result == OK && digest_is(&report.digests.range[DCM_RANGE_HEADER], proof->question->header);
+    return result;
 }
 
 // ---- taking the edits back
@@ -268,8 +308,7 @@ static void header_name(struct proof *proof, const struct dcm_scan_report *bytes
     if (proof->has_content)
         difference_add(proof, "private elements",
                        "differ, or can not be compared after they were encoded anew");
-    else if (question->is_evidence_lost && question->header != NULL &&
-             digest_is(&proof->as_is.digests.range[DCM_RANGE_HEADER], question->header))
+    else if (question->is_evidence_lost && proof->is_header_sent)
         difference_add(proof, "header", "is what was sent, but what was edited in it is not known any more");
     else if (question->is_evidence_lost)
         difference_add(proof, "header", "it was edited, and how is not known any more");
@@ -342,6 +381,9 @@ static enum result compare(struct proof *proof)
     if (is_same_bytes(proof, &proof->as_is))
         return proven(proof, PROVE_IDENTICAL, PROVE_BY_BYTES);
     uids_compare(proof);
+    result = header_check(proof);
+    if (result != OK)
+        return result;
     proof->has_content = is_same_header(proof, &proof->as_is);
     proof->has_private_content = proof->has_content && is_same_private(proof, &proof->as_is);
     if (proof->has_private_content && is_same_pixels(proof))
@@ -355,7 +397,9 @@ static enum result compare(struct proof *proof)
 
 enum result prove(const struct prove_question *question, struct prove_answer *answer)
 {
-    struct proof proof = {.question = question, .answer = answer};
+    struct proof proof = {.question = question,
+                          .answer = answer,
+                          .algorithm = (enum dcm_digest_algorithm)question->fact->digests.algorithm};
     *answer = (struct prove_answer){.verdict = PROVE_DIFFERS};
     if (question->fact->digests.present == 0) {
         difference_add(&proof, "data set", "no digest of what was received is known");

@@ -36,6 +36,10 @@ struct prove_answer {
     enum prove_comparison comparison;
     size_t difference_count; // those that there is room for
     struct prove_difference difference[PROVE_DIFFERENCES];
+    // Edits that could be taken back, and of which it could not be told whether they still are what was
+    // written: items and other values of which no text is on record, in a copy that was encoded anew.
+    bool is_uncompared[EVIDENCE_EDITS_MAX];
+    size_t uncompared_count;
 };
 
 struct prove_question {
@@ -43,8 +47,8 @@ struct prove_question {
     struct slice data_set;        // of the copy
     const struct ledger_fact *fact;
     const struct evidence *evidence; // of what the archive was sent; NULL: it was sent as it came
-    const uint8_t *header;           // digest of the header as sent with this evidence; NULL: not known
-    bool is_evidence_lost;           // it was edited, and how is not known any more
+    const uint8_t *header; // SHA-256 of the header range as sent with this evidence; NULL: not known
+    bool is_evidence_lost; // it was edited, and how is not known any more
 };
 
 // ERR_NOMEM, ERR_CRYPTO; ERR_MISSING: libc lacks a table of a character set.

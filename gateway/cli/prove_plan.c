@@ -35,17 +35,27 @@ static bool is_made(const struct evidence_edit *edit)
     return !edit->was_present && !edit->is_removed;
 }
 
-// Sequences of the data set in which edits have made elements, and nothing else.
+// Another edit between two numbers has the same path: rules that changed one element in turn.
+static bool is_repeated(const struct prove_planner *planner, size_t index, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (slice_is_equal(planner->evidence->edit[i].path, planner->evidence->edit[index].path))
+            return true;
+    return false;
+}
+
+// Sequences of the data set in which edits have made items or elements, and nothing else.
 static void sequences_find(struct prove_planner *planner)
 {
     for (size_t i = 0; i < planner->evidence->count; i++) {
         const struct dcm_path *path = &planner->path[i];
-        bool is_new = path->depth > 0 && path->depth != UNREADABLE && is_made(&planner->evidence->edit[i]);
+        bool is_inside = path->depth != UNREADABLE && (path->depth > 0 || path->is_item);
+        bool is_new = is_inside && is_made(&planner->evidence->edit[i]);
         for (size_t s = 0; is_new && s < planner->sequences; s++)
             is_new = planner->sequence[s] != path->step[0].tag;
         for (size_t other = 0; is_new && other < planner->evidence->count; other++)
             is_new = planner->path[other].step[0].tag != path->step[0].tag ||
-                     is_made(&planner->evidence->edit[other]);
+                     is_made(&planner->evidence->edit[other]) || is_repeated(planner, other, 0, other);
         if (is_new && planner->sequences < SEQUENCES_MOST)
             planner->sequence[planner->sequences++] = path->step[0].tag;
     }
@@ -179,6 +189,26 @@ static enum result plan_make(struct prove_planner *planner, struct dcm_plan **pl
     return result;
 }
 
+static bool is_last(const struct prove_planner *planner, size_t index)
+{
+    return !is_repeated(planner, index, index + 1, planner->evidence->count);
+}
+
+static bool has_value(const struct evidence_edit *evidence)
+{
+    return evidence->is_removed || can_be_text(edit_of(evidence).vr);
+}
+
+bool prove_is_comparable(const struct prove_planner *planner, size_t index)
+{
+    return is_last(planner, index) && has_value(&planner->evidence->edit[index]);
+}
+
+bool prove_is_open(const struct prove_planner *planner, size_t index)
+{
+    return is_last(planner, index) && !has_value(&planner->evidence->edit[index]);
+}
+
 enum result prove_plan_written(struct prove_planner *planner, size_t first, size_t count,
                                struct dcm_plan **plan)
 {
@@ -186,11 +216,15 @@ enum result prove_plan_written(struct prove_planner *planner, size_t first, size
     planner->count = 0;
     for (size_t i = first; result == OK && i < first + count; i++) {
         struct dcm_edit edit = edit_of(&planner->evidence->edit[i]);
+        if (!prove_is_comparable(planner, i))
+            continue;
         if (!planner->evidence->edit[i].is_removed)
             result = value_set(&edit, planner->evidence->edit[i].after);
         if (result == OK)
             result = edit_add(planner, i, &edit);
     }
+    if (result == OK && planner->count == 0)
+        return ERR_MISSING;
     return result == OK ? plan_make(planner, plan) : result;
 }
 
@@ -205,7 +239,7 @@ unsigned prove_plan_ways(const struct prove_planner *planner)
 static enum reach reach_of(const struct prove_planner *planner, const struct dcm_path *path, unsigned way)
 {
     for (size_t i = 0; i < planner->sequences; i++, way /= REACHES)
-        if (path->depth > 0 && planner->sequence[i] == path->step[0].tag)
+        if ((path->depth > 0 || path->is_item) && planner->sequence[i] == path->step[0].tag)
             return (enum reach)(way % REACHES);
     return REACH_ELEMENT;
 }
@@ -237,6 +271,8 @@ enum result prove_plan_undo(struct prove_planner *planner, unsigned way, struct 
     for (size_t i = 0; result == OK && i < planner->evidence->count; i++) {
         const struct evidence_edit *evidence = &planner->evidence->edit[i];
         struct dcm_edit edit = edit_of(evidence);
+        if (is_repeated(planner, i, 0, i))
+            continue; // the first of them tells what was there
         if (evidence->was_present)
             result = value_set(&edit, evidence->before);
         if (result == OK)

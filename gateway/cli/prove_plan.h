@@ -14,8 +14,15 @@ MUST_USE enum result prove_planner_new(const struct evidence *evidence, struct s
                                        struct slice data_set, struct prove_planner **planner);
 void prove_planner_free(struct prove_planner *planner); // NULL is fine
 
-// Edits [first, first + count) as they were written. ERR_ARGUMENT: one of them has no value on record that
-// could be written, or has no place in the copy; ERR_NOMEM. The plan is the caller's.
+// Whether what the edit wrote can be compared by its value: of what is no text none is on record. An element
+// that several rules changed in turn is that of the last of them.
+bool prove_is_comparable(const struct prove_planner *planner, size_t index);
+
+// It is the last word on its element, and no value is on record.
+bool prove_is_open(const struct prove_planner *planner, size_t index);
+
+// Those of edits [first, first + count) that are comparable, as they were written. ERR_ARGUMENT: one of them
+// can not be written into the copy; ERR_MISSING: there are none; ERR_NOMEM. The plan is the caller's.
 MUST_USE enum result prove_plan_written(struct prove_planner *planner, size_t first, size_t count,
                                         struct dcm_plan **plan);
 

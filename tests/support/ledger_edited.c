@@ -4,7 +4,8 @@
 // NUMBER, edited for archive 1 by EDITS and accepted by it, as if the gateway had done so; and OUT, what the
 // archive got. Each line of EDITS: operation (set, remove), path, VR or "-", value (UTF-8) in hexadecimal;
 // separated by tabs. No lines: it was sent as it came. --no-header: the digest of the header as sent is not
-// known. A test tool, no part of the product.
+// known. What goes into a new item is one row of the evidence, that of the item. Two lines with one path:
+// rules that changed it in turn. A test tool, no part of the product.
 #include "base/check.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -26,7 +27,9 @@ enum { LINE_SIZE = 65536, TEXT_SIZE = 16384 };
 static struct dcm_path paths[EVIDENCE_EDITS_MAX];
 static struct dcm_edit edits[EVIDENCE_EDITS_MAX];
 static struct evidence_edit evidence[EVIDENCE_EDITS_MAX];
-static size_t count;
+static size_t count; // of edits
+static struct evidence_edit rows[EVIDENCE_EDITS_MAX];
+static size_t row_count;
 static struct record_sent sent = {.archive = 1, .attempt = 1, .crosswalk = 7, .pack = {1}};
 
 static void die(const char *what)
@@ -94,14 +97,58 @@ static void before_read(const struct dcm_survey *survey, struct dcm_text *text, 
     }
     dcm_path_print(&paths[index], path);
     to->path = slice_of_text(path);
-    for (char *new = strstr(path, "[+]"); new != NULL; new = NULL)
-        new[1] = '0'; // tests make items of new sequences only
     memcpy(to->vr, dcm_vr_info(vr)->name, 2);
     to->is_removed = edits[index].operation == DCM_EDIT_REMOVE;
     to->after = edits[index].value;
     to->pack = slice_of_text("site");
     to->version = slice_of_text("1.0");
     to->rule = slice_of_text("test");
+}
+
+static bool is_same_path(size_t a, size_t b)
+{
+    return dcm_path_compare(&paths[a], &paths[b]) == 0;
+}
+
+// As the gateway notes them.
+static void rows_make(void)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct evidence_edit row = evidence[i];
+        bool is_item = paths[i].depth > 0 && paths[i].step[0].item == DCM_ITEM_NEW;
+        for (size_t earlier = 0; earlier < i; earlier++)
+            if (is_same_path(earlier, i)) {
+                row.was_present = !evidence[earlier].is_removed;
+                row.before = evidence[earlier].after;
+            }
+        if (is_item && i > 0 && paths[i - 1].step[0].tag == paths[i].step[0].tag)
+            continue;
+        if (is_item) {
+            struct dcm_path item = {.is_item = true, .step = {{.tag = paths[i].step[0].tag}}};
+            char *path = malloc(DCM_PATH_TEXT_SIZE);
+            ensure(path != NULL);
+            dcm_path_print(&item, path); // tests make items of new sequences only
+            row = (struct evidence_edit){.pack = slice_of_text("gateway"),
+                                         .rule = slice_of_text("original-attributes"),
+                                         .path = slice_of_text(path),
+                                         .vr = {'S', 'Q'}};
+        }
+        rows[row_count++] = row;
+    }
+}
+
+// Of those with one path the last.
+static size_t edits_last(struct dcm_edit *last)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_last = true;
+        for (size_t later = i + 1; later < count; later++)
+            is_last = is_last && !is_same_path(i, later);
+        if (is_last)
+            last[kept++] = edits[i];
+    }
+    return kept;
 }
 
 // ---- passes
@@ -158,7 +205,10 @@ static struct dcm_plan *undo_make(const struct dcm_file *file, struct slice byte
         die("the header can not be followed");
     for (size_t i = 0; i < count; i++)
         before_read(survey, text, i);
-    if (dcm_plan_make(survey, text, edits, count, &plan, NULL, &problem) != OK)
+    static struct dcm_edit last[EVIDENCE_EDITS_MAX];
+    size_t last_count = edits_last(last);
+    rows_make();
+    if (dcm_plan_make(survey, text, last, last_count, &plan, NULL, &problem) != OK)
         die(dcm_problem_text(problem.reason));
     ensure(dcm_splice_begin(splice, plan, file->transfer_syntax, true) == OK);
     ensure(fwrite(bytes.data, 1, file->data_set_offset, to) == file->data_set_offset);
@@ -305,7 +355,7 @@ int main(int argc, char **argv)
     if (has_header)
         memcpy(sent.header, edited_report.digests.range[DCM_RANGE_HEADER].bytes, RECORD_DIGEST_SIZE);
     if (count > 0) {
-        struct evidence made = {evidence, count, dcm_plan_bytes(undo)};
+        struct evidence made = {rows, row_count, dcm_plan_bytes(undo)};
         ensure(evidence_encode(&made, &encoded, &length) == OK);
         sent.evidence = slice_of(encoded, length);
         ensure(SHA256(encoded, length, sent.edits) != NULL);

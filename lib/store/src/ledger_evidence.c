@@ -157,11 +157,11 @@ enum result ledger_evidence_get(struct ledger_evidence_reader *reader, uint64_t 
                                 const uint8_t edits[RECORD_DIGEST_SIZE], struct slice *evidence)
 {
     uint8_t bytes[EVIDENCE_KEY_SIZE];
-    struct slice key = slice_of(bytes, sizeof bytes);
     struct slice sealed;
     struct kv_transaction transaction;
     MAGIC_CHECK(reader, READER_MAGIC);
     evidence_key_put(bytes, receipt, archive, edits);
+    struct slice key = slice_of(bytes, sizeof bytes);
     enum result result = kv_begin(reader->env, KV_READ, &transaction);
     if (result == OK)
         result = kv_get(&transaction, LEDGER_EVIDENCE, key, &sealed);
