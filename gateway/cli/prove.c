@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/prove.h"
 
-#include <stdlib.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -19,6 +19,7 @@ struct proof {
     enum dcm_digest_algorithm algorithm;
     struct dcm_scan_report as_is, undone;
     bool is_header_sent;      // the copy's is the one that was sent
+    bool has_pixels;          // the value of Pixel Data is that received
     bool is_undone;           // by the undo plan: `undone` tells what came of it
     bool is_put_back;         // the old values could be put back
     bool has_content;         // with some way to do so, the canonical digest is that received
@@ -112,9 +113,51 @@ static bool is_same_private(const struct proof *proof, const struct dcm_scan_rep
            digest_is(&report->digests.canonical_apart, proof->question->fact->digests.canonical_unknown);
 }
 
-static bool is_same_pixels(const struct proof *proof)
+static bool is_turned_round(const struct proof *proof)
 {
-    return has(proof, RECORD_HAS_RANGES) && range_is(proof, &proof->as_is, DCM_RANGE_PIXELS);
+    const char *received = proof->question->fact->transfer_syntax;
+    return received != NULL && dcm_syntax_by_uid(slice_of_text(received)).big_endian !=
+                                   dcm_syntax_by_uid(proof->question->transfer_syntax).big_endian;
+}
+
+// The digest of pixels in 16-bit words (PS3.5 A.2, OW), turned round where the other byte order is compared.
+static bool words_are(const struct proof *proof, struct slice pixels, const uint8_t *received)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE], words[4096];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool is_fine =
+        context != NULL &&
+        EVP_DigestInit_ex(context, proof->algorithm == DCM_DIGEST_SHA256 ? EVP_sha256() : EVP_sha512_256(),
+                          NULL) == 1;
+    const size_t turn = is_turned_round(proof) ? 1 : 0;
+    for (size_t at = 0; is_fine && at < pixels.length; at += sizeof words) {
+        struct slice part = slice_first(slice_from(pixels, at), sizeof words);
+        for (size_t i = 0; i < part.length; i++)
+            words[i] = part.data[(i ^ turn) < part.length ? i ^ turn : i];
+        is_fine = EVP_DigestUpdate(context, words, part.length) == 1;
+    }
+    is_fine = is_fine && EVP_DigestFinal_ex(context, digest, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    return is_fine && memcmp(digest, received, RECORD_DIGEST_SIZE) == 0;
+}
+
+// Encoded anew, native pixels may stand in the other byte order, and an odd length has been made even.
+static bool pixels_check(const struct proof *proof)
+{
+    const struct dcm_scan_report *report = &proof->as_is;
+    const struct record_range *received = &proof->question->fact->digests.range[DCM_RANGE_PIXELS];
+    if (range_is(proof, report, DCM_RANGE_PIXELS))
+        return true;
+    if ((report->flags & DCM_FLAG_PIXEL_DATA) == 0 || report->pixel_length == DCM_LENGTH_UNDEFINED ||
+        dcm_syntax_by_uid(proof->question->transfer_syntax).deflated)
+        return false;
+    struct slice pixels =
+        slice_first(slice_from(proof->question->data_set, report->pixel_value_offset), report->pixel_length);
+    bool is_padded = received->length % 2 == 1 && pixels.length == received->length + 1 &&
+                     pixels.data[pixels.length - 1] == 0;
+    if (is_padded)
+        pixels.length--;
+    return pixels.length == received->length && words_are(proof, pixels, received->digest);
 }
 
 static void difference_add(struct proof *proof, const char *at, const char *what)
@@ -155,11 +198,11 @@ static enum result is_written(struct proof *proof, size_t first, size_t count, b
     return is_fatal(result) ? result : OK;
 }
 
-static void edit_name(struct proof *proof, size_t index)
+static void edit_name(struct proof *proof, size_t index, const char * or)
 {
-    char path[DCM_PATH_TEXT_SIZE], what[64];
+    char path[DCM_PATH_TEXT_SIZE], what[96];
     (void)text_copy(path, sizeof path, proof->question->evidence->edit[index].path);
-    (void)text_format(what, sizeof what, "edit E%zu is not as it was written", index + 1);
+    (void)text_format(what, sizeof what, "edit E%zu%s is not as it was written", index + 1, or);
     difference_add(proof, path, what);
 }
 
@@ -172,7 +215,7 @@ static enum result unwritten_name(struct proof *proof)
         if (result != OK)
             return result;
         if (!is)
-            edit_name(proof, i);
+            edit_name(proof, i, "");
     }
     return OK;
 }
@@ -189,7 +232,7 @@ static bool uncompared_check(struct proof *proof)
         answer->is_uncompared[i] = prove_is_open(proof->planner, i);
         answer->uncompared_count += answer->is_uncompared[i];
         if (is_theirs && answer->is_uncompared[i])
-            edit_name(proof, i);
+            edit_name(proof, i, ", or a length beside it,");
     }
     return !is_theirs || answer->uncompared_count == 0;
 }
@@ -291,13 +334,6 @@ static void uids_compare(struct proof *proof)
     }
 }
 
-static bool is_turned_round(const struct proof *proof)
-{
-    const char *received = proof->question->fact->transfer_syntax;
-    return received != NULL && dcm_syntax_by_uid(slice_of_text(received)).big_endian !=
-                                   dcm_syntax_by_uid(proof->question->transfer_syntax).big_endian;
-}
-
 static void header_name(struct proof *proof, const struct dcm_scan_report *bytes)
 {
     const struct prove_question *question = proof->question;
@@ -326,10 +362,8 @@ static void ranges_name(struct proof *proof)
                                           : proof->is_undone                ? &proof->undone
                                                                             : NULL;
     header_name(proof, bytes);
-    if (!is_same_pixels(proof))
-        difference_add(proof, "pixels",
-                       is_turned_round(proof) ? "are in the other byte order, so they can not be compared"
-                                              : "are not those received");
+    if (!proof->has_pixels)
+        difference_add(proof, "pixels", "are not those received");
     if (bytes != NULL && range_is(proof, bytes, DCM_RANGE_HEADER) && !range_is(proof, bytes, DCM_RANGE_REST))
         difference_add(proof, "rest", "what stands behind the pixels is not what was received");
     if (proof->answer->difference_count == 0)
@@ -350,7 +384,7 @@ static enum result with_edits(struct proof *proof, bool *is_done)
     }
     if (result == OK)
         result = content_undo(proof);
-    if (result == OK && proof->has_private_content && is_same_pixels(proof)) {
+    if (result == OK && proof->has_private_content && proof->has_pixels) {
         *is_done = true;
         return are_written ? proven(proof, PROVE_EDITS, PROVE_BY_CONTENT) : OK;
     }
@@ -381,12 +415,13 @@ static enum result compare(struct proof *proof)
     if (is_same_bytes(proof, &proof->as_is))
         return proven(proof, PROVE_IDENTICAL, PROVE_BY_BYTES);
     uids_compare(proof);
+    proof->has_pixels = pixels_check(proof);
     result = header_check(proof);
     if (result != OK)
         return result;
     proof->has_content = is_same_header(proof, &proof->as_is);
     proof->has_private_content = proof->has_content && is_same_private(proof, &proof->as_is);
-    if (proof->has_private_content && is_same_pixels(proof))
+    if (proof->has_private_content && proof->has_pixels)
         return proven(proof, PROVE_IDENTICAL, PROVE_BY_CONTENT);
     if (proof->question->evidence != NULL)
         result = with_edits(proof, &is_done);

@@ -126,6 +126,8 @@ REWRITES = {
     "explicit undefined": ["+te", "+e"],
     "group lengths": ["+te", "+g="],
     "padding": ["+te", "+p", "512", "64"],
+    "big endian": ["+tb"],
+    "deflated": ["+td"],
 }
 
 
@@ -207,6 +209,23 @@ def pixel_flipped(copy: Path) -> Path:
     changed = copy.with_suffix(".pixels")
     changed.write_bytes(data)
     return changed
+
+
+def test_odd_pixels_and_turned_round(bench):
+    source = instance(bench.folder / "in.dcm")
+    data = pydicom.dcmread(source)
+    data.PixelData, data.BitsAllocated, data.BitsStored, data.HighBit = PIXELS[:1023], 8, 8, 7
+    data[0x7FE00010].VR = "OB"
+    data.Rows, data.Columns = 31, 33
+    data.save_as(bench.folder / "odd.dcm")
+    written = (bench.folder / "odd.dcm").read_bytes()
+    header = b"\xe0\x7f\x10\x00OB\0\0"
+    assert written.count(header + b"\0\x04\0\0") == 1  # pydicom has made it even
+    (bench.folder / "odd.dcm").write_bytes(written.replace(header + b"\0\x04", header + b"\xff\x03")[:-1])
+    copy = bench.sent(bench.folder / "odd.dcm")
+    assert bench.prove(dcmconv(copy, ["+ti"]), 0)["verdict"] == "edits"
+    turned = bench.sent(source)
+    assert places(bench.prove(dcmconv(pixel_flipped(turned), ["+tb"]), 1)) == ["pixels"]
 
 
 @pytest.mark.parametrize("of,to,where", [(b"N-0001", b"N-0002", "PatientID"), (b"20261128", b"20261129", "header"),

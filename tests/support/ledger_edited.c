@@ -95,6 +95,8 @@ static void before_read(const struct dcm_survey *survey, struct dcm_text *text, 
             dcm_text_decode(text, &level.charset, vr, found.value, decoded, TEXT_SIZE, &length) == OK)
             to->before = slice_trimmed(slice_of(decoded, length));
     }
+    if (to->before.length == 0)
+        free(decoded);
     dcm_path_print(&paths[index], path);
     to->path = slice_of_text(path);
     memcpy(to->vr, dcm_vr_info(vr)->name, 2);
@@ -330,6 +332,8 @@ static void ledger_write(const char *data, const char *master, uint64_t receipt,
     fs_free(fs);
 }
 
+static struct slice bytes, edited; // of both files, to the end
+
 int main(int argc, char **argv)
 {
     bool has_header = true;
@@ -344,12 +348,12 @@ int main(int argc, char **argv)
     if (argc != 6)
         die("usage: ledger_edited [--no-header] DATA MASTER-KEY NUMBER IN OUT < EDITS");
     edits_read();
-    struct slice bytes = file_read(argv[4]);
+    bytes = file_read(argv[4]);
     if (dcm_file_parse(bytes, &file) != OK)
         die(argv[4]);
     digests_make(&file, file.data_set, &report);
     struct dcm_plan *undo = undo_make(&file, bytes, argv[5]);
-    struct slice edited = file_read(argv[5]);
+    edited = file_read(argv[5]);
     ensure(dcm_file_parse(edited, &edited_file) == OK);
     digests_make(&edited_file, edited_file.data_set, &edited_report);
     if (has_header)
@@ -360,6 +364,7 @@ int main(int argc, char **argv)
         sent.evidence = slice_of(encoded, length);
         ensure(SHA256(encoded, length, sent.edits) != NULL);
     }
+    dcm_plan_free(undo);
     ledger_write(argv[1], argv[2], strtoull(argv[3], NULL, 10), &file, &report);
     return 0;
 }
