@@ -233,7 +233,8 @@ static void batch_sort(struct ledger_writer *writer)
 
 static bool has_moved(const struct ledger_writer *writer)
 {
-    bool moved = writer->marks_moved || writer->pending_count > 0 || writer->marks.life_high != writer->stored.life_high;
+    bool moved = writer->marks_moved || writer->pending_count > 0 ||
+                 writer->marks.life_high != writer->stored.life_high;
     for (size_t i = 0; !moved && i < writer->stream_count; i++)
         moved = journal_position_compare(writer->streams[i].applied, writer->streams[i].committed) != 0;
     for (size_t i = 0; !moved && i < writer->touched_count; i++)

@@ -278,7 +278,8 @@ static void test_known_greatest(void **state)
     assert_int_equal(out.stream_count, in.stream_count);
     assert_int_equal(out.delivery_count, in.delivery_count);
     const struct record_delivery *last = &out.deliveries[RECORD_ARCHIVES_MAX - 1];
-    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->is_released && last->pack[0] == 0xff);
+    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->is_released &&
+                last->pack[0] == 0xff);
     assert_int_equal(last->person.length, RECORD_KNOWN_TEXT_MAX);
     in.delivery_count++;
     assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);

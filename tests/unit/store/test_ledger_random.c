@@ -44,10 +44,14 @@ static void report_add(struct history *history, struct expected *expected, unsig
         enum record_outcome_kind kind;
         enum delivery_state state;
     } kinds[] = {
-        {RECORD_ANSWERED, DELIVERY_ANSWERED},     {RECORD_SETTLED, DELIVERY_SETTLED},
-        {RECORD_PARKED, DELIVERY_PARKED},         {RECORD_UNPARKED, DELIVERY_OWED},
-        {RECORD_SUPERSEDED, DELIVERY_SUPERSEDED}, {RECORD_DROPPED_PERSON, DELIVERY_DROPPED},
-        {RECORD_HELD, DELIVERY_HELD},             {RECORD_REJECTED, DELIVERY_REJECTED},
+        {RECORD_ANSWERED, DELIVERY_ANSWERED},
+        {RECORD_SETTLED, DELIVERY_SETTLED},
+        {RECORD_PARKED, DELIVERY_PARKED},
+        {RECORD_UNPARKED, DELIVERY_OWED},
+        {RECORD_SUPERSEDED, DELIVERY_SUPERSEDED},
+        {RECORD_DROPPED_PERSON, DELIVERY_DROPPED},
+        {RECORD_HELD, DELIVERY_HELD},
+        {RECORD_REJECTED, DELIVERY_REJECTED},
     };
     enum delivery_state *state = &expected->states[archive];
     uint64_t choice = below(history, 10);
