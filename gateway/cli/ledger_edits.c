@@ -65,17 +65,27 @@ static bool is_edited(const struct fact_delivery *delivery)
     return delivery->has_header && memcmp(delivery->edits, zeros, sizeof zeros) != 0;
 }
 
+// With a NUL behind it; the caller wipes and frees. NULL: no memory.
+static char *text_of(struct slice text)
+{
+    char *copy = malloc(text.length + 1);
+    if (copy == NULL)
+        return NULL;
+    if (text.length > 0)
+        memcpy(copy, text.data, text.length);
+    copy[text.length] = 0;
+    return copy;
+}
+
 // ---- for people
 
 static void text_put(struct slice text, bool is_there)
 {
-    char *copy = is_there ? malloc(text.length + 1) : NULL;
+    char *copy = is_there ? text_of(text) : NULL;
     if (copy == NULL) {
         fputs(is_there ? "?" : "(absent)", stdout);
         return;
     }
-    memcpy(copy, text.data, text.length);
-    copy[text.length] = 0;
     putchar('"');
     ledger_text_put(copy);
     putchar('"');
@@ -129,13 +139,11 @@ void ledger_edits_print(struct ledger_edits *edits, uint64_t receipt, const stru
 
 static void set_slice(json_t *object, const char *name, struct slice text, bool is_there)
 {
-    char *copy = is_there ? malloc(text.length + 1) : NULL;
+    char *copy = is_there ? text_of(text) : NULL;
     if (copy == NULL) {
         json_object_set_new(object, name, json_null());
         return;
     }
-    memcpy(copy, text.data, text.length);
-    copy[text.length] = 0;
     json_object_set_new(object, name, ledger_json_string(copy));
     wipe(copy, text.length);
     free(copy);

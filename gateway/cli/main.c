@@ -143,9 +143,9 @@ static const struct verb VERBS[] = {
      "NAME [--person WHO] [--reason WHY]", "send to a paused archive again",
      "Example:  dicomgate archive resume legacy\n"},
     {"ledger", "backup", 0, 1, 1, cli_ledger_backup, "FOLDER", "a copy of the ledger, read back",
-     "Also while the gateway runs. FOLDER is made. The copy is a ledger like the original; it holds no "
-     "patient's "
-     "name.\n\n"
+     "Also while the gateway runs. FOLDER is made. The copy is a ledger like the original; patient data in "
+     "it "
+     "is sealed\nby the key file, of which a backup belongs to it (`key backup`).\n\n"
      "Example:  dicomgate ledger backup /mnt/safe/ledger-$(date +%F)\n"},
     {"ledger", "rebuild", 0, 0, 0, cli_ledger_rebuild, "", "make the ledger anew from the whole journal",
      "While the gateway is stopped; reads the whole journal. Facts that the journal does not tell any more "
@@ -320,9 +320,9 @@ static void print_help(FILE *stream, const char *group)
         (void)fprintf(stream, "  %-22s%s\n", words, VERBS[i].help);
     }
     if (group == NULL)
-        (void)fputs(
-            "  ledger show UID   what became of an instance; also `ledger conflicts`, `stats` and `export`\n",
-            stream);
+        (void)fputs("  ledger show UID   what became of an instance; also `ledger prove`, `conflicts`, "
+                    "`stats`, `export`\n",
+                    stream);
     (void)fputs(
         "\n"
         "  --config FILE     where the configuration is (" DEFAULT_CONFIG ")\n"

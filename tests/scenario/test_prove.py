@@ -11,6 +11,10 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dgtest import corpus, part10
+from dgtest.ports import wait_for
+from dgtest.stage import Stage
+
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
 PROGRAM = BINARIES / "dicomgate"
@@ -308,3 +312,99 @@ def test_mistakes(bench):
                           (("prove", UID, "--archive", "old", "--file", str(copy)), 1),
                           (("show", UID, "--file", "x"), 2)):
         assert bench.run("ledger", *words).returncode == status, words
+
+
+# ---- what the gateway itself has edited
+
+PACK = """pack: site
+version: 1.0.0
+description: names of a site
+rules:
+  - { rule: institution, do: [ { set: InstitutionName, to: St Elsewhere } ] }
+  - { rule: comments, do: [ { remove: PatientComments } ] }
+"""
+
+
+def part_10(instance: part10.Instance, syntax: str, data: bytes) -> bytes:
+    """The data set that the archive got as a file."""
+    meta = b"".join((part10.element(0x00020001, "OB", b"\0\x01"),
+                     part10.element(0x00020002, "UI", instance.sop_class.encode()),
+                     part10.element(0x00020003, "UI", instance.sop_instance.encode()),
+                     part10.element(0x00020010, "UI", syntax.encode())))
+    length = part10.element(0x00020000, "UL", len(meta).to_bytes(4, "little"))
+    return b"\0" * 128 + b"DICM" + length + meta + data
+
+
+def prove_live(stage: Stage, instance: part10.Instance, archive: str, file: Path, expect: int = 0) -> dict:
+    done = stage.daemon.run_client("ledger", "prove", instance.sop_instance, "--archive", archive, "--file", str(file),
+                                   "--json")
+    assert done.returncode == expect, f"{instance.name} at {archive}: {done.stdout}{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def check_live(stage: Stage, instance: part10.Instance, archive: str, copies: dict, folder: Path) -> dict:
+    copy = copies[instance.sop_instance]
+    file = stage.daemon.folder / "proof.dcm"
+    file.write_bytes(part_10(instance, copy.transfer_syntax, (folder / copy.file).read_bytes()))
+    return prove_live(stage, instance, archive, file)
+
+
+def settings_of(folder: Path) -> dict:
+    packs = folder / "packs"
+    packs.mkdir(exist_ok=True)
+    (packs / "site.yaml").write_text(PACK)
+    return {"rules": {"packs": str(packs)}, "nodes": {"new": {"packs": ["site"]}}}
+
+
+def wait_ledger(stage: Stage, count: int) -> None:
+    """Until the ledger, which lags behind, has the answers of both archives."""
+    def has_all() -> bool:
+        stats = json.loads(stage.daemon.run_client("ledger", "stats", "--json").stdout)
+        return [row["answered"] + row["settled"] for row in stats["archives"]] == [count, count]
+    wait_for("the ledger knows all answers", has_all, 20)
+
+
+needs_edits = pytest.mark.skipif(not (ROOT / "gateway" / "edit" / "edit.c").exists(), reason="no lane edits yet")
+
+
+@needs_edits
+def test_what_a_lane_edited_and_an_archive_rewrote(folder):
+    sent = part10.read(instance(folder / "in.dcm"))
+    with Stage(folder, settings=settings_of(folder)) as stage:
+        stage.send([sent])
+        stage.wait_arrived([sent])
+        wait_ledger(stage, 1)
+        copy, = stage.new.copies()
+        file = folder / "got.dcm"
+        file.write_bytes(part_10(sent, copy.transfer_syntax, (stage.new.folder / copy.file).read_bytes()))
+        for options in REWRITES.values():
+            answer = prove_live(stage, sent, "new", dcmconv(file, options))
+            assert answer["verdict"] == "edits", options
+        changed = dcmconv(flipped(file, b"St Elsewhere", b"St elsewhere"), ["+ti"])
+        assert places(prove_live(stage, sent, "new", changed, 1)) == ["InstitutionName"]
+        shown = stage.daemon.run_client("ledger", "show", sent.sop_instance)
+        assert "InstitutionName added by site 1.0.0/institution" in shown.stdout
+        assert "PatientComments removed by site 1.0.0/comments" in shown.stdout and "was here" not in shown.stdout
+
+
+@needs_edits
+@pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
+def test_the_corpus_at_both_archives(folder):
+    instances = list({instance.sop_instance: instance for instance in corpus.good()}.values())
+    with Stage(folder, settings=settings_of(folder)) as stage:
+        stage.send(instances)
+        stage.wait_arrived(instances)
+        wait_ledger(stage, len(instances))
+        got = {name: {copy.uid: copy for copy in node.copies()}
+               for name, node in (("legacy", stage.legacy), ("new", stage.new))}
+        edited = 0
+        for instance in instances:
+            plain = check_live(stage, instance, "legacy", got["legacy"], stage.legacy.folder)
+            assert (plain["verdict"], plain["compared"]) == ("identical", "bytes"), instance.name
+            answer = check_live(stage, instance, "new", got["new"], stage.new.folder)
+            assert answer["verdict"] in ("identical", "edits") and answer["compared"] == "bytes", instance.name
+            edited += answer["verdict"] == "edits"
+            if answer["verdict"] == "edits":
+                paths = [edit["path"] for edit in answer["edits"]]
+                assert "InstitutionName" in paths and "OriginalAttributesSequence[" in " ".join(paths)
+        assert edited >= len(instances) - 1

@@ -678,6 +678,49 @@ static void test_outcomes_keep_their_order(void **state)
     assert_int_equal(notes->waiting.count, 2);
 }
 
+static size_t evidence_found(uint64_t receipt, struct slice expected)
+{
+    struct journal_position start = {.stream = 0};
+    struct journal_reader *reader;
+    struct journal_entry entry;
+    struct record_sent sent;
+    size_t found = 0;
+    assert_int_equal(journal_reader_new(rig->gateway->journal, start, 0, &reader), OK);
+    while (journal_reader_next(reader, &entry) == OK) {
+        if (entry.kind != JOURNAL_ENTRY_RECORD || entry.header.type != JOURNAL_SENT ||
+            entry.receipt != receipt)
+            continue;
+        assert_int_equal(record_sent_decode(entry.body, &sent), OK);
+        assert_true(slice_is_equal(sent.evidence, expected));
+        found++;
+    }
+    journal_reader_free(reader);
+    return found;
+}
+
+// Its segment dies before it is durable, and the lane's memory of it has long gone.
+static void test_evidence_survives_a_segment(void **state)
+{
+    (void)state;
+    enum { LENGTH = 70000, RECEIPT = 77 };
+    static uint8_t kept[LENGTH], lent[LENGTH];
+    memset(kept, 'e', sizeof kept);
+    memset(lent, 'e', sizeof lent);
+    struct worker *worker = rig_worker(rig);
+    struct journal_place place;
+    struct record_sent sent = {.archive = 1, .attempt = 1, .evidence = slice_of(lent, sizeof lent)};
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_DATASYNC, "journal/0000-", 0), OK);
+    assert_int_equal(journal_append_sent(worker->stream, RECEIPT, &sent, &place), OK);
+    notes_sent(&worker->notes, RECEIPT, &sent, &place);
+    memset(lent, 0, sizeof lent);
+    assert_false(notes_are_empty(&worker->notes));
+    rig_run(rig, 10 * NSEC_PER_SEC);
+    assert_true(notes_are_empty(&worker->notes));
+    assert_true(journal_stream_end(worker->stream).segment > place.position.segment);
+    assert_int_equal(evidence_found(RECEIPT, slice_of(kept, sizeof kept)), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -717,6 +760,7 @@ int main(void)
         TEST(test_lane_is_used_again),
         TEST(test_stop_while_sending),
         TEST(test_outcomes_keep_their_order),
+        TEST(test_evidence_survives_a_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
