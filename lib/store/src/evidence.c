@@ -63,12 +63,9 @@ static size_t capacity_of(const struct evidence *evidence)
     for (size_t i = 0; i <= evidence->count; i++) {
         const struct evidence_edit *edit = i < evidence->count ? &evidence->edit[i] : NULL;
         const struct slice parts[] = {
-            edit != NULL ? edit->pack : evidence->undo,
-            edit != NULL ? edit->version : slice_of(NULL, 0),
-            edit != NULL ? edit->rule : slice_of(NULL, 0),
-            edit != NULL ? edit->path : slice_of(NULL, 0),
-            edit != NULL ? edit->before : slice_of(NULL, 0),
-            edit != NULL ? edit->after : slice_of(NULL, 0),
+            edit != NULL ? edit->pack : evidence->undo,      edit != NULL ? edit->version : slice_of(NULL, 0),
+            edit != NULL ? edit->rule : slice_of(NULL, 0),   edit != NULL ? edit->path : slice_of(NULL, 0),
+            edit != NULL ? edit->before : slice_of(NULL, 0), edit != NULL ? edit->after : slice_of(NULL, 0),
         };
         capacity += OVERHEAD;
         for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {

@@ -201,7 +201,8 @@ enum result ledger_evidence_versions(struct ledger_evidence_reader *reader, uint
 
 // ---- from one ledger to another
 
-static enum result pending_add_committing(struct ledger_writer *writer, struct slice key, struct slice evidence)
+static enum result pending_add_committing(struct ledger_writer *writer, struct slice key,
+                                          struct slice evidence)
 {
     enum result result = pending_add(writer, key.data, evidence);
     if (result != AGAIN)

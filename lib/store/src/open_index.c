@@ -16,9 +16,8 @@ static struct open_delivery open_delivery_of(const struct fact_delivery *deliver
         .status = delivery->status,
         .attempts = delivery->attempts,
         .since = delivery->outcome_at != 0 ? delivery->outcome_at : delivery->sent_at,
-        .explanation = delivery->state == DELIVERY_PARKED || delivery->state == DELIVERY_HELD
-                           ? delivery->remark
-                           : NULL,
+        .explanation =
+            delivery->state == DELIVERY_PARKED || delivery->state == DELIVERY_HELD ? delivery->remark : NULL,
     };
 }
 

@@ -145,8 +145,7 @@ enum result vault_open(struct vault *vault, struct kv_transaction *transaction, 
     struct slice tag = cursor_take(&cursor, SEAL_TAG_SIZE);
     enum result result = key_get(vault, transaction, writer, &opener);
     if (result == OK)
-        result =
-            seal_open(vault->cipher, opener, nonce, aad_make(database, key, aad), body, tag.data, plain);
+        result = seal_open(vault->cipher, opener, nonce, aad_make(database, key, aad), body, tag.data, plain);
     if (result == OK)
         *length = body.length;
     return result;

@@ -269,14 +269,15 @@ static void test_known_greatest(void **state)
     for (size_t i = 0; i < in.delivery_count; i++) {
         struct record_delivery *delivery = &in.deliveries[i];
         delivery->remark = delivery->person = slice_of(text, sizeof text);
-        delivery->resent = delivery->has_status = delivery->has_header = true;
+        delivery->resent = delivery->has_status = delivery->has_header = delivery->is_released = true;
     }
     assert_int_equal(record_known_encode(&in, memory, RECORD_KNOWN_MAX, &length), OK);
     assert_int_equal(record_known_decode(slice_of(memory, length), &out), OK);
     assert_int_equal(out.stream_count, in.stream_count);
     assert_int_equal(out.delivery_count, in.delivery_count);
     const struct record_delivery *last = &out.deliveries[RECORD_ARCHIVES_MAX - 1];
-    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->pack[0] == 0xff);
+    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->is_released &&
+                last->pack[0] == 0xff);
     assert_int_equal(last->person.length, RECORD_KNOWN_TEXT_MAX);
     in.delivery_count++;
     assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);

@@ -176,8 +176,17 @@ static void test_states_one_by_one(void **state)
         {0, DELIVERY_SENT},
         {RECORD_PARKED, DELIVERY_PARKED},
         {RECORD_UNPARKED, DELIVERY_OWED},
+        {RECORD_HELD, DELIVERY_HELD},
+        {0, DELIVERY_SENT}, // what held it has gone
+        {RECORD_HELD, DELIVERY_HELD},
+        {RECORD_RELEASED, DELIVERY_OWED},
+        {RECORD_RELEASED, DELIVERY_OWED},
+        {RECORD_HELD, DELIVERY_HELD}, // released, and it can not be edited
+        {RECORD_RELEASED, DELIVERY_OWED},
         {0, DELIVERY_SENT},
         {RECORD_ANSWERED, DELIVERY_ANSWERED},
+        {RECORD_HELD, DELIVERY_ANSWERED}, // too late
+        {RECORD_RELEASED, DELIVERY_ANSWERED},
         {RECORD_SETTLED, DELIVERY_SETTLED},
         {RECORD_PARKED, DELIVERY_SETTLED}, // what has settled stays so
         {0, DELIVERY_SETTLED},
@@ -192,7 +201,8 @@ static void test_states_one_by_one(void **state)
         assert_int_equal(state_of(&fixture, receipt), FACT_DURABLE);
     }
     assert_int_equal(fixture.settled_count, 0);
-    test_outcome(&fixture.journal, 0, receipt, 2, RECORD_DROPPED_PERSON, 0, 130);
+    test_outcome(&fixture.journal, 0, receipt, 2, RECORD_HELD, 0, 129);
+    test_outcome(&fixture.journal, 0, receipt, 2, RECORD_REJECTED, 0, 130);
     feed_commit(&fixture);
     assert_int_equal(state_of(&fixture, receipt), FACT_SETTLED);
     assert_int_equal(fixture.settled_count, 1);
@@ -202,7 +212,9 @@ static void test_states_one_by_one(void **state)
     assert_string_equal(fact.called, "OLDPACS");
     assert_string_equal(fact.study, "1.9.1");
     assert_string_equal(fact.modality, "CT");
-    assert_int_equal(fact.deliveries[0].attempts, 4);
+    assert_int_equal(fact.deliveries[0].attempts, 5);
+    assert_true(fact.deliveries[0].is_released && !fact.deliveries[1].is_released);
+    assert_int_equal(fact.deliveries[1].state, DELIVERY_REJECTED);
     assert_int_equal(fact.deliveries[0].failures, 1);
     assert_int_equal(fact.deliveries[0].settled_by, RECORD_BY_ANSWER_ONLY);
     assert_string_equal(fact.deliveries[1].person, "operator");
