@@ -11,6 +11,9 @@
 //   GET  /v1/queue?archive&state&after&limit&receipt&uid -> actions->queue_list
 //   GET  /v1/queue/summary?archive        -> actions->queue_summary
 //   POST /v1/queue/retry|park|drop        -> actions->queue_change   body: see struct admin_selection
+//   GET  /v1/holds?archive&study          -> actions->hold_list
+//   GET  /v1/holds/show?receipt&uid&archive -> actions->hold_show
+//   POST /v1/holds/release|reject         -> actions->hold_change    body: see struct admin_selection
 //   GET  /v1/archives                     -> actions->archive_list
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
 //   POST /v1/crosswalk/KIND               -> actions->crosswalk_change   body: crosswalk/task.h
@@ -56,23 +59,30 @@ struct admin_filter {
     enum admin_state state; // ANY = waiting, sending and parked
     uint64_t receipt;       // this one, answered too; 0: any
     const char *uid;        // SOP Instance UID, answered too; NULL: any
+    const char *study;      // Study Instance UID; only for holds; NULL: any
     uint64_t after;         // only receipts above this number
     uint32_t limit;         // 1 to ADMIN_LIST_MOST
 };
 
 enum admin_queue_change { ADMIN_RETRY, ADMIN_PARK, ADMIN_DROP };
+enum admin_hold_change { ADMIN_RELEASE, ADMIN_REJECT };
 
-// Which of the owed (receipt, archive) pairs a change is for. Exactly one of: receipts, uid, is_all.
+// Which of the owed (receipt, archive) pairs a change is for. Exactly one of: receipts, uid, is_all, and for
+// holds study.
 // Body: {"archive": NAME, "receipts": [N...] | "uid": UID | "all": true, "person": TEXT, "reason":
-// TEXT}. Checked before the action sees it: DROP has archive, person and reason.
+// TEXT}, and for holds "study" and "held_for". Checked before the action sees it: DROP has archive, person
+// and reason; RELEASE and REJECT have person and reason.
 struct admin_selection {
     const char *archive; // NULL = every archive
     const uint64_t *receipts;
     size_t receipt_count;
-    const char *uid; // NULL, or one that is well-formed enough to look for (no control characters)
-    bool is_all;     // RETRY: all that is parked or waits for a retry; PARK, DROP: all that is not being sent
-    const char *person; // who asked; NULL if not said
-    const char *reason; // why; NULL if not said
+    const char *uid;   // NULL, or one that is well-formed enough to look for (no control characters)
+    const char *study; // Study Instance UID; NULL or as `uid`
+    bool is_all; // RETRY: all that is parked or waits for a retry; PARK, DROP: all that is not being sent;
+                 // RELEASE, REJECT: all that is held
+    const char *held_for; // of holds: only those whose reason has this text; NULL: all
+    const char *person;   // who asked; NULL if not said
+    const char *reason;   // why; NULL if not said
 };
 
 enum admin_archive_change { ADMIN_ECHO, ADMIN_PAUSE, ADMIN_RESUME, ADMIN_PROBE };
@@ -91,7 +101,7 @@ struct admin_actions {
     //  "phase": NAME, "epoch": N, "associations": N, "associations_limit": N,
     //  "listeners": [{"name", "address", "tls": bool, "plain": bool}],
     //  "archives": [as in archive_list],
-    //  "receipts": {"accepted": N, "owed": N, "parked": N, "answered": N, "settled": N}
+    //  "receipts": {"accepted": N, "owed": N, "parked": N, "held": N, "answered": N, "settled": N}
     //                                              accepted and settled: receipts in this process life; the
     //                                              others: (receipt, archive) pairs now, each counted once
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
@@ -113,26 +123,45 @@ struct admin_actions {
     //             "meaning": TEXT, "when": seconds, "accepts": [{"transfer_syntax": UID,
     //             "transfer_syntax_name": TEXT or null}]} or null}], "more": bool}
     // in the order of receipt numbers; all pairs of the last receipt are there, even above the limit. UIDs
-    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), gated, sending,
-    // parked or answered. status: the archive's last answer; its Error Comment is its own free text and may
-    // name a patient, so it is not here. contexts, of parked ones: what the archive answered last to this SOP
-    // Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
+    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), gated, held,
+    // sending, parked or answered. status: the archive's last answer; its Error Comment is its own free text
+    // and may name a patient, so it is not here. contexts, of parked ones: what the archive answered last to
+    // this SOP Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
-    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated", "sending",
-    //                "parked", "answered": N, "problem": TEXT or null, "next": seconds or null,
-    //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
+    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated",
+    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null, "next": seconds or
+    //                null, "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or
+    //                null,
     //                            "contexts": as in queue_list}], "ungrouped": N}]}
-    // owed: the four before it. next: when the archive, or the first of a group, is tried again. groups: what
-    // rests, is gated or parked, by reason, with its first receipt; ungrouped: how many found no room there.
+    // owed: all but parked and answered. next: when the archive, or the first of a group, is tried again.
+    // groups: what rests, is gated, held or parked, by reason, with its first receipt; ungrouped: how many
+    // found no room there.
     void (*queue_summary)(void *arg, const char *archive, struct admin_reply *reply);
     // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                          struct admin_reply *reply);
+    // {"groups": [{"archive": NAME, "study": UID or null, "reason": TEXT, "count": N, "receipt": N,
+    //              "since": seconds}], "more": N}
+    // by archive, study and reason; receipt: the first one, and when it came in. study: null until the ledger
+    // knows it. more: holds that found no room in the list.
+    void (*hold_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+    // {"items": [{"receipt": N, "archive": NAME, "primary": bool, "reason": TEXT, "received": seconds,
+    //             "since": seconds or null, "sop_class", "uid", "study", "series": UID or null,
+    //             "sop_class_name", "modality", "calling", "called", "address": TEXT or null, "bytes": N or
+    //             null, "pack": HEX or null, "sent": [{"receipt": N, "uid": UID, "state": TEXT, "when":
+    //             seconds}], "sent_count": N or null}]}
+    // of each hold of one receipt, or of the receipts of one UID. primary: of a route. since: held. pack: of
+    // the last attempt that left. sent: what of its study had left for this archive before it was held, the
+    // first ones of sent_count; null: it can not be told.
+    void (*hold_show)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+    // As queue_change.
+    void (*hold_change)(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
+                        struct admin_reply *reply);
     // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,
     //                "plain": bool, "state": "up"|"down"|"paused"|"unknown",
     //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
-    //                "lanes_limit": N, "owed": N, "parked": N, "answered": N, "oldest": seconds or null,
-    //                "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
+    //                "lanes_limit": N, "owed": N, "held": N, "parked": N, "answered": N, "oldest": seconds or
+    //                null, "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
     //                "failed", "lost", "opened", "refused", "bytes"}}]}
     void (*archive_list)(void *arg, struct admin_reply *reply);
     // {"archive": NAME, "proposals": N, "items": [{"sop_class": UID, "sop_class_name", "transfer_syntax":

@@ -60,6 +60,16 @@ static enum result state_parse(const char *text, enum admin_state *out, struct a
     return refuse(problem, "state is one of any, waiting, sending, parked, answered");
 }
 
+static enum result uid_take(char to[ADMIN_TEXT], const char **out, const char *key, const char *value,
+                            struct admin_problem *problem)
+{
+    if (!is_plain_text(value))
+        return refuse(problem, "%s is empty, too long or has control characters", key);
+    (void)text_copy(to, ADMIN_TEXT, slice_of_text(value));
+    *out = to;
+    return OK;
+}
+
 static enum result filter_take(void *to, const char *key, const char *value, struct admin_problem *problem)
 {
     struct admin_filter_request *out = to;
@@ -82,13 +92,8 @@ static enum result filter_take(void *to, const char *key, const char *value, str
         return text_number(slice_of_text(value), INT64_MAX, &filter->receipt) == OK && filter->receipt != 0
                    ? OK
                    : refuse(problem, "receipt is a receipt number");
-    if (strcmp(key, "uid") == 0) {
-        if (!is_plain_text(value))
-            return refuse(problem, "uid is empty, too long or has control characters");
-        (void)text_copy(out->uid, sizeof out->uid, slice_of_text(value));
-        filter->uid = out->uid;
-        return OK;
-    }
+    if (strcmp(key, "uid") == 0)
+        return uid_take(out->uid, &filter->uid, key, value, problem);
     if (strcmp(key, "limit") == 0) {
         if (text_number(slice_of_text(value), ADMIN_LIST_MOST, &number) != OK || number == 0)
             return refuse(problem, "limit is a number from 1 to %d", ADMIN_LIST_MOST);
@@ -134,6 +139,39 @@ enum result admin_summary_parse(const char *query, struct admin_filter_request *
 {
     *out = (struct admin_filter_request){0};
     return query_each(query, summary_take, out, problem);
+}
+
+static enum result holds_take(void *to, const char *key, const char *value, struct admin_problem *problem)
+{
+    struct admin_filter_request *out = to;
+    if (strcmp(key, "study") == 0)
+        return uid_take(out->study, &out->filter.study, key, value, problem);
+    return strcmp(key, "archive") == 0 ? filter_take(out, key, value, problem)
+                                       : refuse(problem, "only archive and study may be asked for");
+}
+
+enum result admin_holds_parse(const char *query, struct admin_filter_request *out,
+                              struct admin_problem *problem)
+{
+    *out = (struct admin_filter_request){0};
+    return query_each(query, holds_take, out, problem);
+}
+
+static enum result hold_take(void *out, const char *key, const char *value, struct admin_problem *problem)
+{
+    bool is_known = strcmp(key, "archive") == 0 || strcmp(key, "receipt") == 0 || strcmp(key, "uid") == 0;
+    return is_known ? filter_take(out, key, value, problem)
+                    : refuse(problem, "only receipt, uid and archive may be asked for");
+}
+
+enum result admin_hold_parse(const char *query, struct admin_filter_request *out,
+                             struct admin_problem *problem)
+{
+    *out = (struct admin_filter_request){0};
+    enum result result = query_each(query, hold_take, out, problem);
+    if (result == OK && (out->filter.receipt != 0) == (out->filter.uid != NULL))
+        return refuse(problem, "say which: one of receipt and uid");
+    return result;
 }
 
 static enum result capability_take(void *to, const char *key, const char *value,
@@ -190,7 +228,7 @@ static enum result text_take(const json_t *value, const char *key, const char **
     return OK;
 }
 
-static enum result member_take(struct admin_change_request *out, bool is_queue, const char *key,
+static enum result member_take(struct admin_change_request *out, enum admin_about about, const char *key,
                                const json_t *value, struct admin_problem *problem)
 {
     struct admin_selection *selection = &out->selection;
@@ -198,13 +236,17 @@ static enum result member_take(struct admin_change_request *out, bool is_queue, 
         return text_take(value, key, &selection->person, problem);
     if (strcmp(key, "reason") == 0)
         return text_take(value, key, &selection->reason, problem);
-    if (is_queue && strcmp(key, "archive") == 0)
+    if (about == ADMIN_ABOUT_HOLDS && strcmp(key, "study") == 0)
+        return text_take(value, key, &selection->study, problem);
+    if (about == ADMIN_ABOUT_HOLDS && strcmp(key, "held_for") == 0)
+        return text_take(value, key, &selection->held_for, problem);
+    if (about != ADMIN_ABOUT_ARCHIVE && strcmp(key, "archive") == 0)
         return text_take(value, key, &selection->archive, problem);
-    if (is_queue && strcmp(key, "uid") == 0)
+    if (about != ADMIN_ABOUT_ARCHIVE && strcmp(key, "uid") == 0)
         return text_take(value, key, &selection->uid, problem);
-    if (is_queue && strcmp(key, "receipts") == 0)
+    if (about != ADMIN_ABOUT_ARCHIVE && strcmp(key, "receipts") == 0)
         return receipts_take(out, value, problem);
-    if (is_queue && strcmp(key, "all") == 0) {
+    if (about != ADMIN_ABOUT_ARCHIVE && strcmp(key, "all") == 0) {
         if (!json_is_boolean(value))
             return refuse(problem, "all is true or false");
         selection->is_all = json_is_true(value);
@@ -213,7 +255,7 @@ static enum result member_take(struct admin_change_request *out, bool is_queue, 
     return refuse(problem, "\"%.60s\" is not known here", key);
 }
 
-static enum result members_take(struct admin_change_request *out, bool is_queue,
+static enum result members_take(struct admin_change_request *out, enum admin_about about,
                                 struct admin_problem *problem)
 {
     const char *key;
@@ -221,26 +263,26 @@ static enum result members_take(struct admin_change_request *out, bool is_queue,
     enum result result = OK;
     json_object_foreach(out->body, key, value)
     {
-        result = member_take(out, is_queue, key, value, problem);
+        result = member_take(out, about, key, value, problem);
         if (result != OK)
             break;
     }
     return result;
 }
 
-enum result admin_change_parse(const char *text, size_t length, bool is_queue,
+enum result admin_change_parse(const char *text, size_t length, enum admin_about about,
                                struct admin_change_request *out, struct admin_problem *problem)
 {
     json_error_t error;
     *out = (struct admin_change_request){0};
-    if (length == 0 && !is_queue)
+    if (length == 0 && about == ADMIN_ABOUT_ARCHIVE)
         return OK;
     if (length == 0)
         return refuse(problem, "the body is empty: say which");
     out->body = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (out->body == NULL)
         return refuse(problem, "the body is not JSON: line %d: %.120s", error.line, error.text);
-    enum result result = json_is_object(out->body) ? members_take(out, is_queue, problem)
+    enum result result = json_is_object(out->body) ? members_take(out, about, problem)
                                                    : refuse(problem, "the body is not an object");
     if (result == ERR_NOMEM)
         *problem = (struct admin_problem){.status = ADMIN_FAILED, .text = "out of memory"};
@@ -266,5 +308,16 @@ enum result admin_change_check(enum admin_queue_change change, const struct admi
         return refuse(problem, "person and reason are needed: they are recorded");
     if (change == ADMIN_DROP && selection->archive == NULL)
         return refuse(problem, "archive is needed: an instance is dropped for one archive at a time");
+    return OK;
+}
+
+enum result admin_hold_check(const struct admin_selection *selection, struct admin_problem *problem)
+{
+    int ways = (selection->receipt_count > 0) + (selection->uid != NULL) + (selection->study != NULL) +
+               selection->is_all;
+    if (ways != 1)
+        return refuse(problem, "say which: exactly one of receipts, uid, study and all");
+    if (selection->person == NULL || selection->reason == NULL)
+        return refuse(problem, "person and reason are needed: they are recorded");
     return OK;
 }

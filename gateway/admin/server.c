@@ -158,6 +158,28 @@ static void on_summary(struct admin_server *server, struct admin_reply *reply)
         server->actions->queue_summary(server->arg, filter.filter.archive, reply);
 }
 
+static void on_holds(struct admin_server *server, struct admin_reply *reply)
+{
+    struct admin_filter_request filter;
+    struct admin_problem problem;
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(reply->request));
+    if (admin_holds_parse(query, &filter, &problem) != OK)
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+    else
+        server->actions->hold_list(server->arg, &filter.filter, reply);
+}
+
+static void on_hold(struct admin_server *server, struct admin_reply *reply)
+{
+    struct admin_filter_request filter;
+    struct admin_problem problem;
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(reply->request));
+    if (admin_hold_parse(query, &filter, &problem) != OK)
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+    else
+        server->actions->hold_show(server->arg, &filter.filter, reply);
+}
+
 static void on_archives(struct admin_server *server, struct admin_reply *reply)
 {
     server->actions->archive_list(server->arg, reply);
@@ -178,7 +200,8 @@ static void queue_change(struct admin_server *server, struct admin_reply *reply,
     struct admin_change_request request;
     struct admin_problem problem;
     struct slice body = body_of(reply);
-    if (admin_change_parse((const char *)body.data, body.length, true, &request, &problem) != OK) {
+    if (admin_change_parse((const char *)body.data, body.length, ADMIN_ABOUT_QUEUE, &request, &problem) !=
+        OK) {
         admin_reply_fail(reply, problem.status, "%s", problem.text);
         return;
     }
@@ -204,12 +227,40 @@ static void on_drop(struct admin_server *server, struct admin_reply *reply)
     queue_change(server, reply, ADMIN_DROP);
 }
 
+static void hold_change(struct admin_server *server, struct admin_reply *reply, enum admin_hold_change change)
+{
+    struct admin_change_request request;
+    struct admin_problem problem;
+    struct slice body = body_of(reply);
+    if (admin_change_parse((const char *)body.data, body.length, ADMIN_ABOUT_HOLDS, &request, &problem) !=
+        OK) {
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+        return;
+    }
+    if (admin_hold_check(&request.selection, &problem) != OK)
+        admin_reply_fail(reply, problem.status, "%s", problem.text);
+    else
+        server->actions->hold_change(server->arg, change, &request.selection, reply);
+    admin_change_fini(&request);
+}
+
+static void on_hold_release(struct admin_server *server, struct admin_reply *reply)
+{
+    hold_change(server, reply, ADMIN_RELEASE);
+}
+
+static void on_hold_reject(struct admin_server *server, struct admin_reply *reply)
+{
+    hold_change(server, reply, ADMIN_REJECT);
+}
+
 static void on_reload(struct admin_server *server, struct admin_reply *reply)
 {
     struct admin_change_request request;
     struct admin_problem problem;
     struct slice body = body_of(reply);
-    if (admin_change_parse((const char *)body.data, body.length, false, &request, &problem) != OK) {
+    if (admin_change_parse((const char *)body.data, body.length, ADMIN_ABOUT_ARCHIVE, &request, &problem) !=
+        OK) {
         admin_reply_fail(reply, problem.status, "%s", problem.text);
         return;
     }
@@ -224,10 +275,18 @@ struct route {
 };
 
 static const struct route ROUTES[] = {
-    {"/v1/status", EVHTTP_REQ_GET, on_status},         {"/v1/queue", EVHTTP_REQ_GET, on_queue},
-    {"/v1/queue/summary", EVHTTP_REQ_GET, on_summary}, {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry},
-    {"/v1/queue/park", EVHTTP_REQ_POST, on_park},      {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},
-    {"/v1/archives", EVHTTP_REQ_GET, on_archives},     {"/v1/config/reload", EVHTTP_REQ_POST, on_reload},
+    {"/v1/status", EVHTTP_REQ_GET, on_status},
+    {"/v1/queue", EVHTTP_REQ_GET, on_queue},
+    {"/v1/queue/summary", EVHTTP_REQ_GET, on_summary},
+    {"/v1/queue/retry", EVHTTP_REQ_POST, on_retry},
+    {"/v1/queue/park", EVHTTP_REQ_POST, on_park},
+    {"/v1/queue/drop", EVHTTP_REQ_POST, on_drop},
+    {"/v1/holds", EVHTTP_REQ_GET, on_holds},
+    {"/v1/holds/show", EVHTTP_REQ_GET, on_hold},
+    {"/v1/holds/release", EVHTTP_REQ_POST, on_hold_release},
+    {"/v1/holds/reject", EVHTTP_REQ_POST, on_hold_reject},
+    {"/v1/archives", EVHTTP_REQ_GET, on_archives},
+    {"/v1/config/reload", EVHTTP_REQ_POST, on_reload},
 };
 
 static const char *const ARCHIVE_VERBS[] = {
@@ -239,7 +298,8 @@ static void archive_change(struct admin_server *server, struct admin_reply *repl
     struct admin_change_request request;
     struct admin_problem problem;
     struct slice body = body_of(reply);
-    if (admin_change_parse((const char *)body.data, body.length, false, &request, &problem) != OK) {
+    if (admin_change_parse((const char *)body.data, body.length, ADMIN_ABOUT_ARCHIVE, &request, &problem) !=
+        OK) {
         admin_reply_fail(reply, problem.status, "%s", problem.text);
         return;
     }

@@ -49,7 +49,9 @@ enum cli_option {
     CLI_OPTION_EFFECTIVE = 1 << 19,
     CLI_OPTION_SOP_CLASS = 1 << 20,
     CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
-    CLI_OPTION_CLIENT = 1 << 22
+    CLI_OPTION_CLIENT = 1 << 22,
+    CLI_OPTION_STUDY = 1 << 25,
+    CLI_OPTION_HELD_FOR = 1 << 26
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -72,6 +74,8 @@ struct cli {
     const char *transfer_syntax;
     const char *client;
     const char *write;
+    const char *study;
+    const char *held_for;
     bool shows_phi;
     bool is_json;
     bool is_all;
@@ -88,6 +92,10 @@ enum cli_exit cli_queue_retry(struct cli *cli);
 enum cli_exit cli_queue_park(struct cli *cli);
 enum cli_exit cli_queue_drop(struct cli *cli);
 enum cli_exit cli_queue_quarantine(struct cli *cli);
+enum cli_exit cli_hold_list(struct cli *cli);
+enum cli_exit cli_hold_show(struct cli *cli);
+enum cli_exit cli_hold_release(struct cli *cli);
+enum cli_exit cli_hold_reject(struct cli *cli);
 enum cli_exit cli_archive_list(struct cli *cli);
 enum cli_exit cli_archive_show(struct cli *cli);
 enum cli_exit cli_archive_echo(struct cli *cli);
@@ -141,6 +149,14 @@ MUST_USE enum cli_exit cli_show(const struct cli *cli, const char *path,
 // Adds "?key=value" (or "&"), encoded; nothing for a value of NULL. False: it does not fit.
 MUST_USE bool cli_query_add(char *path, size_t capacity, const char *key, const char *value);
 
+// ---- changes of what is owed (change.c) ----
+
+// `queue drop 17 legacy`: a last word that is no number names the archive.
+void cli_archive_take(struct cli *cli);
+// Asks the daemon to change what the options select, and says how many are `done`. A change of nothing is a
+// finding.
+MUST_USE enum cli_exit cli_change(struct cli *cli, bool is_hold, const char *path, const char *done);
+
 // ---- values for people (values.c); each fills `to` and returns it ----
 
 enum { CLI_TEXT = 64 };
@@ -162,7 +178,7 @@ const char *cli_count(const json_t *object, const char *key, char to[CLI_TEXT]);
 
 // ---- tables (table.c) ----
 
-enum { CLI_COLUMNS = 12 };
+enum { CLI_COLUMNS = 16 };
 
 // Columns as wide as their widest cell; numbers to the right. Cells are copied.
 struct cli_table {

@@ -82,6 +82,37 @@ static const struct verb VERBS[] = {
      "status 1 if\n"
      "there is one whose segment has not gone.\n\n"
      "Example:  dicomgate queue quarantine\n"},
+    {"hold", "list", CLI_OPTION_ARCHIVE | CLI_OPTION_STUDY, 0, 0, cli_hold_list,
+     "[--archive NAME] [--study UID]", "what rules or the crosswalk hold back, by archive, study and reason",
+     "Held for one archive; the others get theirs. It leaves by itself, in order, when the crosswalk or the "
+     "rules\n"
+     "know what was missing.\n\n"
+     "Example:  dicomgate hold list --archive new\n"},
+    {"hold", "show", CLI_OPTION_ARCHIVE, 1, 1, cli_hold_show, "RECEIPT|UID [--archive NAME]",
+     "all of one hold, and what of its study had left before",
+     "UID is a SOP Instance UID. Shows no patient data.\n\n"
+     "Example:  dicomgate hold show 281474976710657 --archive new\n"},
+    {"hold", "release",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_STUDY | CLI_OPTION_HELD_FOR |
+         CLI_OPTION_PERSON | CLI_OPTION_REASON,
+     0, -1, cli_hold_release,
+     "RECEIPT... | --uid UID | --study UID | --all  [ARCHIVE] [--held-for TEXT] --person WHO --reason WHY",
+     "let it go in spite of what was found",
+     "What was found then only counts as a flag; what can not be edited is held again. --held-for takes "
+     "only\n"
+     "those whose reason has this text, such as the name of a rule.\n\n"
+     "Example:  dicomgate hold release --study 1.2.3 new --person 'J. Doe' --reason 'checked with the "
+     "ward'\n"},
+    {"hold", "reject",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_STUDY | CLI_OPTION_HELD_FOR |
+         CLI_OPTION_PERSON | CLI_OPTION_REASON,
+     0, -1, cli_hold_reject,
+     "RECEIPT... | --uid UID | --study UID | --all  [ARCHIVE] [--held-for TEXT] --person WHO --reason WHY",
+     "never send what is held; recorded with person and reason",
+     "The instance stays owed to the other archives. When no archive is owed it any more, its data is "
+     "destroyed; the\n"
+     "ledger keeps who rejected it and why.\n\n"
+     "Example:  dicomgate hold reject 17 new --person 'J. Doe' --reason 'wrong patient, sent again'\n"},
     {"archive", "list", 0, 0, 0, cli_archive_list, "", "archives, their state, and what they are owed",
      "Example:  dicomgate archive list\n"},
     {"archive", "show", 0, 1, 1, cli_archive_show, "NAME",
@@ -264,6 +295,8 @@ static const struct option OPTIONS[] = {
     {"sop-class", required_argument, NULL, CLI_OPTION_SOP_CLASS},
     {"transfer-syntax", required_argument, NULL, CLI_OPTION_TRANSFER_SYNTAX},
     {"client", required_argument, NULL, CLI_OPTION_CLIENT},
+    {"study", required_argument, NULL, CLI_OPTION_STUDY},
+    {"held-for", required_argument, NULL, CLI_OPTION_HELD_FOR},
     {"write", required_argument, NULL, CLI_OPTION_WRITE},
     {"show-phi", no_argument, NULL, CLI_OPTION_SHOW_PHI},
     {NULL, 0, NULL, 0},
@@ -347,6 +380,10 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->transfer_syntax;
     case CLI_OPTION_CLIENT:
         return &cli->client;
+    case CLI_OPTION_STUDY:
+        return &cli->study;
+    case CLI_OPTION_HELD_FOR:
+        return &cli->held_for;
     case CLI_OPTION_WRITE:
         return &cli->write;
     default:

@@ -8,9 +8,9 @@
 
 void cli_print_archives(const json_t *archives)
 {
-    static const char *const TITLES[] = {"ARCHIVE",  ">ID",     "AE TITLE",      "ADDRESS",
-                                         "SECURITY", "STATE",   ">LANES",        ">OWED",
-                                         ">PARKED",  ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
+    static const char *const TITLES[] = {"ARCHIVE", ">ID",           "AE TITLE", "ADDRESS", "SECURITY",
+                                         "STATE",   ">LANES",        ">OWED",    ">PARKED", ">HELD",
+                                         ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
     struct cli_table table;
     size_t index;
     json_t *row;
@@ -29,6 +29,7 @@ void cli_print_archives(const json_t *archives)
         cli_table_add(&table, lanes);
         cli_table_add(&table, cli_count(row, "owed", text));
         cli_table_add(&table, cli_count(row, "parked", text));
+        cli_table_add(&table, cli_count(row, "held", text));
         cli_table_add(&table, cli_age(row, "oldest", text));
         cli_table_add(&table, cli_age(row, "last_success", text));
         cli_table_add(&table, cli_text(row, "problem"));
@@ -68,13 +69,13 @@ static void print_head(const json_t *answer)
 
 static void print_figures(const json_t *answer)
 {
-    char a[CLI_TEXT], b[CLI_TEXT], c[CLI_TEXT], d[CLI_TEXT], e[CLI_TEXT];
+    char a[CLI_TEXT], b[CLI_TEXT], c[CLI_TEXT], d[CLI_TEXT], e[CLI_TEXT], f[CLI_TEXT];
     const json_t *receipts = json_object_get(answer, "receipts");
     const json_t *journal = json_object_get(answer, "journal");
-    (void)printf("receipts  %s accepted, %s owed, %s parked, %s answered, %s settled\n",
+    (void)printf("receipts  %s accepted, %s owed, %s parked, %s held, %s answered, %s settled\n",
                  cli_count(receipts, "accepted", a), cli_count(receipts, "owed", b),
-                 cli_count(receipts, "parked", c), cli_count(receipts, "answered", d),
-                 cli_count(receipts, "settled", e));
+                 cli_count(receipts, "parked", c), cli_count(receipts, "held", f),
+                 cli_count(receipts, "answered", d), cli_count(receipts, "settled", e));
     const char *takes = "TAKES NO NEW INSTANCES";
     if (json_is_true(json_object_get(journal, "accepting")))
         takes = json_is_true(json_object_get(journal, "welcoming")) ? "takes new instances"

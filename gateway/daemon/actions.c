@@ -21,6 +21,9 @@ const struct admin_actions actions_table = {
     .queue_list = actions_queue_list,
     .queue_summary = actions_queue_summary,
     .queue_change = actions_queue_change,
+    .hold_list = actions_hold_list,
+    .hold_show = actions_hold_show,
+    .hold_change = actions_hold_change,
     .archive_list = actions_archive_list,
     .archive_change = actions_archive_change,
     .archive_capabilities = actions_archive_capabilities,
@@ -37,6 +40,15 @@ struct node *actions_node_find(struct actions *actions, const char *name, size_t
         return &actions->gateway->nodes[i];
     }
     return NULL;
+}
+
+bool actions_node_is_primary(const struct gateway *gateway, const struct configuration_node *node)
+{
+    const struct configuration_phase *phase = gateway->configuration->start_phase;
+    for (size_t i = 0; i < phase->store_count; i++)
+        if (phase->store[i].to_count > 0 && phase->store[i].to[0] == node)
+            return true;
+    return false;
 }
 
 // ---- parts ----

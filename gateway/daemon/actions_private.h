@@ -100,6 +100,9 @@ const char *actions_reason(const struct delivery *delivery);
 // NULL: no node of this name. `index`: its place in gateway->nodes and in each worker's archives.
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index);
 
+// It is the first archive of a route of the phase in force: what clients and readers rely on.
+bool actions_node_is_primary(const struct gateway *gateway, const struct configuration_node *node);
+
 // ---- the members of actions_table; `arg` is the actions ----
 
 void actions_status(void *arg, struct admin_reply *reply);
@@ -108,6 +111,10 @@ void actions_queue_list(void *arg, const struct admin_filter *filter, struct adm
 void actions_queue_summary(void *arg, const char *archive, struct admin_reply *reply);
 void actions_queue_change(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                           struct admin_reply *reply);
+void actions_hold_list(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+void actions_hold_show(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
+void actions_hold_change(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
+                         struct admin_reply *reply);
 void actions_archive_capabilities(void *arg, const char *name, const struct admin_capability_query *query,
                                   struct admin_reply *reply);
 // `archive probe`: what is known of it is asked anew.

@@ -36,6 +36,37 @@ static int number_compare(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
+struct study_search {
+    struct receipt_selection *selection;
+    const char *study;
+};
+
+static enum result on_study_fact(void *arg, const struct ledger_fact *fact)
+{
+    const struct study_search *search = arg;
+    if (fact->state != FACT_DURABLE || fact->study == NULL || strcmp(fact->study, search->study) != 0)
+        return OK;
+    return number_add(search->selection, fact->receipt);
+}
+
+static void numbers_sort(struct receipt_selection *selection)
+{
+    if (selection->count > 1)
+        qsort(selection->number, selection->count, sizeof *selection->number, number_compare);
+}
+
+enum result receipt_selection_find_study(struct receipt_selection *selection, struct gateway *gateway,
+                                         const char *study)
+{
+    struct study_search search = {selection, study};
+    enum result result =
+        ledger_find_uid(gateway->platform.ledger, slice_of_text(study), on_study_fact, &search);
+    if (result != OK && result != ERR_MISSING)
+        return result;
+    numbers_sort(selection);
+    return OK;
+}
+
 enum result receipt_selection_find(struct receipt_selection *selection, struct gateway *gateway,
                                    const uint64_t *numbers, size_t count, const char *uid)
 {
@@ -49,8 +80,7 @@ enum result receipt_selection_find(struct receipt_selection *selection, struct g
     }
     if (result != OK && result != ERR_MISSING)
         return result;
-    if (selection->count > 1)
-        qsort(selection->number, selection->count, sizeof *selection->number, number_compare);
+    numbers_sort(selection);
     return OK;
 }
 

@@ -21,6 +21,9 @@ struct receipt_selection {
 // Into a zeroed one. `uid` NULL: by number only. ERR_NOMEM, ERR_IO, ERR_FORMAT: the ledger could not be read.
 MUST_USE enum result receipt_selection_find(struct receipt_selection *selection, struct gateway *gateway,
                                             const uint64_t *numbers, size_t count, const char *uid);
+// Into a zeroed one: the receipts of a study that the ledger knows. Errors as above.
+MUST_USE enum result receipt_selection_find_study(struct receipt_selection *selection,
+                                                  struct gateway *gateway, const char *study);
 void receipt_selection_fini(struct receipt_selection *selection);
 // By number: all that is known of what sleeps.
 bool receipt_selection_has_number(const struct receipt_selection *selection, uint64_t number);

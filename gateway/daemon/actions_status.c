@@ -27,6 +27,7 @@ struct archive_figures {
     size_t lanes_limit;
     uint64_t owed; // waiting for any reason, or being sent
     uint64_t parked;
+    uint64_t held; // of those owed
     uint64_t answered;
     uint64_t oldest; // of the owed ones: when it came in; 0: none
     uint64_t last_success;
@@ -87,7 +88,9 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
     }
     figures->lanes_limit = archive->lane_limit;
     figures->owed = archive_count(archive, STAGE_WAITING) + archive_count(archive, STAGE_RESTING) +
-                    archive_count(archive, STAGE_GATED) + archive_count(archive, STAGE_SENDING);
+                    archive_count(archive, STAGE_GATED) + archive_count(archive, STAGE_SENDING) +
+                    archive_count(archive, STAGE_HELD);
+    figures->held = archive_count(archive, STAGE_HELD);
     figures->parked = archive_count(archive, STAGE_PARKED);
     figures->answered = archive_count(archive, STAGE_ANSWERED);
     figures->oldest = oldest_get(archive);
@@ -134,6 +137,7 @@ static void archive_figures_add(struct archive_figures *to, const struct archive
     to->lanes_limit = from->lanes_limit; // the archive's, whichever worker uses it
     to->owed += from->owed;
     to->parked += from->parked;
+    to->held += from->held;
     to->answered += from->answered;
     if (from->oldest != 0 && (to->oldest == 0 || from->oldest < to->oldest))
         to->oldest = from->oldest;
@@ -212,6 +216,7 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_number(row, "lanes_limit", figures->lanes_limit);
     set_number(row, "owed", figures->owed);
     set_number(row, "parked", figures->parked);
+    set_number(row, "held", figures->held);
     set_number(row, "answered", figures->answered);
     set_time(row, "oldest", figures->oldest);
     set_time(row, "last_success", figures->last_success);
@@ -271,16 +276,18 @@ static json_t *receipts_json(const struct gateway *gateway, const struct worker_
                              const struct totals *totals)
 {
     json_t *object = json_object();
-    uint64_t owed = 0, parked = 0, answered = 0;
+    uint64_t owed = 0, parked = 0, held = 0, answered = 0;
     for (size_t i = 0; i < gateway->node_count; i++) {
         owed += sum->archives[i].owed;
         parked += sum->archives[i].parked;
+        held += sum->archives[i].held;
         answered += sum->archives[i].answered;
     }
     uint64_t known = totals->acknowledged + gateway->recovery.queued;
     set_number(object, "accepted", gateway->recovery.received + totals->acknowledged);
     set_number(object, "owed", owed);
     set_number(object, "parked", parked);
+    set_number(object, "held", held);
     set_number(object, "answered", answered);
     // Between an instance's admission and its count, one may be missing.
     set_number(object, "settled",
@@ -373,8 +380,8 @@ __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, cons
     (void)json_array_append_new(alarms, json_string(text));
 }
 
-static void archive_alarms_add(json_t *alarms, struct node *node, const struct archive_figures *figures,
-                               uint64_t now)
+static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, struct node *node,
+                               const struct archive_figures *figures, uint64_t now)
 {
     const char *name = node->conf->name;
     if (atomic_load(&node->is_paused))
@@ -383,6 +390,9 @@ static void archive_alarms_add(json_t *alarms, struct node *node, const struct a
                   name, node->pause.who, node->pause.why);
     else if (is_down(figures))
         alarm_add(alarms, "archive %s is down: %s", name, figures->problem);
+    if (figures->held > 0 && actions_node_is_primary(gateway, node->conf)) // FIELD 4: at once
+        alarm_add(alarms, "%llu held for archive %s, the primary of a route: see `dicomgate hold list`",
+                  (unsigned long long)figures->held, name);
     if (figures->parked > 0)
         alarm_add(alarms, "%llu parked for archive %s: a person must decide",
                   (unsigned long long)figures->parked, name);
@@ -425,7 +435,7 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
             alarms,
             "the ledger can not be written: its facts are old, and nothing is removed from the journal");
     for (size_t i = 0; i < gateway->node_count; i++)
-        archive_alarms_add(alarms, &gateway->nodes[i], &sum->archives[i], now);
+        archive_alarms_add(gateway, alarms, &gateway->nodes[i], &sum->archives[i], now);
     return alarms;
 }
 

@@ -7,10 +7,13 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "crosswalk/office.h"
 #include "daemon/damage.h"
 #include "daemon/ledger_loop.h"
+#include "daemon/news.h"
 #include "daemon/scrub.h"
 #include "daemon/worker.h"
+#include "edit/policy.h"
 #include "front/access.h"
 #include "front/census.h"
 #include "front/peers.h"
@@ -127,6 +130,51 @@ enum result gateway_access_set(struct gateway *gateway, const struct configurati
     return OK;
 }
 
+// ---- policies ----
+
+struct former_policies {
+    struct edit_policies *policies;
+    struct former_policies *next;
+};
+
+struct edit_policies *gateway_policies(const struct gateway *gateway)
+{
+    return atomic_load(&gateway->edit_policies);
+}
+
+enum result gateway_policies_set(struct gateway *gateway, struct edit_policies **policies, bool *differ)
+{
+    struct edit_policies *current = gateway_policies(gateway);
+    *differ = current == NULL ||
+              memcmp(edit_policies_digest(current), edit_policies_digest(*policies), RULES_DIGEST_BYTES) != 0;
+    if (!*differ) {
+        edit_policies_unref(policies);
+        return OK;
+    }
+    struct former_policies *former = malloc(sizeof *former);
+    if (former == NULL)
+        return ERR_NOMEM;
+    *former = (struct former_policies){current, gateway->former_policies};
+    gateway->former_policies = former;
+    atomic_store(&gateway->edit_policies, *policies);
+    *policies = NULL;
+    if (gateway->news != NULL)
+        news_tell(gateway->news, NEWS_POLICIES);
+    return OK;
+}
+
+static void policies_free(struct gateway *gateway)
+{
+    struct edit_policies *current = gateway_policies(gateway);
+    edit_policies_unref(&current);
+    while (gateway->former_policies != NULL) {
+        struct former_policies *former = gateway->former_policies;
+        gateway->former_policies = former->next;
+        edit_policies_unref(&former->policies);
+        free(former);
+    }
+}
+
 static void limits_free(struct gateway *gateway)
 {
     for (const struct gateway_limits *limits = atomic_load(&gateway->limits); limits != NULL;) {
@@ -210,6 +258,10 @@ enum result gateway_new(const struct platform *platform, const struct configurat
         result = workers_make(gateway);
     if (result == OK)
         result = order_keeper_new(gateway, &gateway->order);
+    if (result == OK)
+        result = news_new(gateway, &gateway->news);
+    if (result == OK)
+        result = crosswalk_office_new(gateway, &gateway->office);
     if (result != OK) {
         gateway_free(gateway);
         return result;
@@ -239,6 +291,7 @@ enum result gateway_start(struct gateway *gateway)
         return result;
     gateway->life = GATEWAY_RUNNING;
     ledger_loop_start(gateway);
+    news_tell(gateway->news, NEWS_CROSSWALK | NEWS_POLICIES); // since the former life
     return OK;
 }
 
@@ -341,6 +394,8 @@ void gateway_free(struct gateway *gateway)
         return;
     MAGIC_CHECK(gateway, GATEWAY_MAGIC);
     order_keeper_drain(gateway->order);
+    crosswalk_office_drain(gateway->office);
+    news_free(gateway->news);
     for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
         worker_free(gateway->workers[i]);
     for (unsigned i = 0; gateway->scrubs != NULL && i < gateway->platform.workers; i++)
@@ -348,6 +403,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->scrubs);
     ledger_loop_fini(gateway);
     order_keeper_free(gateway->order);
+    crosswalk_office_free(gateway->office);
     damage_free(gateway->damage);
     free(gateway->workers);
     journal_free(gateway->journal);
@@ -356,6 +412,7 @@ void gateway_free(struct gateway *gateway)
     access_free(atomic_load(&gateway->access));
     census_free(gateway->census);
     peers_free(gateway->peers);
+    policies_free(gateway);
     limits_free(gateway);
     for (size_t i = 0; i < gateway->node_count; i++)
         pthread_mutex_destroy(&gateway->nodes[i].lock);

@@ -24,6 +24,10 @@
 
 struct access;
 struct census;
+struct crosswalk;
+struct crosswalk_office;
+struct edit_policies;
+struct news;
 struct peers;
 struct order_keeper;
 struct worker;
@@ -39,7 +43,9 @@ struct platform {
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *control_loop; // order of receipts with one SOP UID
-    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread
+    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread, of the crosswalk for workers
+    struct crosswalk *crosswalk;  // NULL: it could not be opened, and what needs it is held
+    struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker
     unsigned workers;            // 1 to 64
@@ -88,7 +94,12 @@ struct gateway {
     struct census *census;
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
+    // What archives want done, in force; NULL: nothing. Those before stay until gateway_free().
+    _Atomic(struct edit_policies *) edit_policies;
+    struct former_policies *former_policies; // main thread's
     struct order_keeper *order;
+    struct crosswalk_office *office;
+    struct news *news;
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
@@ -152,6 +163,14 @@ MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct co
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
 MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct configuration_limits *limits);
+
+// What archives want done to the instances that they get, as it is now; NULL: nothing. Good until
+// gateway_free(), and as long as a reference that the caller takes of it. Any thread.
+struct edit_policies *gateway_policies(const struct gateway *gateway);
+// Main thread: takes them, for what is looked at from now on, and tells the workers if they differ from what
+// is in force; then *differ is true. ERR_NOMEM: nothing has changed, and the policies stay the caller's.
+MUST_USE enum result gateway_policies_set(struct gateway *gateway, struct edit_policies **policies,
+                                          bool *differ);
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);

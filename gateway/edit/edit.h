@@ -42,6 +42,7 @@ enum edit_hold_kind {
     EDIT_HOLD_RULE,    // a finding of a rule, or a rule that could not be applied: other packs
     EDIT_HOLD_PATIENT, // the patient is unmatched, ambiguous or contradicted: the crosswalk, or other options
     EDIT_HOLD_DATA,    // the data set can not be looked at or edited: other packs may not need it
+    EDIT_HOLD_NOTE,    // not by an edit: a rejection note (order/note.h); a person
     EDIT_HOLD_TROUBLE, // memory, or a store that could not be read: it is tried again by itself
 };
 

@@ -5,7 +5,7 @@
 #include "base/wipe.h"
 #include <stdlib.h>
 
-enum { NOTE_TEXT = 96 };
+enum { NOTE_TEXT = 160 };
 
 enum note_kind { NOTE_OUTCOME, NOTE_DROP, NOTE_SENT };
 

@@ -10,6 +10,7 @@
 #include "forward/awaited.h"
 #include "forward/receipt_private.h"
 #include "order/gate.h"
+#include "order/note.h"
 #include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
@@ -31,6 +32,8 @@ const char *delivery_stage_name(enum delivery_stage stage)
         return "parked";
     case STAGE_GATED:
         return "gated";
+    case STAGE_HELD:
+        return "held";
     case STAGE_SETTLED:
         return "settled";
     }
@@ -231,6 +234,7 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
     if (delivery->is_urgent && delay_ns > pause)
         delay_ns = pause;
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
+    delivery->hold = 0;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
     delivery_stage_set(delivery, STAGE_RESTING);
 }
@@ -258,6 +262,7 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     outcome.remark = (uint8_t)(settles && remark == RECORD_REMARK_NONE ? RECORD_SETTLE_ON_ANSWER : remark);
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
+    order_note_accepted(delivery);
     note(delivery, &outcome);
     delivery->is_resent = false;
     delivery->aborts = 0;
@@ -329,6 +334,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
         return;
     struct receipt *receipt = delivery->receipt;
     delivery->status = status;
+    delivery->hold = 0;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
     outcome.comment = slice_of_text(delivery->reason);
@@ -351,6 +357,7 @@ void delivery_unpark(struct delivery *delivery, struct slice person)
     delivery->aborts = 0;
     delivery->hiccups = 0;
     delivery->attempts = 0;
+    delivery->hold = 0;
     delivery->reason[0] = 0;
     delivery_wait(delivery);
 }
@@ -369,8 +376,71 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
     settled(delivery);
 }
 
+// ---- holds ----
+
+// Of what is kept in memory of a reason.
+static bool is_held_for(const struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
+{
+    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
+    return is_kind && strncmp(delivery->reason, reason, sizeof delivery->reason - 1) == 0;
+}
+
+void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
+{
+    if (ends_for_client(delivery, 0, reason))
+        return;
+    struct receipt *receipt = delivery->receipt;
+    bool is_news = !is_held_for(delivery, kind, reason);
+    delivery->hold = DELIVERY_HOLD(kind);
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    if (is_news) {
+        struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);
+        outcome.status = 0; // that of a failed attempt is no answer to this
+        outcome.comment = slice_of_text(reason);
+        note(delivery, &outcome);
+        log_event(LOG_DELIVERY_HELD, log_text(delivery->archive->node->conf->name),
+                  log_number(receipt->number), log_text(reason));
+    }
+    delivery_stage_set(delivery, STAGE_HELD);
+    content_let_go(receipt);
+}
+
+void delivery_release(struct delivery *delivery, struct slice person, struct slice reason)
+{
+    struct record_outcome outcome = outcome_of(delivery, RECORD_RELEASED);
+    outcome.status = 0;
+    outcome.person = person;
+    outcome.comment = reason;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_RELEASED, log_text(delivery->archive->node->conf->name),
+              log_number(delivery->receipt->number));
+    delivery->is_released = true;
+    delivery->hold = 0;
+    delivery->reason[0] = 0;
+    delivery_wait(delivery);
+}
+
+void delivery_reject(struct delivery *delivery, struct slice person, struct slice reason)
+{
+    if (ends_for_client(delivery, 0, "rejected by an operator"))
+        return;
+    struct receipt *receipt = delivery->receipt;
+    struct record_outcome outcome = outcome_of(delivery, RECORD_REJECTED);
+    outcome.person = person;
+    outcome.comment = reason;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_REJECTED, log_text(delivery->archive->node->conf->name),
+              log_number(receipt->number));
+    receipt_keep(receipt);
+    settled(delivery);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
+}
+
 static enum record_outcome_kind kind_of(enum order_action how)
 {
+    if (how == ORDER_REJECT)
+        return RECORD_REJECTED;
     return how == ORDER_SUPERSEDE ? RECORD_SUPERSEDED : RECORD_SETTLED;
 }
 
@@ -388,7 +458,8 @@ void delivery_over(struct delivery *delivery, enum order_action how, uint64_t ev
     else if (how == ORDER_LOOP)
         outcome.remark = RECORD_BY_LOOP;
     note(delivery, &outcome);
-    enum log_id event = how == ORDER_SUPERSEDE   ? LOG_ORDER_SUPERSEDED
+    enum log_id event = how == ORDER_REJECT      ? LOG_DELIVERY_REJECTED
+                        : how == ORDER_SUPERSEDE ? LOG_ORDER_SUPERSEDED
                         : how == ORDER_DUPLICATE ? LOG_ORDER_DUPLICATE
                                                  : LOG_ORDER_LOOP;
     log_event(event, log_text(name), log_number(delivery->receipt->number));
@@ -548,7 +619,9 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     delivery->was_sent = from->attempts > 0;
     delivery->is_unproven = from->remark == RECORD_CONTENT_UNPROVEN;
     delivery->was_accepted = from->state == DELIVERY_ANSWERED;
-    delivery->is_resent = from->state == DELIVERY_SENT || (from->state == DELIVERY_PARKED && from->resent);
+    delivery->is_released = from->is_released;
+    delivery->is_resent = from->state == DELIVERY_SENT ||
+                          ((from->state == DELIVERY_PARKED || from->state == DELIVERY_HELD) && from->resent);
     if (from->state == DELIVERY_ANSWERED) {
         uint64_t wall = ev_wall_now(worker->loop);
         uint64_t age = wall > from->since ? wall - from->since : 0;
@@ -556,11 +629,14 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
         delivery->when = ev_now(worker->loop) + left;
         return STAGE_ANSWERED;
     }
-    if (from->state != DELIVERY_PARKED)
+    bool is_held = from->state == DELIVERY_HELD;
+    if (from->state != DELIVERY_PARKED && !is_held)
         return STAGE_WAITING;
-    const char *why = from->explanation != NULL ? from->explanation : "parked before the last start";
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(why));
-    return STAGE_PARKED;
+    const char *unknown = is_held ? "held before the last start" : "parked before the last start";
+    text_copy(delivery->reason, sizeof delivery->reason,
+              slice_of_text(from->explanation != NULL ? from->explanation : unknown));
+    delivery->hold = is_held ? DELIVERY_HOLD_UNKNOWN : 0;
+    return is_held ? STAGE_HELD : STAGE_PARKED;
 }
 
 enum result receipt_restore(struct worker *worker, const struct open_entry *entry)

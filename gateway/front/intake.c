@@ -9,6 +9,7 @@
 #include "front/intake_close.h"
 #include "front/intake_cut.h"
 #include "front/session.h"
+#include "order/references.h"
 #include <stdlib.h>
 
 #define INTAKE_MAGIC 0x494e5431u
@@ -46,6 +47,8 @@ static void release_data(struct intake *intake)
     if (intake->scanner != NULL)
         worker_scanner_give(intake->worker, intake->scanner);
     intake->scanner = NULL;
+    intake_verdict_free(&intake->verdict);
+    references_free(&intake->references);
     if (intake->close != NULL)
         wipe(intake->close, sizeof *intake->close);
     free(intake->close);
@@ -130,7 +133,7 @@ static void refuse_for_journal(struct intake *intake, enum result result)
 
 // ---- into the journal ----
 
-static enum result open_encode(struct intake *intake, struct content **content)
+static struct record_open open_of(const struct intake *intake)
 {
     const struct session_facts *from = facts(intake);
     struct slice transfer;
@@ -151,6 +154,7 @@ static enum result open_encode(struct intake *intake, struct content **content)
         .implementation_class = slice_first(request->implementation_class, RECORD_TEXT_MAX),
         .implementation_version = slice_first(request->implementation_version, RECORD_TEXT_MAX),
         .source_node = from->source_node,
+        .domain = from->domain,
         .time = intake->first_byte,
     };
     if (dimse_command_has(&intake->request, DIMSE_MOVE_ORIGINATOR)) {
@@ -159,6 +163,12 @@ static enum result open_encode(struct intake *intake, struct content **content)
         open.move_originator_id = intake->request.move_originator_message_id;
     }
     session_negotiated(intake->session, &open);
+    return open;
+}
+
+static enum result open_encode(struct intake *intake, struct content **content)
+{
+    struct record_open open = open_of(intake);
     uint8_t body[16 * 1024];
     size_t length;
     enum result result = record_open_encode(&open, body, sizeof body, &length);
@@ -275,6 +285,7 @@ static enum result admit(struct intake *intake)
 
 static enum result append_close(struct intake *intake)
 {
+    intake->content->flags = intake->close->flags;
     if (!intake->content->has_ended)
         content_end(intake->content, intake->length);
     enum result result =
@@ -411,6 +422,32 @@ static enum result scanner_begin(struct intake *intake)
     return dcm_scanner_begin(intake->scanner, &options);
 }
 
+static enum result references_begin(struct intake *intake)
+{
+    struct slice abstract, transfer;
+    if (!references_may_be(slice_of_text(intake->sop_class)))
+        return OK;
+    ensure(session_context(intake->session, intake->context_id, &abstract, &transfer));
+    return references_new(transfer, gateway_limits(intake->worker->gateway)->inflated_bytes,
+                          &intake->references);
+}
+
+static void on_verdict(void *arg);
+
+static enum result verdict_begin(struct intake *intake)
+{
+    struct edit_policies *policies = gateway_policies(intake->worker->gateway);
+    if (policies == NULL)
+        return OK;
+    struct record_open open = open_of(intake);
+    struct intake_verdict_question question = {.workshop = intake->worker->workshop,
+                                               .policies = policies,
+                                               .route = facts(intake)->route,
+                                               .open = &open,
+                                               .source_node = facts(intake)->source_node};
+    return intake_verdict_begin(&question, on_verdict, intake, &intake->verdict);
+}
+
 // From here on faults are statuses; the data set, if one comes, is read to its end.
 static void begin(struct intake *intake, const struct dimse_command *request)
 {
@@ -426,7 +463,7 @@ static void begin(struct intake *intake, const struct dimse_command *request)
         refuse_for_journal(intake, ERR_SPACE);
         return;
     }
-    if (scanner_begin(intake) != OK) {
+    if (scanner_begin(intake) != OK || verdict_begin(intake) != OK || references_begin(intake) != OK) {
         refuse(intake, DIMSE_OUT_OF_RESOURCES, "gateway is out of memory", RECORD_DROP_REFUSED);
         return;
     }
@@ -525,6 +562,34 @@ static void refuse_unscannable(struct intake *intake)
     refuse(intake, DIMSE_CANNOT_UNDERSTAND, comment, RECORD_DROP_REFUSED);
 }
 
+// True: an archive refuses it, and so has the intake.
+static bool is_refused(struct intake *intake)
+{
+    char comment[sizeof intake->comment];
+    if (intake_verdict_stage(intake->verdict) != INTAKE_VERDICT_REFUSED)
+        return false;
+    text_printable(comment, sizeof comment, slice_of_text(intake_verdict_reason(intake->verdict)));
+    for (char *at = comment; *at != 0; at++)
+        if (*at == '\\') // an Error Comment is an LO
+            *at = '?';
+    log_event(LOG_INTAKE_REJECTED, log_number(association_number(intake)), log_number(intake->receipt.number),
+              log_text(intake_verdict_reason(intake->verdict)));
+    refuse(intake, DIMSE_CLASS_MISMATCH, comment, RECORD_DROP_REFUSED);
+    return true;
+}
+
+// The last word before its CLOSE has come, maybe after its client has gone or the stream has stopped.
+static void on_verdict(void *arg)
+{
+    struct intake *intake = arg;
+    MAGIC_CHECK(intake, INTAKE_MAGIC);
+    if (intake->worker->stream_stop_begun || is_refused(intake) || intake->stage != INTAKE_JUDGED ||
+        intake_verdict_stage(intake->verdict) == INTAKE_VERDICT_OPEN)
+        return;
+    intake->stage = INTAKE_CLOSING;
+    pump(intake);
+}
+
 void intake_data(struct intake *intake, struct slice piece)
 {
     MAGIC_CHECK(intake, INTAKE_MAGIC);
@@ -539,7 +604,13 @@ void intake_data(struct intake *intake, struct slice piece)
         refuse_for_journal(intake, result);
         return;
     }
-    store(intake, piece);
+    if (result == ERR_FORMAT)
+        intake_verdict_free(&intake->verdict); // stored as it is: no rule is ever applied to it (FIELD 3)
+    intake_verdict_feed(intake->verdict, piece, false);
+    if (intake->references != NULL)
+        references_feed(intake->references, piece);
+    if (!is_refused(intake))
+        store(intake, piece);
 }
 
 static void close_begin(struct intake *intake)
@@ -561,11 +632,17 @@ static void close_begin(struct intake *intake)
         refuse(intake, status, fault, RECORD_DROP_REFUSED);
         return;
     }
+    if (result == ERR_FORMAT)
+        intake_verdict_free(&intake->verdict);
+    intake_verdict_feed(intake->verdict, slice_of(NULL, 0), true);
+    if (is_refused(intake))
+        return;
     if (intake_close_fill(intake, &report) != OK) {
         refuse_for_journal(intake, ERR_NOMEM);
         return;
     }
-    intake->stage = INTAKE_CLOSING;
+    bool is_known = intake_verdict_stage(intake->verdict) == INTAKE_VERDICT_TAKEN;
+    intake->stage = is_known ? INTAKE_CLOSING : INTAKE_JUDGED;
     if (intake->chunk != NULL) {
         intake->pending[intake->pending_count++] = intake->chunk;
         intake->chunk = NULL;
@@ -592,7 +669,7 @@ void intake_end(struct intake *intake)
 void intake_orphan(struct intake *intake)
 {
     MAGIC_CHECK(intake, INTAKE_MAGIC);
-    if (intake->stage == INTAKE_CLOSING && intake->has_open) {
+    if ((intake->stage == INTAKE_CLOSING || intake->stage == INTAKE_JUDGED) && intake->has_open) {
         intake->session = NULL;
         list_append(&intake->worker->orphans, &intake->orphan_node);
         return;

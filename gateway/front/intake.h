@@ -10,12 +10,15 @@
 #include "daemon/worker.h"
 #include "dimse/command.h"
 #include "forward/awaited.h"
+#include "front/intake_verdict.h"
 
+struct references;
 struct session;
 
 enum intake_stage {
     INTAKE_RECEIVING,  // data set fragments come in
     INTAKE_DISCARDING, // refused: the rest of the data set is read and thrown away
+    INTAKE_JUDGED,     // all here; whether it is refused is not known yet (intake_verdict.h)
     INTAKE_WAITING,    // durable; the route wants an archive's word first
     INTAKE_CLOSING,    // all here; CLOSE is being written or waits for its sync
     INTAKE_DONE,       // the status is known
@@ -47,8 +50,10 @@ struct intake {
     struct journal_receipt receipt;
     struct content *content;
     struct dcm_scanner *scanner;
-    struct chunk *chunk;      // being filled
-    struct chunk *pending[4]; // full, waiting for room in the journal
+    struct references *references;  // of what may be a rejection note; else NULL
+    struct intake_verdict *verdict; // NULL: nobody may refuse it
+    struct chunk *chunk;            // being filled
+    struct chunk *pending[4];       // full, waiting for room in the journal
     size_t pending_count;
     size_t chunk_count;         // made so far
     uint64_t length;            // data set bytes

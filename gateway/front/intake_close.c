@@ -3,6 +3,7 @@
 #include "dcm/syntax.h"
 #include "dimse/status.h"
 #include "front/session.h"
+#include "order/references.h"
 #include <stdlib.h>
 
 const uint32_t intake_named_tags[INTAKE_NAMED_COUNT] = {
@@ -120,6 +121,14 @@ static void loop_check(struct intake *intake, const struct dcm_scan_report *repo
               log_number(report->items_first));
 }
 
+// What names more than can be kept may be one: a person must say what becomes of it.
+static bool is_note(const struct intake *intake, const struct dcm_scan_report *report)
+{
+    if (intake->references == NULL || report->reason != DCM_SCAN_FINE)
+        return false;
+    return references_end(intake->references) != OK || references_are_rejected(intake->references);
+}
+
 enum result intake_close_fill(struct intake *intake, const struct dcm_scan_report *report)
 {
     struct record_close *close = calloc(1, sizeof *close);
@@ -137,6 +146,10 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
         log_event(LOG_INTAKE_NO_ROUTE, log_number(facts->number), log_number(intake->receipt.number));
     if (report->reason != DCM_SCAN_FINE)
         close->flags |= RECORD_CLOSE_UNSCANNED;
+    if (is_note(intake, report))
+        close->flags |= RECORD_CLOSE_NOTE;
+    if ((report->flags & DCM_FLAG_BEHIND_PIXELS) != 0)
+        close->flags |= RECORD_CLOSE_BEHIND;
     struct slice abstract;
     struct slice transfer;
     if (session_context(intake->session, intake->context_id, &abstract, &transfer) &&

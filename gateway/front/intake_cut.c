@@ -12,7 +12,9 @@ enum { CUT_PIECES_LEAST = 2 };
 static bool may_cut(const struct intake *intake)
 {
     const struct session_facts *facts = session_facts(intake->session);
-    return facts->route != NULL && facts->route->acknowledge == CONFIGURATION_ACKNOWLEDGE_DURABLE &&
+    return facts->route != NULL && intake->references == NULL &&
+           facts->route->acknowledge == CONFIGURATION_ACKNOWLEDGE_DURABLE &&
+           intake_verdict_stage(intake->verdict) == INTAKE_VERDICT_TAKEN &&
            dcm_scanner_failure(intake->scanner) == NULL && dcm_scanner_header_is_complete(intake->scanner) &&
            ((facts->quirks & CONFIGURATION_QUIRK_UID_MISMATCH) || intake_uids_fault(intake) == NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "forward/archive.h"
 #include "order/keeper.h"
+#include "order/note.h"
 #include <stdlib.h>
 
 enum { ASKED_MOST = 4096, ASKED_OF_FORMER_LIVES = 256, BUCKETS = 256 };
@@ -14,7 +15,8 @@ struct order_gate {
     struct order_keeper *keeper;
     struct order_outbox outbox;
     struct list unasked; // receipts
-    size_t asked;        // questions not answered yet
+    struct order_notes notes;
+    size_t asked; // questions not answered yet
     struct ev_timer retry;
     struct list watches[BUCKETS]; // by receipt number
     const struct receipt *told;   // whose orders are being carried out: they go back with what became of them
@@ -93,8 +95,30 @@ void order_gate_ask(struct receipt *receipt, const struct record_close *close, s
     ask->is_fresh = ask->has_hash = true;
     fact_uid_hash(sop_instance, ask->hash);
     ask->content = order_content_of_close(close);
+    ask->is_note = (close->flags & RECORD_CLOSE_NOTE) != 0;
     ask->is_returned = (close->flags & RECORD_CLOSE_RETURNED) != 0;
     ask_post(gate, ask);
+}
+
+bool order_gate_look(struct receipt *receipt, struct order_look *look)
+{
+    struct order_ask *ask = ask_new(receipt);
+    if (ask == NULL)
+        return false;
+    ask->look = look;
+    ask_post(receipt->worker->gate, ask);
+    return true;
+}
+
+bool order_gate_tell(struct receipt *receipt, struct order_look *look)
+{
+    struct order_ask *ask = ask_new(receipt);
+    if (ask == NULL)
+        return false;
+    ask->object = NULL;
+    ask->look = look;
+    order_outbox_post(&receipt->worker->gate->outbox, &ask->mail);
+    return true;
 }
 
 static bool is_owed(const struct receipt *receipt)
@@ -126,7 +150,8 @@ bool order_gate_allows(const struct delivery *delivery)
 #if DG_FAULT_ORDER_BY_ARRIVAL
     return true;
 #endif
-    return receipt->gate == RECEIPT_FREE || (receipt->gate == RECEIPT_WATCHED && delivery->is_allowed);
+    return order_note_allows(delivery) &&
+           (receipt->gate == RECEIPT_FREE || (receipt->gate == RECEIPT_WATCHED && delivery->is_allowed));
 }
 
 // Deliveries that may go now go; those that may not any more wait.
@@ -158,9 +183,15 @@ void order_gate_answered(struct worker *worker, struct worker_call *call)
         receipt->ask = NULL;
         ask->object = NULL;
         receipt->pins--;
-        if (ask->is_free && receipt->gate == RECEIPT_UNASKED)
-            receipt->gate = RECEIPT_FREE;
         receipt_keep(receipt); // a client that waits in vain takes it with it
+        if (ask->look != NULL) {
+            order_note_answered(&gate->notes, receipt, ask);
+        } else if (ask->is_note && !order_note_begin(&gate->notes, receipt)) {
+            unasked_add(gate, receipt);
+            ev_timer_start(&gate->retry, RETRY_NS);
+        } else if (ask->is_free && receipt->gate == RECEIPT_UNASKED) {
+            receipt->gate = RECEIPT_FREE;
+        }
         gated_update(receipt);
         archives_pump(receipt);
         receipt_let_go(receipt);
@@ -188,6 +219,7 @@ static enum order_stage stage_of(const struct delivery *delivery)
     case STAGE_ANSWERED:
         return ORDER_ACCEPTED;
     case STAGE_PARKED:
+    case STAGE_HELD:
         return ORDER_PARKED;
     case STAGE_SETTLED:
         return delivery->was_accepted ? ORDER_ACCEPTED : ORDER_OVER;
@@ -202,6 +234,7 @@ static void slots_fill(const struct receipt *receipt, struct order_slot *slots)
         struct order_slot *slot = &slots[delivery->archive - receipt->worker->archives];
         slot->stage = stage_of(delivery);
         slot->was_sent = delivery->attempts > 0;
+        slot->is_released = delivery->is_released;
     }
 }
 
@@ -236,6 +269,7 @@ void order_gate_leave(struct receipt *receipt)
         list_remove(&gate->unasked, &receipt->gate_node);
     if (receipt->ask != NULL)
         receipt->ask->object = NULL;
+    order_note_leave(receipt);
     if (receipt->watch == NULL)
         return;
     slots_fill(receipt, receipt->watch->now);
@@ -315,7 +349,7 @@ static struct order_watch *watch_get(struct worker *worker, struct order_set *se
 static bool may_still_end(const struct delivery *delivery)
 {
     return delivery->stage == STAGE_WAITING || delivery->stage == STAGE_RESTING ||
-           delivery->stage == STAGE_GATED || delivery->stage == STAGE_PARKED;
+           delivery->stage == STAGE_GATED || delivery->stage == STAGE_PARKED || delivery->stage == STAGE_HELD;
 }
 
 static void order_carry_out(struct delivery *delivery, const struct order_slot *slot)
@@ -328,9 +362,14 @@ static void order_carry_out(struct delivery *delivery, const struct order_slot *
         delivery->same_content = slot->same_content;
         delivery->other_content = slot->other_content;
         return;
+    case ORDER_HOLD_REJECTED:
+        if (may_still_end(delivery) && delivery->stage != STAGE_PARKED && delivery->stage != STAGE_HELD)
+            delivery_hold(delivery, EDIT_HOLD_NOTE, "rejected by a note before");
+        return;
     case ORDER_SUPERSEDE:
     case ORDER_DUPLICATE:
     case ORDER_LOOP:
+    case ORDER_REJECT:
         if (may_still_end(delivery))
             delivery_over(delivery, slot->action, slot->evidence);
         return;
@@ -364,6 +403,7 @@ void order_gate_set(struct worker *worker, struct worker_call *call)
         for (size_t i = 0; i < slots; i++) {
             set->slots[i].stage = watch->now[i].stage; // of one that has gone
             set->slots[i].was_sent = watch->now[i].was_sent;
+            set->slots[i].is_released = watch->now[i].is_released;
         }
         if (receipt != NULL)
             orders_carry_out(worker->gate, receipt, set);
@@ -383,6 +423,7 @@ enum result order_gate_new(struct worker *worker, struct order_gate **out)
         return ERR_NOMEM;
     gate->worker = worker;
     list_init(&gate->unasked);
+    order_notes_init(&gate->notes, worker);
     for (size_t i = 0; i < BUCKETS; i++)
         list_init(&gate->watches[i]);
     ev_timer_init(&gate->retry, worker->loop, on_retry, gate);
@@ -413,6 +454,7 @@ void order_gate_free(struct order_gate *gate)
         {
             free(CONTAINER_OF(node, struct order_watch, node));
         }
+    order_notes_fini(&gate->notes);
     ev_timer_fini(&gate->retry);
     free(gate);
 }

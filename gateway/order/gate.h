@@ -11,6 +11,7 @@
 struct delivery;
 struct receipt;
 struct order_gate;
+struct order_look;
 struct order_keeper;
 
 // ERR_NOMEM.
@@ -33,6 +34,11 @@ bool order_gate_allows(const struct delivery *delivery);
 void order_gate_changed(const struct delivery *delivery);
 // The receipt is going.
 void order_gate_leave(struct receipt *receipt);
+
+// A rejection note asks after its references, or tells that an archive has accepted it (order/note.h). Takes
+// `look` on true; false: no memory.
+MUST_USE bool order_gate_look(struct receipt *receipt, struct order_look *look);
+MUST_USE bool order_gate_tell(struct receipt *receipt, struct order_look *look);
 
 // ---- mail from the keeper: what it calls on the worker ----
 

@@ -9,12 +9,13 @@
 #include "order/gate.h"
 #include "order/keeper_private.h"
 #include "order/lookup.h"
+#include "order/note.h"
 #include <stdlib.h>
 
 #define KEEPER_MAGIC  0x4b454550u
 #define LOOK_AGAIN_NS (100 * NSEC_PER_MS)
 
-enum { INBOX_CAPACITY = 65536, BATCH = 256, TABLE_FIRST = 1024 };
+enum { INBOX_CAPACITY = 65536, BATCH = 256, TABLE_FIRST = 1024, REJECTIONS_MOST = 100000 };
 
 static void decide_later(struct order_keeper *keeper, struct uid *uid)
 {
@@ -73,6 +74,18 @@ static void look_again(struct order_keeper *keeper, struct uid *uid, uint64_t re
     ev_timer_start(&keeper->again_timer, LOOK_AGAIN_NS);
 }
 
+static struct order_rejection rejection_find(const struct uid *uid, size_t archive)
+{
+    struct order_rejection last = {0};
+    for (struct list_node *node = uid->rejections.head.next; node != &uid->rejections.head;
+         node = node->next) {
+        const struct rejection *rejection = CONTAINER_OF(node, struct rejection, uid_node);
+        if (rejection->archive == archive && rejection->note.order > last.order)
+            last = rejection->note;
+    }
+    return last;
+}
+
 static void decide(struct order_keeper *keeper, struct uid *uid)
 {
     struct list_node *missing = list_first(&uid->missing);
@@ -83,7 +96,7 @@ static void decide(struct order_keeper *keeper, struct uid *uid)
     struct list changed;
     list_init(&changed);
     for (size_t i = 0; i < keeper->gateway->node_count; i++)
-        order_rule_apply(&uid->members, i, &changed);
+        order_rule_apply(&uid->members, i, rejection_find(uid, i), &changed);
     for (struct list_node *node = list_take_first(&changed); node != NULL; node = list_take_first(&changed)) {
         struct member *member = CONTAINER_OF(node, struct member, rule.changed_node);
         if (member->talk == TALK_MET)
@@ -161,8 +174,78 @@ static struct seen *seen_find(struct uid *uid, uint64_t receipt)
     return NULL;
 }
 
+// ---- rejection notes ----
+
+static void rejection_add(struct order_keeper *keeper, const struct order_ask *ask, const reference hash)
+{
+    struct uid *uid = keeper_uid_get(keeper, hash);
+    struct rejection *rejection = uid != NULL ? calloc(1, sizeof *rejection) : NULL;
+    if (rejection == NULL)
+        return; // the ledger will tell whoever comes later
+    *rejection =
+        (struct rejection){.uid = uid, .note = {ask->receipt, ask->order}, .archive = ask->look->archive};
+    list_append(&uid->rejections, &rejection->uid_node);
+    list_append(&keeper->rejections, &rejection->keeper_node);
+    if (ask->look->is_forced)
+        look_again(keeper, uid, ask->receipt);
+    else if (uid->members.members.count > 0)
+        decide_later(keeper, uid);
+    if (keeper->rejections.count > REJECTIONS_MOST) {
+        struct rejection *oldest =
+            CONTAINER_OF(list_first(&keeper->rejections), struct rejection, keeper_node);
+        struct uid *former = oldest->uid;
+        keeper_rejection_free(keeper, oldest);
+        keeper_uid_forget_if_empty(keeper, former);
+    }
+}
+
+static void on_note(struct order_keeper *keeper, struct order_ask *ask)
+{
+    if (!ask->look->is_done) {
+        keeper->looks++; // nothing seen is forgotten meanwhile
+        order_outbox_post(&keeper->to_lookup, &ask->mail);
+        return;
+    }
+    for (size_t i = 0; i < ask->look->count; i++)
+        rejection_add(keeper, ask, ask->look->references[i]);
+    order_ask_free(ask);
+}
+
+static bool look_knows(const struct order_look *look, uint64_t receipt)
+{
+    for (size_t i = 0; i < look->known_count; i++)
+        if (look->known[i] == receipt)
+            return true;
+    return false;
+}
+
+// Receipts that the ledger does not have yet: they wait, wherever they are owed.
+static void on_note_looked(struct order_keeper *keeper, struct order_ask *ask)
+{
+    struct order_look *look = ask->look;
+    bool is_behind = false;
+    keeper->looks--;
+    for (size_t i = 0; look->result == OK && i < look->count && !is_behind; i++) {
+        struct uid *uid = *keeper_uid_place(keeper, look->references[i]);
+        if (uid == NULL)
+            continue;
+        LIST_EACH(&uid->seen, node)
+        {
+            const struct seen *seen = CONTAINER_OF(node, struct seen, uid_node);
+            is_behind |= seen->order < ask->order && !look_knows(look, seen->receipt);
+        }
+    }
+    if (is_behind)
+        look->result = AGAIN;
+    answer(keeper, ask, false);
+}
+
 static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
 {
+    if (ask->look != NULL) {
+        on_note(keeper, ask);
+        return;
+    }
     struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
     if (!ask->has_hash) {
         order_outbox_post(&keeper->to_lookup, &ask->mail);
@@ -190,7 +273,7 @@ static const struct order_known *known_find(const struct order_ask *ask, uint64_
 
 static bool is_alone(const struct uid *uid, const struct order_ask *ask)
 {
-    if (uid->members.members.count > 0)
+    if (uid->members.members.count > 0 || uid->rejections.count > 0)
         return false;
     for (struct list_node *node = uid->seen.head.next; node != &uid->seen.head; node = node->next)
         if (CONTAINER_OF(node, struct seen, uid_node)->receipt != ask->receipt)
@@ -231,6 +314,10 @@ static bool members_meet(struct order_keeper *keeper, struct uid *uid, const str
 
 static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
 {
+    if (ask->look != NULL) {
+        on_note_looked(keeper, ask);
+        return;
+    }
     struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
     if (uid == NULL) {
         ask_again_later(keeper, ask);
@@ -278,6 +365,7 @@ static void state_take(struct member *member, const struct order_slot *slots)
         if (slots[i].stage != ORDER_NONE)
             own->stage = slots[i].stage;
         own->was_sent |= slots[i].was_sent;
+        own->is_released = slots[i].is_released;
     }
     order_line_update(&member->uid->members, &member->rule);
 }
@@ -354,6 +442,8 @@ static void on_committed(void *arg)
     struct order_keeper *keeper = arg;
     MAGIC_CHECK(keeper, KEEPER_MAGIC);
     unsigned workers = keeper->gateway->platform.workers;
+    if (keeper->looks > 0)
+        return; // after a later commit
     pthread_mutex_lock(&keeper->lock);
     memcpy(keeper->copy, keeper->committed, workers * sizeof *keeper->copy);
     pthread_mutex_unlock(&keeper->lock);
@@ -426,6 +516,7 @@ enum result order_keeper_new(struct gateway *gateway, struct order_keeper **out)
         return result;
     }
     list_init(&keeper->dirty);
+    list_init(&keeper->rejections);
     list_init(&keeper->again);
     ev_random(keeper->loop, &keeper->seed, sizeof keeper->seed);
     pool_init(&keeper->uid_pool, sizeof(struct uid), 1024);
@@ -485,6 +576,9 @@ void order_keeper_free(struct order_keeper *keeper)
         while (keeper->table[i] != NULL) {
             struct uid *uid = keeper->table[i];
             keeper_members_free(uid);
+            while (!list_is_empty(&uid->rejections))
+                keeper_rejection_free(keeper,
+                                      CONTAINER_OF(list_first(&uid->rejections), struct rejection, uid_node));
             while (!list_is_empty(&uid->seen))
                 keeper_seen_free(keeper, CONTAINER_OF(list_first(&uid->seen), struct seen, uid_node));
             keeper->table[i] = uid->next;

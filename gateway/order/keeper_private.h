@@ -39,12 +39,22 @@ struct seen {
     struct journal_position close;
 };
 
+// Kept for a while, until the ledger is sure to have it.
+struct rejection {
+    struct list_node uid_node;
+    struct list_node keeper_node;
+    struct uid *uid;
+    struct order_rejection note;
+    size_t archive;
+};
+
 struct uid {
     struct uid *next; // of its bucket
     uint8_t hash[FACT_SOP_HASH_SIZE];
     struct list seen;
     struct order_line members;
     struct list unmet, out, missing; // members
+    struct list rejections;          // by notes of this life
     size_t asks;                     // at the look-up, or to be asked again
     bool is_dirty;
     bool is_looked_again; // an ask of the keeper's own is on its way
@@ -61,6 +71,8 @@ struct order_keeper {
     struct order_outbox *to_worker; // one for each
     struct list *streams;           // seen, by worker
     struct list dirty;              // UIDs to decide about at the end of the turn
+    struct list rejections;         // all, the oldest first
+    size_t looks;                   // of rejection notes, at the look-up
     struct list again;              // asks for which the look-up is tried again
     struct ev_timer again_timer;
     struct ev_task decide_task;
@@ -82,7 +94,7 @@ static inline struct member *member_of(struct order_member *rule)
 
 static inline bool order_stage_is_final(enum order_stage stage)
 {
-    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_OVER;
+    return stage == ORDER_NONE || stage == ORDER_ACCEPTED || stage == ORDER_REJECTED || stage == ORDER_OVER;
 }
 
 // Where it is, or would be.
@@ -91,6 +103,7 @@ struct uid **keeper_uid_place(struct order_keeper *keeper, const uint8_t hash[FA
 struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE]);
 void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid);
 void keeper_seen_free(struct order_keeper *keeper, struct seen *seen);
+void keeper_rejection_free(struct order_keeper *keeper, struct rejection *rejection);
 void keeper_members_free(struct uid *uid);
 void keeper_member_talk(struct member *member, enum member_talk talk);
 struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order);

@@ -49,6 +49,7 @@ struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_
     list_init(&uid->unmet);
     list_init(&uid->out);
     list_init(&uid->missing);
+    list_init(&uid->rejections);
     order_line_init(&uid->members, keeper->gateway->node_count, keeper->seed.k0);
     *place = uid;
     if (++keeper->uid_count > keeper->table_size)
@@ -85,6 +86,13 @@ void keeper_seen_free(struct order_keeper *keeper, struct seen *seen)
     pool_give(&keeper->seen_pool, seen);
 }
 
+void keeper_rejection_free(struct order_keeper *keeper, struct rejection *rejection)
+{
+    list_remove(&rejection->uid->rejections, &rejection->uid_node);
+    list_remove(&keeper->rejections, &rejection->keeper_node);
+    free(rejection);
+}
+
 static void uid_forget(struct order_keeper *keeper, struct uid *uid)
 {
     if (uid->is_dirty)
@@ -97,7 +105,8 @@ static void uid_forget(struct order_keeper *keeper, struct uid *uid)
 
 void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid)
 {
-    if (uid->asks == 0 && list_is_empty(&uid->seen) && uid->members.members.count == 0)
+    if (uid->asks == 0 && list_is_empty(&uid->seen) && uid->members.members.count == 0 &&
+        list_is_empty(&uid->rejections))
         uid_forget(keeper, uid);
 }
 
@@ -149,6 +158,7 @@ static void slots_take(struct member *member, const struct order_known *known, s
     for (size_t i = 0; i < slots; i++) {
         member->rule.slots[i].stage = known->slots[i].stage;
         member->rule.slots[i].was_sent = known->slots[i].was_sent;
+        member->rule.slots[i].is_released = known->slots[i].is_released;
     }
 }
 

@@ -99,16 +99,23 @@ static bool is_owed(const struct order_slot *slot)
 static unsigned traits_of(const struct order_member *member, const struct order_slot *slot)
 {
     bool is_sending = slot->stage == ORDER_SENDING;
-    bool is_idle = is_owed(slot) && !is_sending && slot->action == ORDER_HOLD;
+    bool is_coming = is_sending || slot->stage == ORDER_ALIVE;
+    bool is_waiting = is_owed(slot) && !is_sending;
+    bool is_idle = is_waiting && slot->action == ORDER_HOLD;
+    bool is_barred = is_waiting && slot->action == ORDER_HOLD_REJECTED && !slot->is_released;
     unsigned traits = 0;
     traits |= slot->stage == ORDER_ACCEPTED ? ORDER_IS_ACCEPTED : 0u;
+    traits |= slot->stage == ORDER_REJECTED ? ORDER_IS_REJECTED : 0u;
     traits |= is_sending ? ORDER_IS_SENDING : 0u;
-    traits |= is_sending || slot->stage == ORDER_ALIVE ? ORDER_IS_COMING : 0u;
+    traits |= is_coming ? ORDER_IS_COMING : 0u;
+    traits |= is_coming && (is_sending || slot->is_released) ? ORDER_IS_FREE : 0u;
     traits |= is_owed(slot) ? ORDER_IS_OWED : 0u;
-    traits |= is_owed(slot) && slot->action != ORDER_HOLD ? ORDER_IS_BOUND : 0u;
-    traits |= is_owed(slot) && slot->action == ORDER_SEND ? ORDER_IS_PERMITTED : 0u;
     traits |= is_idle ? ORDER_IS_IDLE : 0u;
     traits |= is_idle && member->is_returned ? ORDER_IS_RETURNED : 0u;
+    traits |= is_idle && !slot->is_released ? ORDER_IS_BARRABLE : 0u;
+    traits |= is_barred ? ORDER_IS_BARRED : 0u;
+    traits |= is_owed(slot) && slot->action != ORDER_HOLD && !is_barred ? ORDER_IS_BOUND : 0u;
+    traits |= is_owed(slot) && slot->action == ORDER_SEND ? ORDER_IS_PERMITTED : 0u;
     return traits;
 }
 

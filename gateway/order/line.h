@@ -31,9 +31,10 @@ enum order_stage {
     ORDER_NONE,    // not owed to it
     ORDER_ALIVE,   // waits, for whatever reason
     ORDER_SENDING, // a lane has it
-    ORDER_PARKED,  // waits for a person
+    ORDER_PARKED,  // waits for a person, or is held
     ORDER_ACCEPTED,
-    ORDER_OVER, // owed no more without having been accepted
+    ORDER_REJECTED, // by a rejection note, after it was accepted or not (FIELD 13)
+    ORDER_OVER,     // owed no more without having been accepted
 };
 
 enum order_action {
@@ -43,10 +44,14 @@ enum order_action {
     ORDER_SUPERSEDE,
     ORDER_DUPLICATE,
     ORDER_LOOP,
+    ORDER_REJECT,
+    // A person must say: the instance was rejected there before.
+    ORDER_HOLD_REJECTED,
 };
 
 struct order_slot {
     enum order_stage stage;
+    bool is_released;         // by a person, whatever holds it
     bool was_sent;            // maybe in vain
     enum order_action action; // in force
     enum order_action wanted; // out, of what order_rule_apply() looks at: else what is in force
@@ -59,14 +64,18 @@ struct order_slot {
 // What a receipt is at one archive, as a set of bits to search by.
 enum order_trait {
     ORDER_IS_ACCEPTED = 1,
-    ORDER_IS_SENDING = 2,
-    ORDER_IS_COMING = 4,     // alive or sending
-    ORDER_IS_OWED = 8,       // alive, sending or parked
-    ORDER_IS_BOUND = 16,     // owed, and told something else than to wait
-    ORDER_IS_PERMITTED = 32, // owed, and told to go
-    ORDER_IS_IDLE = 64,      // alive or parked, and told to wait
-    ORDER_IS_RETURNED = 128, // idle, and came back from an archive (RECORD_CLOSE_RETURNED)
-    ORDER_DIFFERS = 256,     // at every archive: content not known to be that of the one before
+    ORDER_IS_REJECTED = 2,
+    ORDER_IS_SENDING = 4,
+    ORDER_IS_COMING = 8,       // alive or sending
+    ORDER_IS_FREE = 16,        // coming, and no rejection holds it: sending, or released by a person
+    ORDER_IS_OWED = 32,        // alive, sending or parked
+    ORDER_IS_IDLE = 64,        // alive or parked, and told to wait
+    ORDER_IS_RETURNED = 128,   // idle, and came back from an archive (RECORD_CLOSE_RETURNED)
+    ORDER_IS_BARRED = 256,     // alive or parked, not released, and told that a person must say
+    ORDER_IS_BOUND = 512,      // owed, and told anything else
+    ORDER_IS_PERMITTED = 1024, // owed, and told to go
+    ORDER_IS_BARRABLE = 2048,  // idle and not released
+    ORDER_DIFFERS = 4096,      // at every archive: content not known to be that of the one before
 };
 
 // Of a member at one archive; the line's own.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "order/lookup.h"
 #include "base/magic.h"
+#include "order/note.h"
 #include "store/ledger_reader.h"
 #include <stdlib.h>
 
@@ -22,16 +23,17 @@ static enum order_stage stage_of(const struct fact_delivery *delivery)
     switch (delivery->state) {
     case DELIVERY_OWED:
     case DELIVERY_SENT:
-    case DELIVERY_HELD:
         return ORDER_ALIVE;
     case DELIVERY_ANSWERED:
         return ORDER_ACCEPTED;
     case DELIVERY_PARKED:
+    case DELIVERY_HELD:
         return ORDER_PARKED;
     case DELIVERY_SETTLED:
         return delivery->settled_by == RECORD_BY_LOOP ? ORDER_OVER : ORDER_ACCEPTED;
-    case DELIVERY_SUPERSEDED:
     case DELIVERY_REJECTED:
+        return delivery->person == NULL ? ORDER_REJECTED : ORDER_OVER;
+    case DELIVERY_SUPERSEDED:
     case DELIVERY_DROPPED:
         return ORDER_OVER;
     }
@@ -54,6 +56,7 @@ static struct order_known *known_of(const struct gateway *gateway, const struct 
             continue;
         known->slots[i].stage = fact->state == FACT_DROPPED ? ORDER_OVER : stage_of(delivery);
         known->slots[i].was_sent = delivery->attempts > 0;
+        known->slots[i].is_released = delivery->is_released;
     }
     return known;
 }
@@ -65,6 +68,8 @@ static enum result known_add(const struct gateway *gateway, uint64_t receipt, st
     fact_init(&fact);
     enum result result = ledger_find_receipt(gateway->platform.ledger, receipt, &fact);
     bool is_dropped = fact.state == FACT_DROPPED && receipt == ask->receipt; // its worker has it no more
+    if (result == OK && receipt == ask->receipt && !ask->is_fresh)
+        ask->is_note = (fact.flags & RECORD_CLOSE_NOTE) != 0;
     if (result == OK && fact.state != FACT_DURABLE && fact.state != FACT_SETTLED && !is_dropped)
         result = ERR_MISSING;
     if (result == OK) {
@@ -118,7 +123,10 @@ static void on_mail(void *arg, struct mail *mail)
     MAGIC_CHECK(lookup, LOOKUP_MAGIC);
     struct order_ask *ask = CONTAINER_OF(order_mail_of(mail), struct order_ask, mail);
     order_known_free(&ask->known);
-    ask->result = ask->has_hash ? look(lookup->gateway, ask) : hash_take(lookup->gateway, ask);
+    if (ask->look != NULL)
+        order_look_run(lookup->gateway, ask);
+    else
+        ask->result = ask->has_hash ? look(lookup->gateway, ask) : hash_take(lookup->gateway, ask);
     ask->mail.call.mail.kind = ORDER_LOOKED;
     order_outbox_post(&lookup->answers, &ask->mail);
 }

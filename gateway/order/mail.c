@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "order/mail.h"
 #include "forward/receipt.h"
+#include "order/note.h"
 #include <stdlib.h>
 
 static void on_space(void *arg)
@@ -62,5 +63,6 @@ void order_ask_free(struct order_ask *ask)
     if (ask->object != NULL)
         ask->object->ask = NULL;
     order_known_free(&ask->known);
+    order_look_free(ask->look);
     free(ask);
 }

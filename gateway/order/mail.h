@@ -36,6 +36,8 @@ struct order_known {
 };
 
 // One question: may this receipt be sent? Made by a worker, freed there too.
+struct order_look;
+
 struct order_ask {
     struct order_mail mail;
     struct list_node keeper_node; // of those that the keeper asks about again
@@ -47,6 +49,7 @@ struct order_ask {
     bool has_hash; // else the look-up takes it from the ledger
     bool is_fresh; // what follows is set; else the ledger has it
     bool is_returned;
+    bool is_note; // RECORD_CLOSE_NOTE; the look-up sets it where it is not fresh
     uint64_t order;
     struct order_content content;
     struct journal_position close;
@@ -55,6 +58,7 @@ struct order_ask {
     struct order_known *known; // its own too, if the ledger has it
     // The answer: free, or watched (orders follow).
     bool is_free;
+    struct order_look *look; // of a rejection note that asks after its references (order/note.h); else NULL
 };
 
 // What a receipt of several may do, to the worker that has it and back. The keeper's.

@@ -5,6 +5,8 @@ struct view {
     struct order_line *line;
     size_t archive;
     struct list *changed;
+    struct order_rejection rejection;
+    uint64_t barred_from;          // what is not released and of this order or a later one may not be sent
     struct order_member *accepted; // the newest accepted one
     struct order_member *newest;   // the newest that could be sent
     struct order_member *sending;
@@ -16,16 +18,31 @@ static struct order_member *newest_that(const struct view *view, enum order_trai
     return order_line_newest(view->line, view->archive, trait, before);
 }
 
-static struct view view_take(struct order_line *line, size_t archive, struct list *changed)
+// FIELD 13: what came before a rejection note is not sent any more, what comes after it, or after a receipt
+// that was rejected, waits for a person.
+static uint64_t barred_from(const struct view *view)
 {
-    struct view view = {.line = line, .archive = archive, .changed = changed};
-    view.accepted = newest_that(&view, ORDER_IS_ACCEPTED, UINT64_MAX);
-    view.newest = newest_that(&view, ORDER_IS_COMING, UINT64_MAX);
-    view.sending = newest_that(&view, ORDER_IS_SENDING, UINT64_MAX);
-    view.permitted = newest_that(&view, ORDER_IS_PERMITTED, UINT64_MAX);
-    if (view.permitted != NULL && view.permitted == view.newest)
-        view.permitted = newest_that(&view, ORDER_IS_PERMITTED, view.newest->order);
-    return view;
+    const struct order_member *rejected = order_line_oldest(view->line, view->archive, ORDER_IS_REJECTED, 0);
+    if (view->rejection.order != 0)
+        return 0;
+    return rejected != NULL ? rejected->order + 1 : UINT64_MAX;
+}
+
+static struct order_member *newer_of(struct order_member *one, struct order_member *other)
+{
+    return one == NULL || (other != NULL && other->order > one->order) ? other : one;
+}
+
+static void view_take(struct view *view)
+{
+    view->barred_from = barred_from(view);
+    view->accepted = newest_that(view, ORDER_IS_ACCEPTED, UINT64_MAX);
+    view->newest = newer_of(newest_that(view, ORDER_IS_FREE, UINT64_MAX),
+                            newest_that(view, ORDER_IS_COMING, view->barred_from));
+    view->sending = newest_that(view, ORDER_IS_SENDING, UINT64_MAX);
+    view->permitted = newest_that(view, ORDER_IS_PERMITTED, UINT64_MAX);
+    if (view->permitted != NULL && view->permitted == view->newest)
+        view->permitted = newest_that(view, ORDER_IS_PERMITTED, view->newest->order);
 }
 
 // The same content as the last accepted one, and nothing else in between that the archive might hold instead.
@@ -37,10 +54,15 @@ static bool is_duplicate(const struct view *view)
     return view->accepted != NULL && order_line_is_uniform(view->line, view->accepted, view->newest);
 }
 
-// For one that is owed no more because another one was accepted; else it is to wait.
+// For one that is owed no more, or that a person must release; else it is to wait.
 static enum order_action end_of(const struct view *view, const struct order_member *member)
 {
-    if (view->accepted == NULL || member->slots[view->archive].stage == ORDER_SENDING)
+    const struct order_slot *slot = &member->slots[view->archive];
+    if (slot->stage == ORDER_SENDING)
+        return ORDER_HOLD;
+    if (!slot->is_released && member->order >= view->barred_from)
+        return member->order < view->rejection.order ? ORDER_REJECT : ORDER_HOLD_REJECTED;
+    if (view->accepted == NULL)
         return ORDER_HOLD;
     if (member->is_returned)
         return ORDER_LOOP;
@@ -61,35 +83,46 @@ static void newest_decide(const struct view *view, struct order_slot *slot)
     }
 }
 
+static uint64_t evidence_of(const struct view *view, enum order_action wanted)
+{
+    if (wanted == ORDER_REJECT || wanted == ORDER_HOLD_REJECTED)
+        return view->rejection.receipt;
+    return view->accepted != NULL ? view->accepted->receipt : 0;
+}
+
 static void decide(const struct view *view, struct order_member *member)
 {
     struct order_slot *slot = &member->slots[view->archive];
     slot->wanted = end_of(view, member);
     if (member == view->newest && slot->wanted == ORDER_HOLD)
         newest_decide(view, slot);
-    if (view->accepted != NULL)
-        slot->evidence = view->accepted->receipt;
+    slot->evidence = evidence_of(view, slot->wanted);
     if (slot->wanted != slot->action && !list_node_is_linked(&member->changed_node))
         list_append(view->changed, &member->changed_node);
 }
 
-// Decides about all with the trait whose order is below `before`.
-static void decide_all(const struct view *view, enum order_trait trait, uint64_t before)
+// Decides about all with the trait whose order is at least `from` and below `before`.
+static void decide_all(const struct view *view, enum order_trait trait, uint64_t from, uint64_t before)
 {
-    struct order_member *member = order_line_oldest(view->line, view->archive, trait, 0);
+    struct order_member *member = order_line_oldest(view->line, view->archive, trait, from);
     while (member != NULL && member->order < before) {
         decide(view, member);
         member = order_line_oldest(view->line, view->archive, trait, member->order + 1);
     }
 }
 
-void order_rule_apply(struct order_line *line, size_t archive, struct list *changed)
+void order_rule_apply(struct order_line *line, size_t archive, struct order_rejection rejection,
+                      struct list *changed)
 {
-    struct view view = view_take(line, archive, changed);
-    decide_all(&view, ORDER_IS_BOUND, UINT64_MAX);
-    if (view.accepted != NULL) { // once for each: then they are bound, and soon owed no more
-        decide_all(&view, ORDER_IS_IDLE, view.accepted->order);
-        decide_all(&view, ORDER_IS_RETURNED, UINT64_MAX);
+    struct view view = {.line = line, .archive = archive, .rejection = rejection, .changed = changed};
+    view_take(&view);
+    decide_all(&view, ORDER_IS_BOUND, 0, UINT64_MAX);
+    // Once for each: then they are told, and mostly soon owed no more.
+    decide_all(&view, ORDER_IS_BARRED, 0, rejection.order != 0 ? rejection.order : view.barred_from);
+    decide_all(&view, ORDER_IS_BARRABLE, view.barred_from, UINT64_MAX);
+    if (view.accepted != NULL) {
+        decide_all(&view, ORDER_IS_IDLE, 0, view.accepted->order);
+        decide_all(&view, ORDER_IS_RETURNED, 0, UINT64_MAX);
     }
     if (view.newest != NULL)
         decide(&view, view.newest);

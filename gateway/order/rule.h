@@ -10,9 +10,16 @@
 
 #include "order/line.h"
 
+// The last rejection note about the UID that an archive has accepted.
+struct order_rejection {
+    uint64_t receipt; // of the note
+    uint64_t order;   // 0: there is none
+};
+
 // Sets `wanted` and what belongs to it in the slots of one archive, and appends to `changed` the members, not
 // in it yet, that are owed there and for which it is not what is in force. Looks at those alone for which it
 // could be: not at the many that just wait.
-void order_rule_apply(struct order_line *line, size_t archive, struct list *changed);
+void order_rule_apply(struct order_line *line, size_t archive, struct order_rejection rejection,
+                      struct list *changed);
 // Nothing is to be decided any more at any archive.
 bool order_rule_is_done(struct order_line *line);

@@ -26,12 +26,12 @@ start_phase: one
 """
 
 ARCHIVE = {"id": 1, "name": "legacy", "ae_title": "OLD", "address": "10.0.0.5:104", "tls": False, "state": "down",
-           "lanes": 0, "lanes_limit": 8, "owed": 3, "parked": 1, "answered": 0, "oldest": None, "last_success": None,
+           "lanes": 0, "lanes_limit": 8, "owed": 3, "parked": 1, "held": 2, "answered": 0, "oldest": None, "last_success": None,
            "problem": "connection refused"}
 STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "since": 0, "phase": "one", "epoch": 1,
           "associations": 2, "associations_limit": 400,
           "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
-          "receipts": {"accepted": 9, "owed": 3, "parked": 1, "answered": 0, "settled": 6},
+          "receipts": {"accepted": 9, "owed": 3, "parked": 1, "held": 2, "answered": 0, "settled": 6},
           "journal": {"segments": 2, "bytes": 3 << 30, "free": 5 << 40, "accepting": True, "welcoming": True,
                       "room": 4 << 40, "association_watermark": 8 << 30, "watermark": 4 << 30, "quota": 6 << 40},
           "alarms": []}
@@ -88,14 +88,14 @@ def test_status_is_a_page(daemon):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("dicomgate 0.1.0: running, ready, since ") and lines[0].endswith("(2 h)")
     assert lines[1] == "phase one, epoch 1, 2 of 400 associations"
-    assert lines[3] == "receipts  9 accepted, 3 owed, 1 parked, 0 answered, 6 settled"
+    assert lines[3] == "receipts  9 accepted, 3 owed, 1 parked, 2 held, 0 answered, 6 settled"
     assert lines[4] == "journal   3.0 GiB in 2 segments, 5.0 TiB free, takes new instances"
     assert lines[5].strip() == ("room for 4.0 TiB; rejects associations below 8.0 GiB, instances below 4.0 GiB; "
                                 "quota 6.0 TiB")
     assert lines[7:9] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
     assert lines[10:] == [
-        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  PARKED  OLDEST  LAST SUCCESS  PROBLEM",
-        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3       1       -             -  "
+        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  PARKED  HELD  OLDEST  LAST SUCCESS  PROBLEM",
+        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3       1     2       -             -  "
         "connection refused"]
     assert daemon.asked == [("GET", "/v1/status", None)]
 
@@ -140,13 +140,13 @@ CONTEXTS = {"sop_class": "1.2.840.10008.5.1.4.1.1.2", "sop_class_name": "CTImage
 def test_queue_show_of_all(daemon):
     group = {"stage": "parked", "reason": "no\x1bcontext", "count": 3, "receipt": 17, "next": None, "contexts": CONTEXTS}
     daemon.answer = {"version": 1, "archives": [
-        {"archive": "legacy", "paused": True, "owed": 5, "waiting": 2, "resting": 1, "gated": 1, "sending": 1, "parked": 3,
+        {"archive": "legacy", "paused": True, "owed": 7, "waiting": 2, "resting": 1, "gated": 1, "held": 2, "sending": 1, "parked": 3,
          "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
     done = run(daemon.folder, "queue", "show", "--archive", "legacy")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "ARCHIVE  OWED  WAITING  RESTING  GATED  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
-        "legacy      5        2        1      1        1         9       3  -         paused by a person",
+        "ARCHIVE  OWED  WAITING  RESTING  GATED  HELD  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
+        "legacy      7        2        1      1     2        1         9       3  -         paused by a person",
         "",
         "ARCHIVE  STAGE   HOW MANY  FIRST RECEIPT  NEXT TRY  WHY",
         "legacy   parked         3             17  -         no?context",
@@ -190,7 +190,70 @@ def test_a_change_of_nothing_is_a_finding(daemon):
     assert done.stdout == "0 will be tried again now; 2 left as they are: not in a state for it\n"
 
 
+GROUP = {"archive": "new", "study": "1.2.840", "reason": "rule names/unmapped: no row\x1b", "count": 12, "receipt": 17,
+         "since": 0}
+
+
+def test_hold_list(daemon):
+    daemon.answer = {"version": 1, "groups": [dict(GROUP, since=int(time.time()) - 7300),
+                                              dict(GROUP, study=None, since=int(time.time()) - 150)], "more": 3}
+    done = run(daemon.folder, "hold", "list", "--archive", "new", "--study", "1.2.840")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "ARCHIVE  HOW MANY  OLDEST  FIRST RECEIPT  STUDY    WHY",
+        "new            12     2 h             17  1.2.840  rule names/unmapped: no row?",
+        "new            12   2 min             17  -        rule names/unmapped: no row?",
+        "3 more: narrow it down with --archive or --study"]
+    assert daemon.asked == [("GET", "/v1/holds?archive=new&study=1.2.840", None)]
+    daemon.answer = {"version": 1, "groups": [], "more": 0}
+    assert run(daemon.folder, "hold", "list").stdout == "nothing is held\n"
+    assert json.loads(run(daemon.folder, "hold", "list", "--json").stdout) == daemon.answer
+
+
+HOLD = {"receipt": 17, "archive": "new", "primary": True, "reason": "patient unmatched", "received": 0, "since": None,
+        "sop_class": "1.2.9", "uid": "1.2.3", "study": "1.2", "series": "1.2.1", "sop_class_name": None, "modality": "CT",
+        "calling": "CT1", "called": "GW", "address": "10.1.2.3:4711", "bytes": 1536, "pack": None,
+        "sent": [{"receipt": 16, "uid": "1.2.2", "state": "answered", "when": None}], "sent_count": 4}
+
+
+def test_hold_show(daemon):
+    daemon.answer = {"version": 1, "items": [HOLD, dict(HOLD, primary=False, sent=[], sent_count=0)]}
+    done = run(daemon.folder, "hold", "show", "0001-00000000002a", "--archive", "new")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "receipt 17 is held for new (primary of a route): patient unmatched"
+    assert "  SOP Class       1.2.9" in lines and "  from            CT1" in lines
+    assert not any("held since" in line for line in lines)
+    first = lines.index("4 of its study had left for this archive before:")
+    assert lines[first + 1:first + 4] == ["RECEIPT  STATE     WHEN  SOP INSTANCE", "     16  answered  -     1.2.2",
+                                          "and 3 more"]
+    assert lines[-1] == "Nothing of its study had left for this archive before."
+    assert daemon.asked == [("GET", f"/v1/holds/show?receipt={(1 << 48) + 42}&archive=new", None)]
+    daemon.answer = {"version": 1, "items": []}
+    assert run(daemon.folder, "hold", "show", "1.2.3").stdout.startswith("nothing of it is held")
+
+
+@pytest.mark.parametrize("words,path,body", [
+    (["release", "17", "18", "new"], "release", {"receipts": [17, 18], "archive": "new"}),
+    (["release", "--study", "1.2"], "release", {"study": "1.2"}),
+    (["reject", "--uid", "1.2.3", "--archive", "new"], "reject", {"uid": "1.2.3", "archive": "new"}),
+    (["reject", "--all", "--held-for", "names"], "reject", {"all": True, "held_for": "names"}),
+])
+def test_hold_changes(daemon, words, path, body):
+    daemon.answer = {"version": 1, "changed": 2, "unchanged": 0}
+    done = run(daemon.folder, "hold", *words, "--person", "J. Doe", "--reason", "looked at")
+    assert done.returncode == 0, done.stderr
+    assert daemon.asked == [("POST", f"/v1/holds/{path}", dict(body, person="J. Doe", reason="looked at"))]
+    assert done.stdout.startswith("2 re")
+    daemon.answer["changed"] = 0
+    assert run(daemon.folder, "hold", *words, "--person", "J. Doe", "--reason", "looked at").returncode == 1
+
+
 @pytest.mark.parametrize("words", [
+    ["hold"], ["hold", "show"], ["hold", "show", "x"], ["hold", "release", "17", "--person", "a"],
+    ["hold", "reject", "--all", "--reason", "a"], ["hold", "release", "--person", "a", "--reason", "b"],
+    ["hold", "release", "--held-for", "x", "--person", "a", "--reason", "b"],
+    ["hold", "release", "--study", "1", "--all", "--person", "a", "--reason", "b"], ["queue", "retry", "--study", "1"],
     ["queue", "retry"], ["queue", "retry", "--all", "17"], ["queue", "drop", "17", "--person", "a", "--reason", "b"],
     ["queue", "drop", "17", "legacy", "--person", "a"], ["queue", "drop", "17", "legacy", "--reason", "a"],
     ["queue", "retry", "0"], ["queue"], ["queue", "explode"], ["explode"], [], ["status", "17"], ["status", "--all"],

@@ -85,6 +85,7 @@ enum result record_open_encode(const struct record_open *open, uint8_t *out, siz
     put_number(&w, OPEN_IDENTITY_TYPE, open->user_identity_type);
     put_bytes(&w, OPEN_IDENTITY, open->user_identity, RECORD_IDENTITY_MAX);
     put_number(&w, OPEN_SOURCE_NODE, open->source_node);
+    put_text(&w, OPEN_DOMAIN, open->domain);
     return finish(&w, length);
 }
 

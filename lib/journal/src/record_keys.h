@@ -25,6 +25,7 @@ enum open_key {
     OPEN_IDENTITY_TYPE = 16,
     OPEN_IDENTITY = 17,
     OPEN_SOURCE_NODE = 18,
+    OPEN_DOMAIN = 19,
 };
 
 enum close_key {

@@ -217,9 +217,11 @@ static enum result sent_apply(struct ledger_writer *writer, struct ledger_fact *
     return OK;
 }
 
-// The state that an outcome leads to; settled ones stay.
+// The state that an outcome leads to; settled ones stay, unless a rejection note says so.
 static enum delivery_state state_after(enum delivery_state state, enum record_outcome_kind kind)
 {
+    if (state == DELIVERY_SETTLED && kind == RECORD_REJECTED)
+        return DELIVERY_REJECTED; // FIELD 13: what was delivered is marked too
     if (delivery_state_settles(state))
         return state;
     switch (kind) {

@@ -68,6 +68,37 @@ static void on_summary(void *arg, const char *archive, struct admin_reply *reply
     admin_reply_send(reply, ADMIN_FINE, json_pack("{s:[]}", "archives"));
 }
 
+static void on_holds(void *arg, const struct admin_filter *filter, struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(the.called, sizeof the.called, "holds %s %s",
+                   filter->archive != NULL ? filter->archive : "*",
+                   filter->study != NULL ? filter->study : "*");
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:[], s:i}", "groups", "more", 0));
+}
+
+static void on_hold(void *arg, const struct admin_filter *filter, struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(the.called, sizeof the.called, "hold %s %llu %s",
+                   filter->archive != NULL ? filter->archive : "*", (unsigned long long)filter->receipt,
+                   filter->uid != NULL ? filter->uid : "-");
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:[]}", "items"));
+}
+
+static void on_hold_change(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
+                           struct admin_reply *reply)
+{
+    (void)arg;
+    (void)snprintf(
+        the.called, sizeof the.called, "%s %s n=%zu uid=%s study=%s all=%d held for %s by %s for %s",
+        change == ADMIN_RELEASE ? "release" : "reject", selection->archive != NULL ? selection->archive : "*",
+        selection->receipt_count, selection->uid != NULL ? selection->uid : "-",
+        selection->study != NULL ? selection->study : "-", selection->is_all,
+        selection->held_for != NULL ? selection->held_for : "-", selection->person, selection->reason);
+    admin_reply_send(reply, ADMIN_FINE, json_pack("{s:i, s:i}", "changed", 1, "unchanged", 0));
+}
+
 static void on_archives(void *arg, struct admin_reply *reply)
 {
     (void)arg;
@@ -110,6 +141,9 @@ static const struct admin_actions ACTIONS = {
     .queue_list = on_list,
     .queue_summary = on_summary,
     .queue_change = on_change,
+    .hold_list = on_holds,
+    .hold_show = on_hold,
+    .hold_change = on_hold_change,
     .archive_list = on_archives,
     .archive_change = on_archive,
     .archive_capabilities = on_capabilities,
@@ -308,6 +342,47 @@ static void test_queue_change_refused(void **state)
            BAD("archive is needed: an instance is dropped for one archive at a time"));
 }
 
+#define HOLDS_ANSWER "{\"groups\":[],\"more\":0,\"version\":1}"
+#define BY_WHOM      "\"person\":\"J. Doe\",\"reason\":\"why not\""
+
+static void test_holds(void **state)
+{
+    (void)state;
+    expect("GET", "/v1/holds", "", 200, "holds * *", HOLDS_ANSWER);
+    expect("GET", "/v1/holds?archive=new&study=1.2.3", "", 200, "holds new 1.2.3", HOLDS_ANSWER);
+    expect("GET", "/v1/holds?patient=x", "", 400, "", BAD("only archive and study may be asked for"));
+    expect("GET", "/v1/holds?study=", "", 400, "", BAD("study is empty, too long or has control characters"));
+    expect("GET", "/v1/holds/show?receipt=7&archive=new", "", 200, "hold new 7 -",
+           "{\"items\":[],\"version\":1}");
+    expect("GET", "/v1/holds/show?uid=1.2", "", 200, "hold * 0 1.2", "{\"items\":[],\"version\":1}");
+    expect("GET", "/v1/holds/show", "", 400, "", BAD("say which: one of receipt and uid"));
+    expect("GET", "/v1/holds/show?uid=1&receipt=2", "", 400, "", BAD("say which: one of receipt and uid"));
+    expect("GET", "/v1/holds/show?study=1", "", 400, "",
+           BAD("only receipt, uid and archive may be asked for"));
+}
+
+static void test_hold_change(void **state)
+{
+    (void)state;
+    expect("POST", "/v1/holds/release", "{\"receipts\":[7,8]," BY_WHOM "}", 200,
+           "release * n=2 uid=- study=- all=0 held for - by J. Doe for why not", CHANGE_ANSWER);
+    expect("POST", "/v1/holds/reject", "{\"study\":\"1.2\",\"archive\":\"new\"," BY_WHOM "}", 200,
+           "reject new n=0 uid=- study=1.2 all=0 held for - by J. Doe for why not", CHANGE_ANSWER);
+    expect("POST", "/v1/holds/release", "{\"all\":true,\"held_for\":\"dates\"," BY_WHOM "}", 200,
+           "release * n=0 uid=- study=- all=1 held for dates by J. Doe for why not", CHANGE_ANSWER);
+    expect("POST", "/v1/holds/release", "{\"all\":true,\"person\":\"x\"}", 400, "",
+           BAD("person and reason are needed: they are recorded"));
+    expect("POST", "/v1/holds/reject", "{\"held_for\":\"dates\"," BY_WHOM "}", 400, "",
+           BAD("say which: exactly one of receipts, uid, study and all"));
+    expect("POST", "/v1/holds/reject", "{\"study\":\"1\",\"uid\":\"1\"," BY_WHOM "}", 400, "",
+           BAD("say which: exactly one of receipts, uid, study and all"));
+    // What only holds can be chosen by must not widen what is done to the queue.
+    expect("POST", "/v1/queue/drop", "{\"all\":true,\"held_for\":\"x\",\"archive\":\"new\"," BY_WHOM "}", 400,
+           "", BAD("\\\"held_for\\\" is not known here"));
+    expect("GET", "/v1/holds/reject", "", 405, "",
+           "{\"error\":\"not-allowed\",\"message\":\"this path takes POST only\",\"version\":1}");
+}
+
 static void test_archives(void **state)
 {
     (void)state;
@@ -461,6 +536,8 @@ int main(void)
         TEST(test_queue_summary),
         TEST(test_queue_change),
         TEST(test_queue_change_refused),
+        TEST(test_holds),
+        TEST(test_hold_change),
         TEST(test_archives),
         TEST(test_paths),
         TEST(test_late_answer),

@@ -41,6 +41,7 @@ static struct record_open open_sample(void)
         .user_identity_type = 1,
         .user_identity = text("jdoe"),
         .source_node = 2,
+        .domain = text("LEGACY"),
         .time = 1767225600000000001u,
     };
 }
@@ -72,6 +73,7 @@ static void test_open(void **state)
     assert_int_equal(out.user_identity_type, 1);
     assert_true(slice_is_equal(in.user_identity, out.user_identity));
     assert_int_equal(out.source_node, 2);
+    assert_true(slice_is_equal(in.domain, out.domain));
     assert_true(out.time == in.time);
     for (size_t cut = 0; cut < length; cut++) {
         uint8_t *exact = malloc(cut + 1);

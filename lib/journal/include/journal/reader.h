@@ -4,7 +4,7 @@
 // Role: yields record after record from a position up to the durable end (segments of this life) or to the
 // end of the file (segments of earlier lives), over any number of segments; steps over bad records by looking
 // for the next valid header at every 64 bytes, and says of each whether it is corruption or only a torn tail
-// (ENGINE 2). Files are read synchronously: ledger, disk and main threads only. Owner: the caller. A reader
+// (ENGINE 2). Files are read synchronously: ledger, look-up, disk and main threads only. Owner: the caller. A reader
 // belongs to one thread; several may exist.
 #pragma once
 

@@ -113,7 +113,8 @@ struct record_known {
 #define RECORD_CLOSE_RETURNED  0x04u // from an archive, with this gateway's Contributing Equipment (FIELD 5)
 #define RECORD_CLOSE_HOPS      0x08u // as many gateways behind it as may be: owed to nobody
 #define RECORD_CLOSE_BEHIND                                                                                  \
-    0x10u // what belongs in front of Pixel Data stands behind it, where no edit reaches
+    0x10u                       // what belongs in front of Pixel Data stands behind it, where no edit reaches
+#define RECORD_CLOSE_NOTE 0x20u // a rejection note: goes after what it references (FIELD 13)
 
 struct record_close {
     uint64_t order; // process-wide, life << 40 | counter; journal_append_close() fills it in

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `hold list|show|release|reject` over two workers.
+#include "rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/actions_private.h"
+#include "forward/archive.h"
+
+#define UNMATCHED "patient is unmatched"
+#define NAMES     "rule site/names: PatientName is empty"
+
+static struct delivery *delivery_at(struct rig *rig, unsigned worker, uint64_t number, size_t archive)
+{
+    LIST_EACH(&rig->gateway->workers[worker]->receipts, node)
+    {
+        struct receipt *receipt = CONTAINER_OF(node, struct receipt, node);
+        for (unsigned i = 0; receipt->number == number && i < receipt->delivery_count; i++)
+            if (receipt->deliveries[i].archive == &rig->gateway->workers[worker]->archives[archive])
+                return &receipt->deliveries[i];
+    }
+    fail();
+    return NULL;
+}
+
+static uint64_t held(struct rig *rig, unsigned worker, uint64_t counter, const char *uid, const char *reason)
+{
+    uint64_t number = rig_admit(rig, worker, counter, uid);
+    delivery_hold(delivery_at(rig, worker, number, 1), EDIT_HOLD_PATIENT, reason);
+    return number;
+}
+
+static json_t *answer_of(struct rig *rig, struct admin_reply *reply)
+{
+    reply_wait(rig, reply, ADMIN_FINE);
+    json_t *body = json_incref(reply->body);
+    reply_free(reply);
+    return body;
+}
+
+static json_t *ask_holds(struct rig *rig, const char *archive)
+{
+    struct admin_filter filter = {.archive = archive};
+    struct admin_reply *reply = reply_new();
+    actions_table.hold_list(rig->actions, &filter, reply);
+    return answer_of(rig, reply);
+}
+
+static json_t *ask_hold(struct rig *rig, uint64_t receipt, const char *uid)
+{
+    struct admin_filter filter = {.receipt = receipt, .uid = uid};
+    struct admin_reply *reply = reply_new();
+    actions_table.hold_show(rig->actions, &filter, reply);
+    return answer_of(rig, reply);
+}
+
+static void expect_change(struct rig *rig, enum admin_hold_change change, struct admin_selection selection,
+                          int64_t changed)
+{
+    struct admin_reply *reply = reply_new();
+    selection.person = "anna";
+    selection.reason = "looked at";
+    actions_table.hold_change(rig->actions, change, &selection, reply);
+    json_t *body = answer_of(rig, reply);
+    assert_int_equal(number_of(body, "changed"), changed);
+    json_decref(body);
+}
+
+static void expect_group(const json_t *answer, size_t index, const char *archive, const char *reason,
+                         int64_t count, uint64_t receipt)
+{
+    const json_t *group = json_array_get(json_object_get(answer, "groups"), index);
+    assert_string_equal(text_of(group, "archive"), archive);
+    assert_string_equal(text_of(group, "reason"), reason);
+    assert_int_equal(number_of(group, "count"), count);
+    assert_int_equal(number_of(group, "receipt"), receipt);
+}
+
+static size_t count_held(struct rig *rig, size_t archive)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < RIG_WORKERS; i++)
+        count += archive_count(&rig->gateway->workers[i]->archives[archive], STAGE_HELD);
+    return count;
+}
+
+static void test_list_and_show(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    uint64_t first = held(rig, 0, 1, "1.2.1", UNMATCHED);
+    (void)held(rig, 1, 1, "1.2.2", UNMATCHED);
+    uint64_t third = held(rig, 1, 2, "1.2.3", NAMES);
+    delivery_hold(delivery_at(rig, 0, first, 0), EDIT_HOLD_RULE, NAMES);
+    (void)rig_admit(rig, 0, 2, "1.2.4");
+    json_t *body = ask_holds(rig, NULL);
+    assert_int_equal(json_array_size(json_object_get(body, "groups")), 3);
+    assert_int_equal(number_of(body, "more"), 0);
+    expect_group(body, 0, "legacy", NAMES, 1, first);
+    expect_group(body, 1, "new", UNMATCHED, 2, first);
+    expect_group(body, 2, "new", NAMES, 1, third);
+    json_decref(body);
+    body = ask_holds(rig, "legacy");
+    assert_int_equal(json_array_size(json_object_get(body, "groups")), 1);
+    json_decref(body);
+    body = ask_hold(rig, first, NULL);
+    const json_t *items = json_object_get(body, "items");
+    assert_int_equal(json_array_size(items), 2);
+    assert_true(json_is_true(json_object_get(json_array_get(items, 0), "primary")));
+    assert_true(json_is_false(json_object_get(json_array_get(items, 1), "primary")));
+    json_decref(body);
+    body = ask_hold(rig, 0, "1.2.3"); // before the ledger knows it
+    items = json_object_get(body, "items");
+    assert_int_equal(json_array_size(items), 1);
+    assert_int_equal(number_of(json_array_get(items, 0), "receipt"), third);
+    json_decref(body);
+    rig_free(rig);
+}
+
+static bool has_alarm(struct rig *rig, const char *part)
+{
+    json_t *body = ask_status(rig), *alarm;
+    size_t index;
+    bool is_there = false;
+    json_array_foreach(json_object_get(body, "alarms"), index, alarm)
+    {
+        is_there |= strstr(json_string_value(alarm), part) != NULL;
+    }
+    json_decref(body);
+    return is_there;
+}
+
+// FIELD 4: at once, but only for what readers rely on.
+static void test_alarm(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    uint64_t number = held(rig, 0, 1, "1.2.1", UNMATCHED);
+    assert_false(has_alarm(rig, "held"));
+    delivery_hold(delivery_at(rig, 0, number, 0), EDIT_HOLD_RULE, NAMES);
+    assert_true(has_alarm(rig, "1 held for archive legacy, the primary of a route"));
+    json_t *body = ask_status(rig);
+    assert_int_equal(number_of(json_object_get(body, "receipts"), "held"), 2);
+    assert_int_equal(number_of(archive_of(body, "new"), "held"), 1);
+    json_decref(body);
+    rig_free(rig);
+}
+
+static void test_release_and_reject(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    uint64_t numbers[] = {held(rig, 0, 1, "1.2.1", UNMATCHED), held(rig, 1, 1, "1.2.2", NAMES)};
+    uint64_t third = held(rig, 1, 2, "1.2.3", NAMES);
+    (void)held(rig, 0, 2, "1.2.4", UNMATCHED);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.is_all = true, .held_for = "other"}, 0);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.is_all = true, .archive = "legacy"}, 0);
+    expect_change(rig, ADMIN_REJECT,
+                  (struct admin_selection){.receipts = numbers, .receipt_count = 2, .held_for = "names"}, 1);
+    assert_int_equal(count_held(rig, 1), 3);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.uid = "1.2.3"}, 1);
+    struct delivery *released = delivery_at(rig, 1, third, 1);
+    assert_true(released->is_released);
+    assert_true(released->stage == STAGE_WAITING || released->stage == STAGE_GATED);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.receipts = &third, .receipt_count = 1}, 0);
+    expect_change(rig, ADMIN_REJECT, (struct admin_selection){.is_all = true}, 2);
+    assert_int_equal(count_held(rig, 1), 0);
+    rig_free(rig);
+}
+
+static void test_all_in_turns(void **state)
+{
+    (void)state;
+    enum { COUNT = 1700 };
+    struct rig *rig = rig_new(true);
+    for (uint64_t i = 1; i <= COUNT; i++)
+        (void)held(rig, i % 2, i, NULL, i % 3 == 0 ? NAMES : UNMATCHED);
+    expect_change(rig, ADMIN_REJECT, (struct admin_selection){.is_all = true, .held_for = "names"},
+                  COUNT / 3);
+    assert_int_equal(count_held(rig, 1), COUNT - COUNT / 3);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.is_all = true, .archive = "new"},
+                  COUNT - COUNT / 3);
+    assert_int_equal(count_held(rig, 1), 0);
+    rig_free(rig);
+}
+
+// The gateway ends in the middle of it: the reply is given, nothing is left behind.
+static void test_ends_under_way(void **state)
+{
+    (void)state;
+    for (unsigned steps = 0; steps < 30; steps++) {
+        struct rig *rig = rig_new(true);
+        struct admin_filter filter = {.archive = NULL};
+        struct admin_selection all = {.is_all = true, .person = "anna", .reason = "why"};
+        struct admin_reply *replies[] = {reply_new(), reply_new()};
+        for (uint64_t i = 1; i <= 1200; i++)
+            (void)held(rig, 0, i, NULL, NAMES);
+        actions_table.hold_list(rig->actions, &filter, replies[0]);
+        actions_table.hold_change(rig->actions, ADMIN_REJECT, &all, replies[1]);
+        for (unsigned i = 0; i < steps; i++)
+            (void)sim_world_step(rig->world);
+        rig_free(rig);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(replies[i]->answers, 1);
+            reply_free(replies[i]);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list_and_show),      cmocka_unit_test(test_alarm),
+        cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
+        cmocka_unit_test(test_ends_under_way),
+    };
+    return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
+}
