@@ -142,6 +142,9 @@ enum cli_exit cli_print_json(const json_t *answer);
 // GET (body NULL) or POST of `body` (taken) to the control socket. On CLI_FINE *answer is an object that the
 // caller gives back; else the complaint is printed.
 MUST_USE enum cli_exit cli_call(const struct cli *cli, const char *path, json_t *body, json_t **answer);
+// GET; prints the answer as it came with --json, else by `show`.
+MUST_USE enum cli_exit cli_show(const struct cli *cli, const char *path,
+                                void (*show)(const struct cli *cli, const json_t *answer));
 
 // Adds "?key=value" (or "&"), encoded; nothing for a value of NULL. False: it does not fit.
 MUST_USE bool cli_query_add(char *path, size_t capacity, const char *key, const char *value);

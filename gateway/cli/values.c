@@ -37,6 +37,21 @@ enum cli_exit cli_print_json(const json_t *answer)
     return fputc('\n', stdout) == '\n' ? CLI_FINE : CLI_INTERNAL;
 }
 
+enum cli_exit cli_show(const struct cli *cli, const char *path,
+                       void (*show)(const struct cli *cli, const json_t *answer))
+{
+    json_t *answer;
+    enum cli_exit status = cli_call(cli, path, NULL, &answer);
+    if (status != CLI_FINE)
+        return status;
+    if (cli->is_json)
+        status = cli_print_json(answer);
+    else
+        show(cli, answer);
+    json_decref(answer);
+    return status;
+}
+
 enum cli_exit cli_complain(const struct cli *cli, enum cli_exit status, const char *format, ...)
 {
     char text[1024];

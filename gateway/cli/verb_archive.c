@@ -7,18 +7,15 @@
 
 #include "base/text.h"
 
+static void show_archives(const struct cli *cli, const json_t *answer)
+{
+    (void)cli;
+    cli_print_archives(json_object_get(answer, "archives"));
+}
+
 enum cli_exit cli_archive_list(struct cli *cli)
 {
-    json_t *answer;
-    enum cli_exit status = cli_call(cli, "/v1/archives", NULL, &answer);
-    if (status != CLI_FINE)
-        return status;
-    if (cli->is_json)
-        status = cli_print_json(answer);
-    else
-        cli_print_archives(json_object_get(answer, "archives"));
-    json_decref(answer);
-    return status;
+    return cli_show(cli, "/v1/archives", show_archives);
 }
 
 static void status_text(const struct configuration_status *row, char *to, size_t capacity)
@@ -203,26 +200,22 @@ static void print_explanations(const json_t *rows)
     }
 }
 
+static void show_capabilities(const struct cli *cli, const json_t *answer)
+{
+    (void)cli;
+    print_capabilities(json_object_get(answer, "items"));
+    print_explanations(json_object_get(answer, "explanation"));
+}
+
 enum cli_exit cli_archive_capabilities(struct cli *cli)
 {
     char path[2048];
-    json_t *answer;
     if (!text_format(path, sizeof path, "/v1/archives/%.200s/capabilities", cli->arguments[0]) ||
         !cli_query_add(path, sizeof path, "sop_class", cli->sop_class) ||
         !cli_query_add(path, sizeof path, "transfer_syntax", cli->transfer_syntax) ||
         !cli_query_add(path, sizeof path, "client", cli->client))
         return cli_complain(cli, CLI_USAGE, "the options are too long");
-    enum cli_exit status = cli_call(cli, path, NULL, &answer);
-    if (status != CLI_FINE)
-        return status;
-    if (cli->is_json) {
-        status = cli_print_json(answer);
-    } else {
-        print_capabilities(json_object_get(answer, "items"));
-        print_explanations(json_object_get(answer, "explanation"));
-    }
-    json_decref(answer);
-    return status;
+    return cli_show(cli, path, show_capabilities);
 }
 
 enum cli_exit cli_archive_probe(struct cli *cli)

@@ -30,31 +30,29 @@ static void print_items(const json_t *items)
     cli_table_fini(&table);
 }
 
+static void show_queue(const struct cli *cli, const json_t *answer)
+{
+    const json_t *items = json_object_get(answer, "items");
+    (void)cli;
+    if (json_array_size(items) == 0) {
+        (void)puts("nothing is waiting");
+        return;
+    }
+    print_items(items);
+    if (json_is_true(json_object_get(answer, "more")))
+        (void)printf("there is more: --after %" PRId64 ", or a larger --limit\n",
+                     cli_number(json_array_get(items, json_array_size(items) - 1), "receipt"));
+}
+
 enum cli_exit cli_queue_list(struct cli *cli)
 {
     char path[800] = "/v1/queue";
-    json_t *answer;
     if (!cli_query_add(path, sizeof path, "archive", cli->archive) ||
         !cli_query_add(path, sizeof path, "state", cli->state) ||
         !cli_query_add(path, sizeof path, "after", cli->after) ||
         !cli_query_add(path, sizeof path, "limit", cli->limit))
         return cli_complain(cli, CLI_USAGE, "the options are too long");
-    enum cli_exit status = cli_call(cli, path, NULL, &answer);
-    if (status != CLI_FINE)
-        return status;
-    const json_t *items = json_object_get(answer, "items");
-    if (cli->is_json) {
-        status = cli_print_json(answer);
-    } else if (json_array_size(items) == 0) {
-        (void)puts("nothing is waiting");
-    } else {
-        print_items(items);
-        if (json_is_true(json_object_get(answer, "more")))
-            (void)printf("there is more: --after %" PRId64 ", or a larger --limit\n",
-                         cli_number(json_array_get(items, json_array_size(items) - 1), "receipt"));
-    }
-    json_decref(answer);
-    return status;
+    return cli_show(cli, path, show_queue);
 }
 
 enum cli_exit cli_queue_retry(struct cli *cli)

@@ -123,23 +123,19 @@ static void print_groups(const json_t *archives)
     }
 }
 
+static void show_summary(const struct cli *cli, const json_t *answer)
+{
+    (void)cli;
+    print_archives(json_object_get(answer, "archives"));
+    print_groups(json_object_get(answer, "archives"));
+}
+
 static enum cli_exit summary_show(struct cli *cli)
 {
     char path[800] = "/v1/queue/summary";
-    json_t *answer;
     if (!cli_query_add(path, sizeof path, "archive", cli->archive))
         return cli_complain(cli, CLI_USAGE, "the options are too long");
-    enum cli_exit status = cli_call(cli, path, NULL, &answer);
-    if (status != CLI_FINE)
-        return status;
-    if (cli->is_json) {
-        status = cli_print_json(answer);
-    } else {
-        print_archives(json_object_get(answer, "archives"));
-        print_groups(json_object_get(answer, "archives"));
-    }
-    json_decref(answer);
-    return status;
+    return cli_show(cli, path, show_summary);
 }
 
 // ---- one receipt ----
@@ -172,6 +168,16 @@ static void print_answers(const json_t *items)
     contexts_end(&contexts);
 }
 
+static void show_receipt(const struct cli *cli, const json_t *answer)
+{
+    const json_t *items = json_object_get(answer, "items");
+    if (json_array_size(items) == 0)
+        (void)printf("nothing is owed of it; `dicomgate ledger show %s` tells what became of it\n",
+                     cli->arguments[0]);
+    else
+        print_answers(items);
+}
+
 static enum cli_exit receipt_show(struct cli *cli)
 {
     char path[800] = "/v1/queue";
@@ -179,25 +185,13 @@ static enum cli_exit receipt_show(struct cli *cli)
     const char *word = cli->arguments[0];
     bool is_uid = strchr(word, '.') != NULL;
     uint64_t receipt = 0;
-    json_t *answer;
     if (!is_uid && (!ledger_receipt_parse(word, &receipt) || receipt == 0))
         return cli_complain(cli, CLI_USAGE, "\"%.60s\" is neither a receipt number nor a UID", word);
     (void)text_format(number, sizeof number, "%" PRIu64, receipt);
     if (!cli_query_add(path, sizeof path, is_uid ? "uid" : "receipt", is_uid ? word : number) ||
         !cli_query_add(path, sizeof path, "archive", cli->archive))
         return cli_complain(cli, CLI_USAGE, "the options are too long");
-    enum cli_exit status = cli_call(cli, path, NULL, &answer);
-    if (status != CLI_FINE)
-        return status;
-    const json_t *items = json_object_get(answer, "items");
-    if (cli->is_json)
-        status = cli_print_json(answer);
-    else if (json_array_size(items) == 0)
-        (void)printf("nothing is owed of it; `dicomgate ledger show %s` tells what became of it\n", word);
-    else
-        print_answers(items);
-    json_decref(answer);
-    return status;
+    return cli_show(cli, path, show_receipt);
 }
 
 enum cli_exit cli_queue_show(struct cli *cli)

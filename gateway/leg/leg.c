@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Life and protocol side of a leg: events of the transport go into the PS3.8 machine, its indications to the
-// message reader and the owner, its timers to the loop. See leg.h; the way out is leg_write.c.
+// Life of a leg: how it begins and ends, its deadlines, what the owner asks for. See leg.h; the way in is
+// leg_read.c, the way out leg_write.c.
 #include "base/check.h"
 #include "base/text.h"
 #include "base/wipe.h"
 #include "leg_private.h"
 #include <stdlib.h>
-
-static const struct ul_handler ul_handler;
-static const struct dimse_handler dimse_handler;
 
 // ---- environment ----
 
@@ -27,14 +24,13 @@ enum result leg_environment_init(struct leg_environment *environment, struct ev_
 
 // ---- ending ----
 
-static void flush_later(struct leg *leg)
+void leg_flush_later(struct leg *leg)
 {
     if (!leg->is_discarded)
         ev_task_defer(&leg->flush_task);
 }
 
-// In a state that knows no A-ABORT request the connection is simply closed.
-static void machine_abort(struct leg *leg, uint8_t source, uint8_t code)
+void leg_machine_abort(struct leg *leg, uint8_t source, uint8_t code)
 {
     if (ul_association_abort(&leg->ul, source, code) != OK)
         leg->close_due = true;
@@ -139,7 +135,7 @@ void leg_free(struct leg **owned)
     if (!leg->has_ended) {
         leg->has_ended = true; // no callback from here on
         if (leg->fragment_offset == 0)
-            machine_abort(leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+            leg_machine_abort(leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
     }
     leg->release_due = false;
     if (leg->fragment_offset == 0)
@@ -152,7 +148,7 @@ void leg_free(struct leg **owned)
     }
     list_append(&leg->environment->lingering, &leg->lingering_node);
     leg_resume(leg);
-    flush_later(leg);
+    leg_flush_later(leg);
 }
 
 // ---- deadlines ----
@@ -162,9 +158,9 @@ static void on_phase_timer(void *arg)
     struct leg *leg = arg;
     MAGIC_CHECK(leg, LEG_MAGIC);
     enum leg_cause cause = leg->is_established ? LEG_RELEASE_TIMEOUT : LEG_CONNECT_TIMEOUT;
-    machine_abort(leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+    leg_machine_abort(leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
     leg_finish(leg, cause);
-    flush_later(leg);
+    leg_flush_later(leg);
 }
 
 static void on_artim(void *arg)
@@ -179,7 +175,7 @@ static void on_artim(void *arg)
 
 // One timer for both receiving deadlines: it is set anew only when the kind of waiting changes or it has run
 // out.
-static void read_timer_start(struct leg *leg)
+void leg_read_timer_start(struct leg *leg)
 {
     uint64_t limit = leg->is_receiving ? leg->timeouts.stall_ns : leg->timeouts.idle_ns;
     if (limit == 0)
@@ -196,13 +192,13 @@ static void on_read_timer(void *arg)
     if (leg->is_paused)
         leg->last_read = ev_now(leg->environment->loop);
     if (ev_now(leg->environment->loop) - leg->last_read < limit) {
-        read_timer_start(leg);
+        leg_read_timer_start(leg);
         return;
     }
     enum leg_cause cause = leg->is_receiving ? LEG_STALL_TIMEOUT : LEG_IDLE_TIMEOUT;
-    machine_abort(leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
+    leg_machine_abort(leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
     leg_finish(leg, cause);
-    flush_later(leg);
+    leg_flush_later(leg);
 }
 
 // The peer does not read: what was begun can not be finished.
@@ -215,291 +211,12 @@ static void on_write_timer(void *arg)
     leg_let_go(leg);
 }
 
-// ---- events of the transport ----
-
-static bool takes_bytes(const struct leg *leg)
-{
-    return !leg->is_paused && byte_queue_is_empty(&leg->held);
-}
-
-void leg_want_update(struct leg *leg)
-{
-    if (leg->is_discarded || !transport_is_open(leg->transport))
-        return;
-    unsigned events = takes_bytes(leg) ? TRANSPORT_READABLE : 0;
-    if (leg->fragment_count > 0 || !byte_queue_is_empty(ul_association_output(&leg->ul)))
-        events |= TRANSPORT_WRITABLE;
-    transport_want(leg->transport, events);
-}
-
-static void on_opened(struct leg *leg)
-{
-    if (ul_association_on_transport_connected(&leg->ul) != OK) {
-        leg_transport_lost(leg);
-        return;
-    }
-    leg_flush(leg);
-}
-
-static void after_input(struct leg *leg)
-{
-    if (leg->is_discarded)
-        return;
-    // AA-1 and AA-2 in Sta2 end without an indication: there was no association that could end.
-    if (ul_association_state(&leg->ul) == Sta13 || ul_association_is_over(&leg->ul))
-        leg_finish(leg, LEG_ABORTED);
-    bool is_receiving = !dimse_reader_is_idle(&leg->reader);
-    if (leg->is_established && !leg->has_ended &&
-        (is_receiving != leg->is_receiving || !ev_timer_is_armed(&leg->read_timer))) {
-        leg->is_receiving = is_receiving;
-        read_timer_start(leg);
-    }
-    leg_flush(leg);
-}
-
-static void on_readable(struct leg *leg)
-{
-    size_t got;
-    enum result result =
-        transport_read(leg->transport, leg->environment->read_buffer, leg->environment->read_capacity, &got);
-    if (result == AGAIN)
-        return;
-    if (result != OK) {
-        leg_transport_lost(leg);
-        return;
-    }
-    leg->last_read = ev_now(leg->environment->loop);
-    size_t consumed;
-    struct slice bytes = slice_of(leg->environment->read_buffer, got);
-    result = ul_association_input(&leg->ul, bytes, &consumed);
-    if (result == AGAIN && !leg->is_discarded &&
-        byte_queue_append(&leg->held, slice_from(bytes, consumed)) != OK)
-        leg_abort(leg, UL_ABORT_BY_PROVIDER, UL_ABORT_NOT_SPECIFIED);
-    after_input(leg);
-}
-
-// What leg_hold() left of a read comes before anything that the transport has.
-static void on_resume_task(void *arg)
-{
-    struct leg *leg = arg;
-    MAGIC_CHECK(leg, LEG_MAGIC);
-    if (leg->is_held || byte_queue_is_empty(&leg->held))
-        return;
-    size_t consumed;
-    (void)!ul_association_input(&leg->ul, byte_queue_peek(&leg->held), &consumed);
-    byte_queue_consume(&leg->held, consumed);
-    after_input(leg);
-}
-
-static void on_transport(void *arg, unsigned events)
-{
-    struct leg *leg = arg;
-    MAGIC_CHECK(leg, LEG_MAGIC);
-    if (leg->is_discarded)
-        return;
-    if (events & TRANSPORT_BROKEN) {
-        leg_transport_lost(leg);
-        return;
-    }
-    if (events & TRANSPORT_OPEN)
-        on_opened(leg);
-    if ((events & TRANSPORT_WRITABLE) && !leg->is_discarded)
-        leg_flush(leg);
-    if ((events & TRANSPORT_READABLE) && !leg->is_discarded && takes_bytes(leg) &&
-        transport_is_open(leg->transport))
-        on_readable(leg);
-}
+// ---- making ----
 
 static void on_flush_task(void *arg)
 {
     leg_flush(arg);
 }
-
-// ---- indications of the machine ----
-
-static void ul_on_associate_rq(void *arg, const struct ul_parameters *request)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended)
-        leg->handler->on_request(leg->arg, request);
-}
-
-static void ul_on_associate_ac(void *arg, const struct ul_parameters *answer)
-{
-    struct leg *leg = arg;
-    (void)answer;
-    ev_timer_stop(&leg->phase_timer);
-    leg->is_established = true;
-    if (!leg->has_ended)
-        leg->handler->on_open(leg->arg);
-}
-
-static void ul_on_associate_rj(void *arg, struct ul_reject reject)
-{
-    struct leg *leg = arg;
-    leg->end.reject = reject;
-    leg_finish(leg, LEG_REJECTED);
-}
-
-static void ul_on_refused(void *arg, struct ul_reject reject)
-{
-    struct leg *leg = arg;
-    leg->end.reject = reject;
-    leg_finish(leg, LEG_REFUSED);
-}
-
-static void ul_on_abort(void *arg, const struct ul_abort_indication *indication)
-{
-    struct leg *leg = arg;
-    if (leg->is_poisoned)
-        return; // whoever reset it says why
-    if (indication->origin == UL_ABORT_FROM_TRANSPORT) {
-        if (leg->transport != NULL)
-            leg->end.transport = transport_reason(leg->transport);
-        leg_finish(leg, LEG_TRANSPORT_ENDED);
-        return;
-    }
-    leg->end.abort_source = indication->source;
-    leg->end.abort_code = indication->code;
-    leg_finish(leg, LEG_ABORTED);
-}
-
-// PROTOCOL 66: a release inside a message is a protocol error, never a clean end.
-static void ul_on_release_rq(void *arg, bool is_collision)
-{
-    struct leg *leg = arg;
-    if (leg->has_ended)
-        return;
-    if (!dimse_reader_is_idle(&leg->reader)) {
-        const struct dimse_reason_row *row = dimse_reason_row(DIMSE_REASON_RELEASE_IN_MESSAGE);
-        leg->end.dimse = DIMSE_REASON_RELEASE_IN_MESSAGE;
-        machine_abort(leg, row->abort_source, row->abort_code);
-        leg_finish(leg, LEG_MESSAGE_FAULT);
-        return;
-    }
-    if (!is_collision && leg->handler->on_release != NULL)
-        leg->handler->on_release(leg->arg);
-    else
-        leg_release_response(leg);
-}
-
-static void ul_on_release_rp(void *arg)
-{
-    struct leg *leg = arg;
-    leg_finish(leg, LEG_RELEASED);
-}
-
-static void ul_on_pdv_begin(void *arg, const struct ul_pdv *pdv)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended)
-        dimse_reader_pdv_begin(&leg->reader, pdv->context_id, pdv->control, pdv->length);
-}
-
-static void ul_on_pdv_data(void *arg, struct slice piece)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended)
-        dimse_reader_pdv_data(&leg->reader, piece);
-}
-
-static void ul_on_pdv_end(void *arg)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended)
-        dimse_reader_pdv_end(&leg->reader);
-}
-
-// ARTIM guards Sta2 (no request yet) and Sta13 (the peer does not close): FIELD 15 gives both their own time.
-static void ul_on_artim_start(void *arg)
-{
-    struct leg *leg = arg;
-    bool in_sta2 = leg->is_acceptor && ul_association_peer(&leg->ul) == NULL &&
-                   ul_association_reason(&leg->ul) == UL_REASON_NONE;
-    if (!leg->is_discarded)
-        ev_timer_start(&leg->artim, in_sta2 ? leg->timeouts.associate_ns : leg->timeouts.release_ns);
-}
-
-static void ul_on_artim_stop(void *arg)
-{
-    struct leg *leg = arg;
-    if (!leg->is_discarded)
-        ev_timer_stop(&leg->artim);
-}
-
-static void ul_on_transport_connect(void *arg)
-{
-    (void)arg; // leg_connect() has dialled
-}
-
-static void ul_on_transport_close(void *arg)
-{
-    struct leg *leg = arg;
-    if (leg->is_discarded || leg->transport == NULL)
-        return;
-    leg->close_due = true;
-    flush_later(leg);
-}
-
-static const struct ul_handler ul_handler = {
-    .on_associate_rq = ul_on_associate_rq,
-    .on_associate_ac = ul_on_associate_ac,
-    .on_associate_rj = ul_on_associate_rj,
-    .on_refused = ul_on_refused,
-    .on_abort = ul_on_abort,
-    .on_release_rq = ul_on_release_rq,
-    .on_release_rp = ul_on_release_rp,
-    .on_pdv_begin = ul_on_pdv_begin,
-    .on_pdv_data = ul_on_pdv_data,
-    .on_pdv_end = ul_on_pdv_end,
-    .on_artim_start = ul_on_artim_start,
-    .on_artim_stop = ul_on_artim_stop,
-    .on_transport_connect = ul_on_transport_connect,
-    .on_transport_close = ul_on_transport_close,
-};
-
-// ---- messages ----
-
-static void dimse_on_command(void *arg, uint8_t context_id, const struct dimse_command *command)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended)
-        leg->handler->on_command(leg->arg, context_id, command);
-}
-
-static void dimse_on_data(void *arg, struct slice piece)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended && leg->handler->on_data != NULL)
-        leg->handler->on_data(leg->arg, piece);
-}
-
-static void dimse_on_data_end(void *arg)
-{
-    struct leg *leg = arg;
-    if (!leg->has_ended && leg->handler->on_data_end != NULL)
-        leg->handler->on_data_end(leg->arg);
-}
-
-static void dimse_on_error(void *arg, enum dimse_reason reason)
-{
-    struct leg *leg = arg;
-    if (leg->has_ended)
-        return;
-    const struct dimse_reason_row *row = dimse_reason_row(reason);
-    leg->end.dimse = reason;
-    machine_abort(leg, row->abort_source, row->abort_code);
-    leg_finish(leg, LEG_MESSAGE_FAULT);
-}
-
-static const struct dimse_handler dimse_handler = {
-    .on_command = dimse_on_command,
-    .on_data = dimse_on_data,
-    .on_data_end = dimse_on_data_end,
-    .on_error = dimse_on_error,
-};
-
-// ---- making ----
 
 static struct leg *leg_make(struct leg_environment *environment, const struct leg_timeouts *timeouts,
                             bool is_acceptor, const struct leg_handler *handler, void *arg)
@@ -513,16 +230,16 @@ static struct leg *leg_make(struct leg_environment *environment, const struct le
     leg->handler = handler;
     leg->arg = arg;
     leg->is_acceptor = is_acceptor;
-    ul_association_init(&leg->ul, is_acceptor ? UL_ACCEPTOR : UL_REQUESTOR, &environment->limits, &ul_handler,
-                        leg);
-    dimse_reader_init(&leg->reader, 0, &dimse_handler, leg);
+    ul_association_init(&leg->ul, is_acceptor ? UL_ACCEPTOR : UL_REQUESTOR, &environment->limits,
+                        &leg_ul_handler, leg);
+    dimse_reader_init(&leg->reader, 0, &leg_dimse_handler, leg);
     struct ev_loop *loop = environment->loop;
     ev_timer_init(&leg->phase_timer, loop, on_phase_timer, leg);
     ev_timer_init(&leg->artim, loop, on_artim, leg);
     ev_timer_init(&leg->read_timer, loop, on_read_timer, leg);
     ev_timer_init(&leg->write_timer, loop, on_write_timer, leg);
     ev_task_init(&leg->flush_task, loop, on_flush_task, leg);
-    ev_task_init(&leg->resume_task, loop, on_resume_task, leg);
+    ev_task_init(&leg->resume_task, loop, leg_on_resume, leg);
     byte_queue_init(&leg->held, environment->read_capacity);
     return leg;
 }
@@ -538,7 +255,7 @@ enum result leg_accept(struct leg_environment *environment, const struct leg_tim
     }
     leg->transport = *transport;
     *transport = NULL;
-    transport_set_handler(leg->transport, on_transport, leg);
+    transport_set_handler(leg->transport, leg_on_transport, leg);
     ev_timer_start(&leg->artim, timeouts->associate_ns); // a TLS handshake counts for it
     *out = leg;
     return OK;
@@ -557,7 +274,7 @@ enum result leg_connect(struct leg_environment *environment, const struct leg_ti
     }
     enum result result = ul_association_request(&leg->ul, parameters);
     if (result == OK)
-        result = net_dial(dialer, environment->loop, address, on_transport, leg, &leg->transport);
+        result = net_dial(dialer, environment->loop, address, leg_on_transport, leg, &leg->transport);
     if (result != OK) {
         ul_parameters_free(*parameters);
         *parameters = NULL;
@@ -584,8 +301,8 @@ enum result leg_answer(struct leg *leg, struct ul_parameters **answer)
     leg->is_established = true;
     leg->last_read = ev_now(leg->environment->loop);
     leg->is_receiving = false;
-    read_timer_start(leg);
-    flush_later(leg);
+    leg_read_timer_start(leg);
+    leg_flush_later(leg);
     return OK;
 }
 
@@ -595,7 +312,7 @@ void leg_refuse(struct leg *leg, struct ul_reject reject)
         return;
     leg->end.reject = reject;
     if (ul_association_reject(&leg->ul, reject) == OK)
-        flush_later(leg);
+        leg_flush_later(leg);
     leg_finish(leg, LEG_REFUSED);
 }
 
@@ -609,7 +326,7 @@ void leg_release_run(struct leg *leg)
     } else if (ul_association_release_response(&leg->ul) == OK && ul_association_state(&leg->ul) == Sta13) {
         leg_finish(leg, LEG_RELEASED);
     }
-    flush_later(leg);
+    leg_flush_later(leg);
 }
 
 void leg_release(struct leg *leg)
@@ -633,8 +350,8 @@ void leg_abort(struct leg *leg, uint8_t source, uint8_t code)
         return;
     if (leg->fragment_offset == 0) {
         leg_fragments_drop(leg);
-        machine_abort(leg, source, code);
-        flush_later(leg);
+        leg_machine_abort(leg, source, code);
+        leg_flush_later(leg);
     } else {
         leg_poison(leg);
     }

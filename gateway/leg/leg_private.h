@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of a leg, shared by leg.c (life, protocol) and leg_write.c (the way out).
+// The inside of a leg, shared by leg.c (life), leg_read.c (the way in) and leg_write.c (the way out).
 #pragma once
 
 #include "base/list.h"
@@ -73,3 +73,17 @@ void leg_release_run(struct leg *leg);
 void leg_let_go(struct leg *leg);
 // Forgets fragments that will never be sent.
 void leg_fragments_drop(struct leg *leg);
+// Writes what there is at the end of the turn.
+void leg_flush_later(struct leg *leg);
+// In a state that knows no A-ABORT request the connection is simply closed.
+void leg_machine_abort(struct leg *leg, uint8_t source, uint8_t code);
+// From the last read on, for the kind of waiting that it is in.
+void leg_read_timer_start(struct leg *leg);
+
+// ---- the way in ----
+
+extern const struct ul_handler leg_ul_handler;
+extern const struct dimse_handler leg_dimse_handler;
+void leg_on_transport(void *arg, unsigned events);
+// Takes what leg_hold() left of a read.
+void leg_on_resume(void *arg);

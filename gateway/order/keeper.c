@@ -33,40 +33,28 @@ static void set_send(struct order_keeper *keeper, struct member *member)
     struct order_set *set = member->set;
     for (size_t i = 0; i < keeper->gateway->node_count; i++) {
         struct order_slot *slot = &member->rule.slots[i];
+        if (order_stage_is_final(slot->stage))
+            slot->wanted = ORDER_HOLD;
         slot->action = slot->wanted;
         set->slots[i] = *slot;
     }
+    order_line_update(&member->uid->members, &member->rule);
     set->number++;
-    member->is_out = true;
+    keeper_member_talk(member, TALK_OUT);
     order_outbox_post(&keeper->to_worker[member->worker->index], &set->mail);
-}
-
-static bool wants_other(const struct order_keeper *keeper, const struct member *member)
-{
-    for (size_t i = 0; i < keeper->gateway->node_count; i++)
-        if (!order_stage_is_final(member->rule.slots[i].stage) &&
-            member->rule.slots[i].wanted != member->rule.slots[i].action)
-            return true;
-    return false;
 }
 
 // Whoever has not been met is stopped first; nothing is decided before all have answered.
 static bool all_have_answered(struct order_keeper *keeper, struct uid *uid)
 {
-    bool have_all = true;
-    LIST_EACH(&uid->members, node)
+    LIST_EACH(&uid->unmet, node)
     {
-        struct member *member = member_of(node);
-        if (!member->is_live)
-            continue;
-        if (!member->is_met && !member->is_out && !member->is_missing) {
-            for (size_t i = 0; i < keeper->gateway->node_count; i++)
-                member->rule.slots[i].wanted = ORDER_HOLD;
-            set_send(keeper, member);
-        }
-        have_all &= member->is_met && !member->is_out && !member->is_missing;
+        struct member *member = CONTAINER_OF(node, struct member, talk_node);
+        for (size_t i = 0; i < keeper->gateway->node_count; i++)
+            member->rule.slots[i].wanted = ORDER_HOLD;
+        set_send(keeper, member);
     }
-    return have_all;
+    return list_is_empty(&uid->out) && list_is_empty(&uid->missing);
 }
 
 // For a member that no worker has any more, or that could not be reached: the ledger may know by then.
@@ -86,25 +74,6 @@ static void look_again(struct order_keeper *keeper, struct uid *uid, uint64_t re
     ev_timer_start(&keeper->again_timer, LOOK_AGAIN_NS);
 }
 
-static void missing_look_for(struct order_keeper *keeper, struct uid *uid)
-{
-    LIST_EACH(&uid->members, node)
-    {
-        if (member_of(node)->is_missing)
-            look_again(keeper, uid, member_of(node)->rule.receipt);
-    }
-}
-
-static bool any_is_out(struct uid *uid)
-{
-    LIST_EACH(&uid->members, node)
-    {
-        if (member_of(node)->is_out)
-            return true;
-    }
-    return false;
-}
-
 static struct order_rejection rejection_find(const struct uid *uid, size_t archive)
 {
     struct order_rejection last = {0};
@@ -119,19 +88,21 @@ static struct order_rejection rejection_find(const struct uid *uid, size_t archi
 
 static void decide(struct order_keeper *keeper, struct uid *uid)
 {
-    size_t archives = keeper->gateway->node_count;
-    missing_look_for(keeper, uid);
-    if (list_is_empty(&uid->members) || !all_have_answered(keeper, uid))
+    struct list_node *missing = list_first(&uid->missing);
+    if (missing != NULL)
+        look_again(keeper, uid, CONTAINER_OF(missing, struct member, talk_node)->rule.receipt);
+    if (uid->members.members.count == 0 || !all_have_answered(keeper, uid))
         return;
-    for (size_t i = 0; i < archives; i++)
-        order_rule_apply(&uid->members, i, rejection_find(uid, i));
-    LIST_EACH(&uid->members, node)
-    {
-        struct member *member = member_of(node);
-        if (member->is_live && wants_other(keeper, member))
+    struct list changed;
+    list_init(&changed);
+    for (size_t i = 0; i < keeper->gateway->node_count; i++)
+        order_rule_apply(&uid->members, i, rejection_find(uid, i), &changed);
+    for (struct list_node *node = list_take_first(&changed); node != NULL; node = list_take_first(&changed)) {
+        struct member *member = CONTAINER_OF(node, struct member, rule.changed_node);
+        if (member->talk == TALK_MET)
             set_send(keeper, member);
     }
-    if (uid->asks == 0 && !any_is_out(uid) && order_rule_is_done(&uid->members, archives))
+    if (uid->asks == 0 && list_is_empty(&uid->out) && order_rule_is_done(&uid->members))
         keeper_members_free(uid);
     keeper_uid_forget_if_empty(keeper, uid);
 }
@@ -217,7 +188,7 @@ static void rejection_add(struct order_keeper *keeper, const struct order_ask *a
     list_append(&keeper->rejections, &rejection->keeper_node);
     if (ask->look->is_forced)
         look_again(keeper, uid, ask->receipt);
-    else if (!list_is_empty(&uid->members))
+    else if (uid->members.members.count > 0)
         decide_later(keeper, uid);
     if (keeper->rejections.count > REJECTIONS_MOST) {
         struct rejection *oldest =
@@ -302,7 +273,7 @@ static const struct order_known *known_find(const struct order_ask *ask, uint64_
 
 static bool is_alone(const struct uid *uid, const struct order_ask *ask)
 {
-    if (uid->members.count > 0 || uid->rejections.count > 0)
+    if (uid->members.members.count > 0 || uid->rejections.count > 0)
         return false;
     for (struct list_node *node = uid->seen.head.next; node != &uid->seen.head; node = node->next)
         if (CONTAINER_OF(node, struct seen, uid_node)->receipt != ask->receipt)
@@ -317,17 +288,11 @@ static bool is_alone(const struct uid *uid, const struct order_ask *ask)
 static void conflict_tell(struct uid *uid, const struct order_ask *ask)
 {
     const struct member *own = keeper_member_find(uid, ask->receipt, ask->order);
-    if (!ask->is_fresh || own == NULL || !uid->has_contents)
+    if (!ask->is_fresh || own == NULL)
         return;
-    LIST_EACH(&uid->members, node)
-    {
-        const struct member *other = member_of(node);
-        if (other->rule.order >= own->rule.order ||
-            !order_content_is_other(&other->rule.content, &own->rule.content))
-            continue;
-        log_event(LOG_ORDER_CONFLICT, log_number(own->rule.receipt), log_number(other->rule.receipt));
-        return;
-    }
+    const struct order_member *other = order_line_conflict(&uid->members, &own->rule);
+    if (other != NULL)
+        log_event(LOG_ORDER_CONFLICT, log_number(own->rule.receipt), log_number(other->receipt));
 }
 
 // All that are known become members. False: no memory. Those seen last have not been made members yet.
@@ -363,7 +328,8 @@ static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
         return;
     }
     bool is_own = ask->worker == NULL;
-    bool is_known = is_own || seen_find(uid, ask->receipt) != NULL || known_find(ask, ask->receipt) != NULL;
+    bool is_known = is_own || seen_find(uid, ask->receipt) != NULL || known_find(ask, ask->receipt) != NULL ||
+                    keeper_member_find(uid, ask->receipt, ask->order) != NULL;
     if (ask->result != OK || !is_known) { // the ledger can not be read, or is not as far
         ask->is_fresh &= is_known;
         ask_again_later(keeper, ask);
@@ -392,32 +358,31 @@ static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
 
 // ---- what workers tell ----
 
-static void state_take(const struct order_keeper *keeper, struct member *member,
-                       const struct order_slot *slots)
+static void state_take(struct member *member, const struct order_slot *slots)
 {
-    for (size_t i = 0; i < keeper->gateway->node_count; i++) {
+    for (size_t i = 0; i < member->uid->members.archives; i++) {
         struct order_slot *own = &member->rule.slots[i];
         if (slots[i].stage != ORDER_NONE)
             own->stage = slots[i].stage;
         own->was_sent |= slots[i].was_sent;
         own->is_released = slots[i].is_released;
     }
+    order_line_update(&member->uid->members, &member->rule);
 }
 
 static void on_told(struct order_keeper *keeper, struct order_set *set)
 {
     struct member *member = CONTAINER_OF(set->member, struct member, rule);
-    member->is_out = false;
     switch (set->result) {
     case ORDER_SET_DONE:
-        member->is_met = true;
-        state_take(keeper, member, set->slots);
+        keeper_member_talk(member, TALK_MET);
+        state_take(member, set->slots);
         break;
     case ORDER_SET_GONE:
-        member->is_missing = true;
+        keeper_member_talk(member, TALK_MISSING);
         break;
     case ORDER_SET_BUSY:
-        member->is_met = false; // told again
+        keeper_member_talk(member, TALK_UNMET); // told again
         look_again(keeper, member->uid, set->receipt);
         return;
     }
@@ -429,9 +394,9 @@ static void on_reported(struct order_keeper *keeper, struct order_report *report
     struct uid *uid = *keeper_uid_place(keeper, report->hash);
     struct member *member = uid != NULL ? keeper_member_find(uid, report->receipt, report->order) : NULL;
     // Older than orders that are on their way: their answer will say more.
-    if (member != NULL && !member->is_out && report->seen == member->set->number) {
-        state_take(keeper, member, report->slots);
-        member->is_live = !report->is_last;
+    if (member != NULL && member->talk != TALK_OUT && report->seen == member->set->number) {
+        state_take(member, report->slots);
+        keeper_member_talk(member, report->is_last ? TALK_OVER : TALK_MET);
         decide_later(keeper, uid);
     }
     struct worker *worker =
@@ -489,7 +454,7 @@ static void on_committed(void *arg)
             struct uid *uid = seen->uid;
             if (journal_position_compare(seen->close, keeper->copy[i]) >= 0)
                 break;
-            if (uid->asks > 0)
+            if (uid->asks > 0 && !seen->is_member)
                 continue; // it stands for what the look-up under way may have missed
             keeper_seen_free(keeper, seen);
             keeper_uid_forget_if_empty(keeper, uid);

@@ -8,14 +8,21 @@
 #include "base/pool.h"
 #include "order/keeper.h"
 
+// How it stands between the keeper and the worker that has the receipt.
+enum member_talk {
+    TALK_OVER,    // no worker has it: nothing to say
+    TALK_UNMET,   // the worker has not told its state yet
+    TALK_OUT,     // its set is at the worker
+    TALK_MET,     // what is known is true
+    TALK_MISSING, // the worker does not have it any more: the ledger will tell
+};
+
 struct member {
     struct order_member rule;
     struct uid *uid;
     struct worker *worker;
-    bool is_live;    // a worker has it
-    bool is_out;     // its set is at the worker
-    bool is_met;     // the worker has told its state at least once
-    bool is_missing; // the worker does not have it any more: the ledger will tell
+    enum member_talk talk;      // changed by keeper_member_talk() alone
+    struct list_node talk_node; // of those of its UID with whom it stands the same, TALK_OVER and MET apart
     struct order_set *set;
 };
 
@@ -45,10 +52,10 @@ struct uid {
     struct uid *next; // of its bucket
     uint8_t hash[FACT_SOP_HASH_SIZE];
     struct list seen;
-    struct list members;
-    struct list rejections; // by notes of this life
-    bool has_contents;      // members with different contents are, or were, among them
-    size_t asks;            // at the look-up, or to be asked again
+    struct order_line members;
+    struct list unmet, out, missing; // members
+    struct list rejections;          // by notes of this life
+    size_t asks;                     // at the look-up, or to be asked again
     bool is_dirty;
     bool is_looked_again; // an ask of the keeper's own is on its way
     struct list_node dirty_node;
@@ -80,9 +87,9 @@ struct order_keeper {
     struct ev_wake committed_wake;
 };
 
-static inline struct member *member_of(struct list_node *node)
+static inline struct member *member_of(struct order_member *rule)
 {
-    return CONTAINER_OF(node, struct member, rule.node);
+    return rule == NULL ? NULL : CONTAINER_OF(rule, struct member, rule);
 }
 
 static inline bool order_stage_is_final(enum order_stage stage)
@@ -96,9 +103,10 @@ struct uid **keeper_uid_place(struct order_keeper *keeper, const uint8_t hash[FA
 struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_SOP_HASH_SIZE]);
 void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid);
 void keeper_seen_free(struct order_keeper *keeper, struct seen *seen);
-void keeper_members_free(struct uid *uid);
-struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order);
 void keeper_rejection_free(struct order_keeper *keeper, struct rejection *rejection);
+void keeper_members_free(struct uid *uid);
+void keeper_member_talk(struct member *member, enum member_talk talk);
+struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order);
 // A member of what the ledger knows, or of what was seen, unless there is one already. False: no memory.
 bool keeper_member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known);
 bool keeper_member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen);

@@ -46,28 +46,37 @@ struct uid *keeper_uid_get(struct order_keeper *keeper, const uint8_t hash[FACT_
         return NULL;
     memcpy(uid->hash, hash, sizeof uid->hash);
     list_init(&uid->seen);
-    list_init(&uid->members);
+    list_init(&uid->unmet);
+    list_init(&uid->out);
+    list_init(&uid->missing);
     list_init(&uid->rejections);
+    order_line_init(&uid->members, keeper->gateway->node_count, keeper->seed.k0);
     *place = uid;
     if (++keeper->uid_count > keeper->table_size)
         table_grow(keeper);
     return uid;
 }
 
+static void member_free(struct member *member)
+{
+    free(member->rule.slots);
+    free(member->rule.places);
+    free(member->set);
+    free(member);
+}
+
 void keeper_members_free(struct uid *uid)
 {
-    for (struct list_node *node = list_take_first(&uid->members); node != NULL;
-         node = list_take_first(&uid->members)) {
-        struct member *member = CONTAINER_OF(node, struct member, rule.node);
-        free(member->rule.slots);
-        free(member->set);
-        free(member);
-    }
+    for (struct member *member = member_of(order_line_take(&uid->members)); member != NULL;
+         member = member_of(order_line_take(&uid->members)))
+        member_free(member);
+    list_init(&uid->unmet);
+    list_init(&uid->out);
+    list_init(&uid->missing);
     LIST_EACH(&uid->seen, node)
     {
         CONTAINER_OF(node, struct seen, uid_node)->is_member = false;
     }
-    uid->has_contents = false;
 }
 
 void keeper_seen_free(struct order_keeper *keeper, struct seen *seen)
@@ -96,47 +105,43 @@ static void uid_forget(struct order_keeper *keeper, struct uid *uid)
 
 void keeper_uid_forget_if_empty(struct order_keeper *keeper, struct uid *uid)
 {
-    if (uid->asks == 0 && list_is_empty(&uid->seen) && list_is_empty(&uid->members) &&
+    if (uid->asks == 0 && list_is_empty(&uid->seen) && uid->members.members.count == 0 &&
         list_is_empty(&uid->rejections))
         uid_forget(keeper, uid);
 }
+
 // ---- members ----
 
-// From the newest on: that is who is asked about.
-struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order)
+static struct list *talk_list(struct uid *uid, enum member_talk talk)
 {
-    for (struct list_node *node = list_last(&uid->members);
-         node != NULL && node != &uid->members.head && member_of(node)->rule.order >= order;
-         node = node->previous)
-        if (member_of(node)->rule.receipt == receipt)
-            return member_of(node);
-    return NULL;
-}
-
-static struct member *member_new(struct order_keeper *keeper, struct uid *uid, uint64_t receipt,
-                                 uint64_t order)
-{
-    size_t slots = keeper->gateway->node_count;
-    struct member *member = calloc(1, sizeof *member);
-    struct order_slot *own = calloc(slots, sizeof *own);
-    struct order_set *set = calloc(1, sizeof *set + slots * sizeof set->slots[0]);
-    if (member == NULL || own == NULL || set == NULL) {
-        free(member);
-        free(own);
-        free(set);
+    switch (talk) {
+    case TALK_UNMET:
+        return &uid->unmet;
+    case TALK_OUT:
+        return &uid->out;
+    case TALK_MISSING:
+        return &uid->missing;
+    case TALK_OVER:
+    case TALK_MET:
         return NULL;
     }
-    member->rule = (struct order_member){.receipt = receipt, .order = order, .slots = own};
-    member->uid = uid;
-    member->worker =
-        keeper->gateway->workers[journal_receipt_stream(receipt) % keeper->gateway->platform.workers];
-    member->set = set;
-    *set = (struct order_set){.member = &member->rule, .receipt = receipt, .order = order};
-    set->mail.call.mail.kind = ORDER_TOLD;
-    set->mail.call.run = order_gate_set;
-    memcpy(set->hash, uid->hash, sizeof set->hash);
-    order_member_insert(&uid->members, &member->rule);
-    return member;
+    unreachable_state();
+}
+
+void keeper_member_talk(struct member *member, enum member_talk talk)
+{
+    struct list *from = talk_list(member->uid, member->talk);
+    struct list *to = talk_list(member->uid, talk);
+    if (from != NULL)
+        list_remove(from, &member->talk_node);
+    if (to != NULL)
+        list_append(to, &member->talk_node);
+    member->talk = talk;
+}
+
+struct member *keeper_member_find(struct uid *uid, uint64_t receipt, uint64_t order)
+{
+    return member_of(order_line_find(&uid->members, receipt, order));
 }
 
 static bool is_live_by(const struct order_known *known, size_t slots)
@@ -145,17 +150,6 @@ static bool is_live_by(const struct order_known *known, size_t slots)
         if (!order_stage_is_final(known->slots[i].stage))
             return true;
     return false;
-}
-
-// Against its neighbours: if all neighbours are alike, so are all.
-static void content_set(struct member *member, const struct order_content *content)
-{
-    struct list_node *neighbours[] = {member->rule.node.previous, member->rule.node.next};
-    member->rule.content = *content;
-    for (size_t i = 0; i < 2; i++)
-        if (neighbours[i] != &member->uid->members.head &&
-            !order_content_is_same(content, &member_of(neighbours[i])->rule.content))
-            member->uid->has_contents = true;
 }
 
 // What the ledger says counts where the worker has nothing to say.
@@ -168,37 +162,74 @@ static void slots_take(struct member *member, const struct order_known *known, s
     }
 }
 
+static struct member *member_alloc(size_t slots)
+{
+    struct member *member = calloc(1, sizeof *member);
+    if (member == NULL)
+        return NULL;
+    member->rule.slots = calloc(slots, sizeof member->rule.slots[0]);
+    member->rule.places = calloc(slots, sizeof member->rule.places[0]);
+    member->set = calloc(1, sizeof *member->set + slots * sizeof member->set->slots[0]);
+    if (member->rule.slots != NULL && member->rule.places != NULL && member->set != NULL)
+        return member;
+    member_free(member);
+    return NULL;
+}
+
+// `known`: what the ledger says, or NULL if it lives on its worker and says all itself.
+static bool member_add(struct order_keeper *keeper, struct uid *uid, const struct order_member *like,
+                       const struct order_known *known)
+{
+    size_t slots = keeper->gateway->node_count;
+    struct member *member = member_alloc(slots);
+    if (member == NULL)
+        return false;
+    member->rule.receipt = like->receipt;
+    member->rule.order = like->order;
+    member->rule.content = like->content;
+    member->rule.is_returned = like->is_returned;
+    member->uid = uid;
+    member->worker =
+        keeper->gateway->workers[journal_receipt_stream(like->receipt) % keeper->gateway->platform.workers];
+    *member->set =
+        (struct order_set){.member = &member->rule, .receipt = like->receipt, .order = like->order};
+    member->set->mail.call.mail.kind = ORDER_TOLD;
+    member->set->mail.call.run = order_gate_set;
+    memcpy(member->set->hash, uid->hash, sizeof member->set->hash);
+    if (known != NULL)
+        slots_take(member, known, slots);
+    keeper_member_talk(member, known == NULL || is_live_by(known, slots) ? TALK_UNMET : TALK_OVER);
+    ensure(order_line_insert(&uid->members, &member->rule));
+    return true;
+}
+
 bool keeper_member_of_known(struct order_keeper *keeper, struct uid *uid, const struct order_known *known)
 {
     size_t slots = keeper->gateway->node_count;
     struct member *member = keeper_member_find(uid, known->receipt, known->order);
-    if (member == NULL) {
-        member = member_new(keeper, uid, known->receipt, known->order);
-        if (member == NULL)
-            return false;
-        member->is_live = is_live_by(known, slots);
+    const struct order_member like = {.receipt = known->receipt,
+                                      .order = known->order,
+                                      .content = known->content,
+                                      .is_returned = known->is_returned};
+    if (member == NULL)
+        return member_add(keeper, uid, &like, known);
+    if (member->talk != TALK_MISSING)
+        return true; // its worker is asked again
+    bool is_live = is_live_by(known, slots);
+    if (!is_live) {
         slots_take(member, known, slots);
-    } else if (member->is_missing) { // else its worker is asked again
-        member->is_live = is_live_by(known, slots);
-        member->is_missing = false;
-        if (!member->is_live)
-            slots_take(member, known, slots);
+        order_line_update(&uid->members, &member->rule);
     }
-    content_set(member, &known->content);
-    member->rule.is_returned = known->is_returned;
+    keeper_member_talk(member, is_live ? TALK_UNMET : TALK_OVER);
     return true;
 }
 
 bool keeper_member_of_seen(struct order_keeper *keeper, struct uid *uid, const struct seen *seen)
 {
-    struct member *member = keeper_member_find(uid, seen->receipt, seen->order);
-    if (member != NULL)
-        return true;
-    member = member_new(keeper, uid, seen->receipt, seen->order);
-    if (member == NULL)
-        return false;
-    member->is_live = true;
-    content_set(member, &seen->content);
-    member->rule.is_returned = seen->is_returned;
-    return true;
+    const struct order_member like = {.receipt = seen->receipt,
+                                      .order = seen->order,
+                                      .content = seen->content,
+                                      .is_returned = seen->is_returned};
+    return keeper_member_find(uid, seen->receipt, seen->order) != NULL ||
+           member_add(keeper, uid, &like, NULL);
 }

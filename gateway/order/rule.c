@@ -1,199 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "order/rule.h"
-#include <string.h>
-
-enum { KIND_INSTANCE = 1, KIND_RECEIVED = 2 };
-
-static struct order_content content_of(uint8_t algorithm, uint8_t present, const uint8_t *instance,
-                                       const uint8_t *received)
-{
-    struct order_content content = {0};
-    if (present & RECORD_HAS_INSTANCE) {
-        content.kind = (uint8_t)(KIND_INSTANCE << 4 | algorithm);
-        memcpy(content.digest, instance, sizeof content.digest);
-    } else if (present & RECORD_HAS_RECEIVED) {
-        content.kind = (uint8_t)(KIND_RECEIVED << 4 | algorithm);
-        memcpy(content.digest, received, sizeof content.digest);
-    }
-    return content;
-}
-
-struct order_content order_content_of_close(const struct record_close *close)
-{
-    return content_of(close->algorithm, close->digests, close->instance, close->received);
-}
-
-struct order_content order_content_of_fact(const struct fact_digests *digests)
-{
-    return content_of(digests->algorithm, digests->present, digests->instance, digests->received);
-}
-
-bool order_content_is_same(const struct order_content *one, const struct order_content *other)
-{
-    return one->kind != 0 && one->kind == other->kind &&
-           memcmp(one->digest, other->digest, sizeof one->digest) == 0;
-}
-
-bool order_content_is_other(const struct order_content *one, const struct order_content *other)
-{
-    return one->kind != 0 && one->kind == other->kind &&
-           memcmp(one->digest, other->digest, sizeof one->digest) != 0;
-}
-
-static struct order_member *member_of(struct list_node *node)
-{
-    return CONTAINER_OF(node, struct order_member, node);
-}
-
-void order_member_insert(struct list *members, struct order_member *member)
-{
-    struct list_node *where = &members->head;
-    while (where->previous != &members->head && member_of(where->previous)->order > member->order)
-        where = where->previous;
-    list_insert_before(members, where, &member->node);
-}
-
-// ---- at one archive ----
 
 struct view {
+    struct order_line *line;
+    size_t archive;
+    struct list *changed;
+    struct order_rejection rejection;
+    uint64_t barred_from;          // what is not released and of this order or a later one may not be sent
     struct order_member *accepted; // the newest accepted one
     struct order_member *newest;   // the newest that could be sent
     struct order_member *sending;
     struct order_member *permitted; // may send although it is not the newest
 };
 
-static bool is_owed(const struct order_slot *slot)
+static struct order_member *newest_that(const struct view *view, enum order_trait trait, uint64_t before)
 {
-    return slot->stage == ORDER_ALIVE || slot->stage == ORDER_PARKED || slot->stage == ORDER_SENDING;
+    return order_line_newest(view->line, view->archive, trait, before);
 }
 
-static bool is_barred(const struct order_slot *slot)
+// FIELD 13: what came before a rejection note is not sent any more, what comes after it, or after a receipt
+// that was rejected, waits for a person.
+static uint64_t barred_from(const struct view *view)
 {
-    return slot->wanted == ORDER_REJECT || slot->wanted == ORDER_HOLD_REJECTED;
+    const struct order_member *rejected = order_line_oldest(view->line, view->archive, ORDER_IS_REJECTED, 0);
+    if (view->rejection.order != 0)
+        return 0;
+    return rejected != NULL ? rejected->order + 1 : UINT64_MAX;
 }
 
-// FIELD 13: what came before a rejection note is not sent any more, what comes after it waits for a person.
-static void rejected_decide(struct list *members, size_t archive, struct order_rejection rejection)
+static struct order_member *newer_of(struct order_member *one, struct order_member *other)
 {
-    bool is_behind = false; // a receipt that was rejected
-    LIST_EACH(members, node)
-    {
-        struct order_member *member = member_of(node);
-        struct order_slot *slot = &member->slots[archive];
-        bool is_earlier = member->order < rejection.order;
-        slot->wanted = ORDER_HOLD;
-        if (slot->stage == ORDER_REJECTED)
-            is_behind = true;
-        if (!is_owed(slot) || slot->stage == ORDER_SENDING || slot->is_released)
-            continue;
-        if (is_earlier)
-            slot->wanted = ORDER_REJECT;
-        else if (is_behind || rejection.order != 0)
-            slot->wanted = ORDER_HOLD_REJECTED;
-        slot->evidence = rejection.receipt;
-    }
+    return one == NULL || (other != NULL && other->order > one->order) ? other : one;
 }
 
-static struct view view_take(struct list *members, size_t archive)
+static void view_take(struct view *view)
 {
-    struct view view = {0};
-    LIST_EACH(members, node)
-    {
-        struct order_member *member = member_of(node);
-        const struct order_slot *slot = &member->slots[archive];
-        if (slot->stage == ORDER_ACCEPTED)
-            view.accepted = member;
-        else if (slot->stage == ORDER_SENDING)
-            view.sending = member;
-        if ((slot->stage == ORDER_ALIVE && !is_barred(slot)) || slot->stage == ORDER_SENDING)
-            view.newest = member;
-    }
-    LIST_EACH(members, node)
-    {
-        struct order_member *member = member_of(node);
-        const struct order_slot *slot = &member->slots[archive];
-        if (member != view.newest && is_owed(slot) && slot->action == ORDER_SEND)
-            view.permitted = member;
-    }
-    return view;
+    view->barred_from = barred_from(view);
+    view->accepted = newest_that(view, ORDER_IS_ACCEPTED, UINT64_MAX);
+    view->newest = newer_of(newest_that(view, ORDER_IS_FREE, UINT64_MAX),
+                            newest_that(view, ORDER_IS_COMING, view->barred_from));
+    view->sending = newest_that(view, ORDER_IS_SENDING, UINT64_MAX);
+    view->permitted = newest_that(view, ORDER_IS_PERMITTED, UINT64_MAX);
+    if (view->permitted != NULL && view->permitted == view->newest)
+        view->permitted = newest_that(view, ORDER_IS_PERMITTED, view->newest->order);
 }
 
 // The same content as the last accepted one, and nothing else in between that the archive might hold instead.
-static bool is_duplicate(struct list *members, const struct view *view)
+static bool is_duplicate(const struct view *view)
 {
 #if DG_FAULT_DUPLICATE_BY_UID
     return view->accepted != NULL;
 #endif
-    if (view->accepted == NULL || !order_content_is_same(&view->accepted->content, &view->newest->content))
-        return false;
-    for (struct list_node *node = list_next(members, &view->accepted->node);
-         node != NULL && member_of(node) != view->newest; node = list_next(members, node))
-        if (!order_content_is_same(&member_of(node)->content, &view->newest->content))
+    return view->accepted != NULL && order_line_is_uniform(view->line, view->accepted, view->newest);
+}
+
+// For one that is owed no more, or that a person must release; else it is to wait.
+static enum order_action end_of(const struct view *view, const struct order_member *member)
+{
+    const struct order_slot *slot = &member->slots[view->archive];
+    if (slot->stage == ORDER_SENDING)
+        return ORDER_HOLD;
+    if (!slot->is_released && member->order >= view->barred_from)
+        return member->order < view->rejection.order ? ORDER_REJECT : ORDER_HOLD_REJECTED;
+    if (view->accepted == NULL)
+        return ORDER_HOLD;
+    if (member->is_returned)
+        return ORDER_LOOP;
+    if (member->order > view->accepted->order)
+        return ORDER_HOLD;
+    return order_content_is_same(&member->content, &view->accepted->content) ? ORDER_DUPLICATE
+                                                                             : ORDER_SUPERSEDE;
+}
+
+static void newest_decide(const struct view *view, struct order_slot *slot)
+{
+    if (view->sending == view->newest) {
+        slot->wanted = ORDER_SEND; // goes on
+    } else if (view->sending == NULL && view->permitted == NULL) {
+        slot->wanted = is_duplicate(view) ? ORDER_DUPLICATE : ORDER_SEND;
+        if (slot->wanted == ORDER_SEND)
+            order_line_contents_note(view->line, view->newest, view->archive);
+    }
+}
+
+static uint64_t evidence_of(const struct view *view, enum order_action wanted)
+{
+    if (wanted == ORDER_REJECT || wanted == ORDER_HOLD_REJECTED)
+        return view->rejection.receipt;
+    return view->accepted != NULL ? view->accepted->receipt : 0;
+}
+
+static void decide(const struct view *view, struct order_member *member)
+{
+    struct order_slot *slot = &member->slots[view->archive];
+    slot->wanted = end_of(view, member);
+    if (member == view->newest && slot->wanted == ORDER_HOLD)
+        newest_decide(view, slot);
+    slot->evidence = evidence_of(view, slot->wanted);
+    if (slot->wanted != slot->action && !list_node_is_linked(&member->changed_node))
+        list_append(view->changed, &member->changed_node);
+}
+
+// Decides about all with the trait whose order is at least `from` and below `before`.
+static void decide_all(const struct view *view, enum order_trait trait, uint64_t from, uint64_t before)
+{
+    struct order_member *member = order_line_oldest(view->line, view->archive, trait, from);
+    while (member != NULL && member->order < before) {
+        decide(view, member);
+        member = order_line_oldest(view->line, view->archive, trait, member->order + 1);
+    }
+}
+
+void order_rule_apply(struct order_line *line, size_t archive, struct order_rejection rejection,
+                      struct list *changed)
+{
+    struct view view = {.line = line, .archive = archive, .rejection = rejection, .changed = changed};
+    view_take(&view);
+    decide_all(&view, ORDER_IS_BOUND, 0, UINT64_MAX);
+    // Once for each: then they are told, and mostly soon owed no more.
+    decide_all(&view, ORDER_IS_BARRED, 0, rejection.order != 0 ? rejection.order : view.barred_from);
+    decide_all(&view, ORDER_IS_BARRABLE, view.barred_from, UINT64_MAX);
+    if (view.accepted != NULL) {
+        decide_all(&view, ORDER_IS_IDLE, 0, view.accepted->order);
+        decide_all(&view, ORDER_IS_RETURNED, 0, UINT64_MAX);
+    }
+    if (view.newest != NULL)
+        decide(&view, view.newest);
+}
+
+bool order_rule_is_done(struct order_line *line)
+{
+    for (size_t i = 0; i < line->archives; i++)
+        if (order_line_newest(line, i, ORDER_IS_OWED, UINT64_MAX) != NULL)
             return false;
-    return true;
-}
-
-static void contents_note(struct list *members, size_t archive, struct order_member *member)
-{
-    struct order_slot *slot = &member->slots[archive];
-    slot->same_content = slot->other_content = false;
-    LIST_EACH(members, node)
-    {
-        const struct order_member *other = member_of(node);
-        const struct order_slot *theirs = &other->slots[archive];
-        if (other == member || (!theirs->was_sent && theirs->stage != ORDER_ACCEPTED))
-            continue;
-        if (order_content_is_same(&other->content, &member->content))
-            slot->same_content = true;
-        else
-            slot->other_content = true;
-    }
-}
-
-static void newest_decide(struct list *members, size_t archive, const struct view *view)
-{
-    struct order_slot *slot = &view->newest->slots[archive];
-    if (is_duplicate(members, view)) {
-        slot->wanted = ORDER_DUPLICATE;
-        slot->evidence = view->accepted->receipt;
-        return;
-    }
-    slot->wanted = ORDER_SEND;
-    contents_note(members, archive, view->newest);
-}
-
-void order_rule_apply(struct list *members, size_t archive, struct order_rejection rejection)
-{
-    rejected_decide(members, archive, rejection);
-    struct view view = view_take(members, archive);
-    LIST_EACH(members, node)
-    {
-        struct order_member *member = member_of(node);
-        struct order_slot *slot = &member->slots[archive];
-        if (is_barred(slot) || !is_owed(slot) || slot->stage == ORDER_SENDING || view.accepted == NULL)
-            continue;
-        if (member->is_returned)
-            slot->wanted = ORDER_LOOP;
-        else if (member->order < view.accepted->order)
-            slot->wanted = order_content_is_same(&member->content, &view.accepted->content) ? ORDER_DUPLICATE
-                                                                                            : ORDER_SUPERSEDE;
-        slot->evidence = view.accepted->receipt;
-    }
-    if (view.newest == NULL || view.newest->slots[archive].wanted != ORDER_HOLD)
-        return;
-    if (view.sending == view.newest)
-        view.newest->slots[archive].wanted = ORDER_SEND; // goes on
-    else if (view.sending == NULL && view.permitted == NULL)
-        newest_decide(members, archive, &view);
-}
-
-bool order_rule_is_done(struct list *members, size_t archives)
-{
-    LIST_EACH(members, node)
-    {
-        for (size_t i = 0; i < archives; i++)
-            if (is_owed(&member_of(node)->slots[i]))
-                return false;
-    }
     return true;
 }

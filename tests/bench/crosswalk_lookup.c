@@ -13,13 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "lookup.h"
 #include "store/crosswalk_import.h"
 #include "store/lmdb.h"
 
@@ -37,22 +37,6 @@ struct bench {
     uint64_t pressed_max;
     atomic_bool is_over;
 };
-
-static uint64_t now(void)
-{
-    struct timespec at;
-    ensure(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    return (uint64_t)at.tv_sec * NSEC_PER_SEC + (uint64_t)at.tv_nsec;
-}
-
-// splitmix64 (Steele, Lea, Flood 2014)
-static uint64_t mixed(uint64_t n)
-{
-    uint64_t z = (n + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static void open_all(struct bench *bench, const char *folder)
 {
@@ -93,9 +77,9 @@ static size_t row_print(char *to, size_t capacity, uint64_t n)
     uint64_t target = n % 10 == 9 ? n - 1 : n;
     return (size_t)snprintf(
         to, capacity, "LEGACY,%09" PRIu64 ",ENTERPRISE,E%012" PRIu64 ",Family%u^Given%u,19%02u%02u%02u,%c\n",
-        n, mixed(target) % 1000000000000u, (unsigned)(mixed(n) % 100000), (unsigned)(mixed(n) % 1000),
-        (unsigned)(target % 100), (unsigned)(target % 12 + 1), (unsigned)(target % 28 + 1),
-        n % 2 == 0 ? 'F' : 'M');
+        n, lookup_mixed(target) % 1000000000000u, (unsigned)(lookup_mixed(n) % 100000),
+        (unsigned)(lookup_mixed(n) % 1000), (unsigned)(target % 100), (unsigned)(target % 12 + 1),
+        (unsigned)(target % 28 + 1), n % 2 == 0 ? 'F' : 'M');
 }
 
 static void *press(void *arg)
@@ -107,11 +91,11 @@ static void *press(void *arg)
     ensure(crosswalk_reader_new(bench->crosswalk, &reader) == OK);
     while (!atomic_load(&bench->is_over)) {
         struct timespec pause = {.tv_nsec = 1000000};
-        (void)text_format(id, sizeof id, "%" PRIu64, mixed(bench->pressed) % bench->rows);
-        uint64_t begun = now();
+        (void)text_format(id, sizeof id, "%" PRIu64, lookup_mixed(bench->pressed) % bench->rows);
+        uint64_t begun = figures_now();
         ensure(crosswalk_map(reader, bench->legacy, slice_of_text(id), bench->enterprise, NULL, &verdict) ==
                OK);
-        uint64_t took = now() - begun;
+        uint64_t took = figures_now() - begun;
         bench->pressed++;
         bench->pressed_max = took > bench->pressed_max ? took : bench->pressed_max;
         (void)nanosleep(&pause, NULL);
@@ -155,7 +139,7 @@ static uint64_t anonymous_most;
 
 static void step_note(uint64_t begun, uint64_t *longest)
 {
-    uint64_t took = now() - begun;
+    uint64_t took = figures_now() - begun;
     *longest = took > *longest ? took : *longest;
     uint64_t anonymous = anonymous_bytes();
     anonymous_most = anonymous > anonymous_most ? anonymous : anonymous_most;
@@ -167,7 +151,7 @@ static void import(struct bench *bench, const char *path, const char *name)
     struct crosswalk_import_options options = {.order = {.now = 1, .person = "bench", .reason = "bench"}};
     pthread_t thread;
     static char piece[PIECE];
-    uint64_t begun = now(), longest = 0;
+    uint64_t begun = figures_now(), longest = 0;
     double cpu = cpu_seconds();
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ensure(file >= 0);
@@ -181,15 +165,15 @@ static void import(struct bench *bench, const char *path, const char *name)
     }
     ensure(close(file) == 0);
     ensure(crosswalk_import_end(import) == OK);
-    uint64_t read_took = now() - begun;
+    uint64_t read_took = figures_now() - begun;
     enum result result = AGAIN;
     while (result == AGAIN) {
-        uint64_t at = now();
+        uint64_t at = figures_now();
         result = crosswalk_import_step(import);
         step_note(at, &longest);
     }
     ensure(result == OK);
-    uint64_t took = now() - begun;
+    uint64_t took = figures_now() - begun;
     crosswalk_import_free(import);
     atomic_store(&bench->is_over, true);
     ensure(pthread_join(thread, NULL) == 0);
@@ -202,81 +186,50 @@ static void import(struct bench *bench, const char *path, const char *name)
 
 static void purge(struct bench *bench)
 {
-    uint64_t begun = now(), longest = 0, steps = 0;
+    uint64_t begun = figures_now(), longest = 0, steps = 0;
     enum result result = AGAIN;
     while (result == AGAIN) {
-        uint64_t at = now();
+        uint64_t at = figures_now();
         result = crosswalk_purge(bench->crosswalk);
         step_note(at, &longest);
         steps++;
     }
     ensure(result == OK);
     (void)printf("  \"purge\": { \"s\": %.1f, \"steps\": %" PRIu64 ", \"longest_step_ms\": %.1f },\n",
-                 (double)(now() - begun) / 1e9, steps, (double)longest / 1e6);
-}
-
-static int number_compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+                 (double)(figures_now() - begun) / 1e9, steps, (double)longest / 1e6);
 }
 
 static void look_up(struct bench *bench, const char *name, bool is_back, unsigned count, uint64_t salt)
 {
-    uint64_t *times = calloc(count, sizeof *times);
-    ensure(times != NULL);
+    struct times times = {0};
     for (unsigned i = 0; i < count; i++) {
         struct crosswalk_verdict verdict;
         char source[24], target[24];
-        uint64_t n = mixed(salt + i) % bench->rows / 10 * 10; // targets with one source
+        uint64_t n = lookup_mixed(salt + i) % bench->rows / 10 * 10; // targets with one source
         (void)text_format(source, sizeof source, "%09" PRIu64, n);
-        (void)text_format(target, sizeof target, "E%012" PRIu64, mixed(n) % 1000000000000u);
-        uint64_t begun = now();
+        (void)text_format(target, sizeof target, "E%012" PRIu64, lookup_mixed(n) % 1000000000000u);
+        uint64_t begun = figures_now();
         enum result result =
             is_back ? crosswalk_unmap(bench->reader, NULL, bench->enterprise, slice_of_text(target),
                                       bench->legacy, slice_of(NULL, 0), &verdict)
                     : crosswalk_map(bench->reader, bench->legacy, slice_of_text(source), bench->enterprise,
                                     NULL, &verdict);
-        times[i] = now() - begun;
+        times_add(&times, figures_now() - begun);
         ensure(result == OK && verdict.outcome == CROSSWALK_MAPPED);
         ensure(strcmp(verdict.id.text, is_back ? source : target) == 0);
     }
-    qsort(times, count, sizeof *times, number_compare);
-    (void)printf("  \"%s\": { \"lookups\": %u, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f },\n",
-                 name, count, (double)times[count / 2] / 1e3, (double)times[count - 1 - count / 100] / 1e3,
-                 (double)times[count - 1] / 1e3);
-    free(times);
-}
-
-// The pages of the file leave the page cache; nobody has it mapped now.
-static uint64_t file_cool(const char *folder)
-{
-    char path[PATH_BYTES];
-    struct stat status;
-    (void)text_format(path, sizeof path, "%s/crosswalk/data.mdb", folder);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ensure(fd >= 0 && fsync(fd) == 0 && fstat(fd, &status) == 0);
-    ensure(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
-    close(fd);
-    return (uint64_t)status.st_size;
-}
-
-static uint64_t number(int argc, char **argv, int at, uint64_t otherwise)
-{
-    uint64_t value = otherwise;
-    if (argc > at)
-        ensure(text_number(slice_of_text(argv[at]), UINT32_MAX, &value) == OK && value > 0);
-    return value;
+    lookup_print(name, &times);
 }
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.rows = number(argc, argv, 2, 10000000)};
-    unsigned lookups = (unsigned)number(argc, argv, 3, 50000);
+    struct bench bench = {.rows = lookup_number(argc, argv, 2, 10000000)};
+    unsigned lookups = (unsigned)lookup_number(argc, argv, 3, 50000);
     if (argc < 2 || argc > 4) {
         (void)fprintf(stderr, "usage: crosswalk_lookup FOLDER [ROWS] [LOOKUPS]\n");
         return 2;
     }
+    ensure(bench.rows > 0 && lookups > 0);
     open_all(&bench, argv[1]);
     (void)printf("{ \"rows\": %" PRIu64 ",\n", bench.rows);
     char path[PATH_BYTES];
@@ -287,7 +240,8 @@ int main(int argc, char **argv)
     purge(&bench);
     (void)printf("  \"anonymous_bytes\": %" PRIu64 ",\n", anonymous_most);
     close_all(&bench);
-    uint64_t bytes = file_cool(argv[1]);
+    ensure(text_format(path, sizeof path, "%s/crosswalk", argv[1]));
+    uint64_t bytes = lookup_cool(path);
     open_all(&bench, argv[1]);
     look_up(&bench, "cold", false, COLD_LOOKUPS, 1);
     look_up(&bench, "warming", false, lookups, 1000000007);

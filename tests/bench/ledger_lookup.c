@@ -7,18 +7,15 @@
 // settled ones (default 1,000,000) and OPEN owed ones (default 0), each of an instance and 200 of a study, in
 // random UIDs. Then looks LOOKUPS of them up (default 20,000) by SOP Instance UID: cold, with the file's
 // pages thrown out of the page cache before, and warm. Prints JSON.
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "lookup.h"
 #include "store/ledger.h"
 #include "store/ledger_reader.h"
 #include "store/lmdb.h"
@@ -26,25 +23,9 @@
 
 enum { COLD_LOOKUPS = 1000, SEGMENT_RECEIPTS = 2000, UID_MAX = 65 };
 
-static uint64_t now(void)
-{
-    struct timespec at;
-    ensure(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
-    return (uint64_t)at.tv_sec * NSEC_PER_SEC + (uint64_t)at.tv_nsec;
-}
-
-// splitmix64 (Steele, Lea, Flood 2014): the UID of the n-th instance, anywhere in the index.
-static uint64_t mixed(uint64_t n)
-{
-    uint64_t z = (n + 1) * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static struct slice uid_make(uint64_t n, unsigned root, char uid[UID_MAX])
 {
-    (void)text_format(uid, UID_MAX, "1.2.826.0.1.3680043.8.498.%u.%" PRIu64, root, mixed(n));
+    (void)text_format(uid, UID_MAX, "1.2.826.0.1.3680043.8.498.%u.%" PRIu64, root, lookup_mixed(n));
     return slice_of_text(uid);
 }
 
@@ -106,7 +87,7 @@ static void close_put(struct maker *maker, uint64_t n)
     close.digest_version = 1;
     close.digests = RECORD_HAS_RANGES | RECORD_HAS_INSTANCE | RECORD_HAS_CANONICAL;
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t bits = mixed(4 * n + i);
+        uint64_t bits = lookup_mixed(4 * n + i);
         memcpy(close.instance + 8 * i, &bits, 8);
         memcpy(close.canonical + 8 * i, &bits, 8);
         memcpy(close.range[0].digest + 8 * i, &bits, 8);
@@ -162,30 +143,19 @@ static enum result on_fact(void *argument, const struct ledger_fact *fact)
     return OK;
 }
 
-static int number_compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void look_up(struct kv_env *env, const char *name, uint64_t receipts, unsigned count, uint64_t salt)
 {
-    uint64_t *times = calloc(count, sizeof *times);
-    ensure(times != NULL);
+    struct times times = {0};
     for (unsigned i = 0; i < count; i++) {
         char uid[UID_MAX];
-        uint64_t n = mixed(salt + i) % receipts, found = 0;
+        uint64_t n = lookup_mixed(salt + i) % receipts, found = 0;
         struct slice text = uid_make(n, 1, uid);
-        uint64_t begun = now();
+        uint64_t begun = figures_now();
         ensure(ledger_find_uid(env, text, on_fact, &found) == OK);
-        times[i] = now() - begun;
+        times_add(&times, figures_now() - begun);
         ensure(found == n + 1);
     }
-    qsort(times, count, sizeof *times, number_compare);
-    (void)printf("  \"%s\": { \"lookups\": %u, \"p50_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f },\n",
-                 name, count, (double)times[count / 2] / 1e3, (double)times[count - 1 - count / 100] / 1e3,
-                 (double)times[count - 1] / 1e3);
-    free(times);
+    lookup_print(name, &times);
 }
 
 static enum result on_open(void *argument, const struct open_entry *entry)
@@ -206,27 +176,6 @@ static struct kv_env *env_open(const char *folder, bool read_only)
     return env;
 }
 
-// The pages of the file leave the page cache; nobody has it mapped now.
-static uint64_t file_cool(const char *folder)
-{
-    char path[4096];
-    struct stat status;
-    (void)text_format(path, sizeof path, "%s/data.mdb", folder);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ensure(fd >= 0 && fsync(fd) == 0 && fstat(fd, &status) == 0);
-    ensure(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
-    close(fd);
-    return (uint64_t)status.st_size;
-}
-
-static uint64_t number(int argc, char **argv, int at, uint64_t otherwise)
-{
-    uint64_t value = otherwise;
-    if (argc > at)
-        ensure(text_number(slice_of_text(argv[at]), UINT32_MAX, &value) == OK);
-    return value;
-}
-
 static uint64_t receipts_in(struct kv_env *env)
 {
     struct ledger_stats stats;
@@ -243,25 +192,27 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: ledger_lookup FOLDER [RECEIPTS] [OPEN] [LOOKUPS]\n");
         return 2;
     }
-    uint64_t settled = number(argc, argv, 2, 1000000), owed = number(argc, argv, 3, 0);
-    unsigned lookups = (unsigned)number(argc, argv, 4, 20000);
+    uint64_t settled = lookup_number(argc, argv, 2, 1000000), owed = lookup_number(argc, argv, 3, 0);
+    unsigned lookups = (unsigned)lookup_number(argc, argv, 4, 20000);
     uint64_t receipts = settled + owed, entries = 0;
     struct kv_env *env = env_open(argv[1], false);
-    uint64_t begun = now(), there = receipts_in(env);
+    uint64_t begun = figures_now(), there = receipts_in(env);
     make(env, there, settled, owed);
-    (void)printf("{ \"receipts\": %" PRIu64 ", \"made_s\": %.1f,\n", receipts, (double)(now() - begun) / 1e9);
+    (void)printf("{ \"receipts\": %" PRIu64 ", \"made_s\": %.1f,\n", receipts,
+                 (double)(figures_now() - begun) / 1e9);
     kv_env_free(&env);
-    (void)printf("  \"bytes\": %" PRIu64 ",\n", file_cool(argv[1]));
+    (void)printf("  \"bytes\": %" PRIu64 ",\n", lookup_cool(argv[1]));
     env = env_open(argv[1], true);
     look_up(env, "cold", receipts, COLD_LOOKUPS, 1);
     look_up(env, "warming", receipts, lookups, 1000000007);
     look_up(env, "warm", receipts, lookups, 1000000007);
     for (unsigned i = 0; i < 2; i++) {
         entries = 0;
-        begun = now();
+        begun = figures_now();
         ensure(open_index_each(env, on_open, &entries) == OK);
         (void)printf("  \"open_index_%s\": { \"deliveries\": %" PRIu64 ", \"s\": %.3f }%s\n",
-                     i == 0 ? "cold" : "warm", entries, (double)(now() - begun) / 1e9, i == 0 ? "," : " }");
+                     i == 0 ? "cold" : "warm", entries, (double)(figures_now() - begun) / 1e9,
+                     i == 0 ? "," : " }");
     }
     kv_env_free(&env);
     return 0;

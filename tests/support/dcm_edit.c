@@ -63,8 +63,7 @@ static void print_hex(struct slice bytes)
         printf("%02x", bytes.data[i]);
 }
 
-// ---- edits
-// ----------------------------------------------------------------------------------------------------
+// ---- edits ----
 
 static int word_find(const char *word, const char *const *words, int count)
 {
@@ -107,8 +106,7 @@ static void edit_read(void)
     edit_count++;
 }
 
-// ---- passes
-// ---------------------------------------------------------------------------------------------------
+// ---- passes ----
 
 static void survey_run(struct dcm_survey *survey, const struct dcm_interest *interest,
                        const struct dcm_file *file)

@@ -10,50 +10,6 @@ static size_t power_of_two(size_t capacity)
     return size;
 }
 
-enum result spsc_ring_init(struct spsc_ring *ring, size_t capacity)
-{
-    size_t size = power_of_two(capacity);
-    ring->cells = calloc(size, sizeof *ring->cells);
-    if (ring->cells == NULL)
-        return ERR_NOMEM;
-    ring->mask = size - 1;
-    atomic_init(&ring->in, 0);
-    atomic_init(&ring->out, 0);
-    return OK;
-}
-
-void spsc_ring_fini(struct spsc_ring *ring)
-{
-    free(ring->cells);
-    ring->cells = NULL;
-}
-
-enum result spsc_ring_push(struct spsc_ring *ring, void *item)
-{
-    size_t in = atomic_load_explicit(&ring->in, memory_order_relaxed);
-    if (in - atomic_load_explicit(&ring->out, memory_order_acquire) > ring->mask)
-        return AGAIN;
-    ring->cells[in & ring->mask] = item;
-    atomic_store_explicit(&ring->in, in + 1, memory_order_release);
-    return OK;
-}
-
-void *spsc_ring_pop(struct spsc_ring *ring)
-{
-    size_t out = atomic_load_explicit(&ring->out, memory_order_relaxed);
-    if (out == atomic_load_explicit(&ring->in, memory_order_acquire))
-        return NULL;
-    void *item = ring->cells[out & ring->mask];
-    atomic_store_explicit(&ring->out, out + 1, memory_order_release);
-    return item;
-}
-
-bool spsc_ring_is_empty(struct spsc_ring *ring)
-{
-    return atomic_load_explicit(&ring->out, memory_order_relaxed) ==
-           atomic_load_explicit(&ring->in, memory_order_acquire);
-}
-
 // Counted from the cell's index.
 static size_t sequence_get(const struct mpsc_ring *ring, const struct mpsc_cell *cell)
 {

@@ -38,8 +38,7 @@ const struct charset_info charset_table[CHARSET_COUNT] = {
     [CHARSET_GBK] = {"GBK", NULL, "GBK"},
 };
 
-// ---- Specific Character Set
-// -----------------------------------------------------------------------------------
+// ---- Specific Character Set ----
 
 #define TERM_SIZE 24
 
@@ -112,8 +111,7 @@ struct dcm_charset dcm_charset_parse(struct slice value)
     return charset;
 }
 
-// ---- tables
-// ---------------------------------------------------------------------------------------------------
+// ---- tables ----
 
 struct dcm_text {
     uint32_t magic;

@@ -7,8 +7,7 @@
 
 #define CREATOR_MOST (DCM_CREATOR_SIZE - 1)
 
-// ---- parse
-// ----------------------------------------------------------------------------------------------------
+// ---- parse ----
 
 struct reader {
     const char *text;
@@ -179,8 +178,7 @@ enum result dcm_path_parse(struct slice text, struct dcm_path *path, size_t *at)
     return result;
 }
 
-// ---- print
-// ----------------------------------------------------------------------------------------------------
+// ---- print ----
 
 struct printer {
     char *text;
@@ -250,8 +248,7 @@ void dcm_path_print(const struct dcm_path *path, char text[DCM_PATH_TEXT_SIZE])
     }
 }
 
-// ---- made, compared
-// -------------------------------------------------------------------------------------------
+// ---- made, compared ----
 
 struct dcm_path dcm_path_of_tag(uint32_t tag)
 {
@@ -345,8 +342,7 @@ bool dcm_path_is_ambiguous(const struct dcm_path *a, const struct dcm_path *b)
     return false;
 }
 
-// ---- targets
-// --------------------------------------------------------------------------------------------------
+// ---- targets ----
 
 static const char *tag_refusal(uint32_t tag)
 {

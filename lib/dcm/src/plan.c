@@ -15,8 +15,7 @@
 #define OFFSET_MOST   ((uint64_t)INT64_MAX)
 #define BYTES_MOST    (HEAD_SIZE + (size_t)DCM_PLAN_CHANGES * CHANGE_SIZE + DCM_PLAN_BYTES)
 
-// ---- building
-// ------------------------------------------------------------------------------------------------
+// ---- building ----
 
 enum result plan_builder_begin(struct plan_builder *builder)
 {
@@ -59,8 +58,7 @@ void plan_builder_release(struct plan_builder *builder)
     wiped_release(&builder->bytes);
 }
 
-// ---- parsing
-// -------------------------------------------------------------------------------------------------
+// ---- parsing ----
 
 static enum result change_read(struct cursor *c, const struct dcm_plan *plan, struct dcm_change *change)
 {

@@ -7,8 +7,7 @@
 #define SHORT_MOST 0xFFFE
 #define UNPLACED   SIZE_MAX
 
-// ---- Specific Character Set
-// -----------------------------------------------------------------------------------
+// ---- Specific Character Set ----
 
 static bool is_charset_edit(const struct operation *o)
 {
@@ -86,8 +85,7 @@ static enum result charset_edit_check(struct planner *p, const struct operation 
     return planner_problem(p, o, DCM_PROBLEM_CHARACTER_SET);
 }
 
-// ---- values
-// ---------------------------------------------------------------------------------------------------
+// ---- values ----
 
 static void nothing_element(void *owner, const struct header *h)
 {
@@ -283,8 +281,7 @@ enum result planner_values(struct planner *p)
     return result;
 }
 
-// ---- runs of new elements
-// -------------------------------------------------------------------------------------
+// ---- runs of new elements ----
 
 // A sequence that is being made, with its open item.
 struct open_sequence {

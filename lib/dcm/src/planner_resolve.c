@@ -30,8 +30,7 @@ static enum result operation_new(struct planner *p, struct operation **operation
     return OK;
 }
 
-// ---- private blocks
-// -------------------------------------------------------------------------------------------
+// ---- private blocks ----
 
 static bool steps_are_equal(const struct step *a, const struct step *b, uint32_t count)
 {
@@ -103,8 +102,7 @@ static enum result block_reserve(struct planner *p, const struct operation *o, u
     return OK;
 }
 
-// ---- what is missing
-// -----------------------------------------------------------------------------------------
+// ---- what is missing ----
 
 // The tag that a step by creator has where the operation leads to at this step.
 static enum result created_tag(struct planner *p, const struct operation *o, uint32_t place,
@@ -181,8 +179,7 @@ static bool is_makable(const struct dcm_path *path, uint32_t from)
     return !path->is_item;
 }
 
-// ---- what is there
-// --------------------------------------------------------------------------------------------
+// ---- what is there ----
 
 static enum result element_edit(struct planner *p, const struct trail *t, uint32_t found)
 {
@@ -304,8 +301,7 @@ static enum result edit_resolve(struct planner *p, uint32_t index)
     return result;
 }
 
-// ---- order and conflicts
-// --------------------------------------------------------------------------------------
+// ---- order and conflicts ----
 
 static int steps_compare(const struct operation *a, const struct operation *b)
 {

@@ -56,8 +56,7 @@ void dcm_scanner_free(struct dcm_scanner *s)
     free(s);
 }
 
-// ---- digests over bytes
-// ---------------------------------------------------------------------------------------
+// ---- digests over bytes ----
 
 static const EVP_MD *algorithm_of(const struct dcm_scanner *s)
 {
@@ -111,8 +110,7 @@ static void instance_digest(struct dcm_scanner *s, struct dcm_digests *digests)
         crypto_failed(s);
 }
 
-// ---- begin
-// ----------------------------------------------------------------------------------------------------
+// ---- begin ----
 
 static enum result digests_begin(struct dcm_scanner *s)
 {
@@ -156,8 +154,7 @@ enum result dcm_scanner_begin(struct dcm_scanner *s, const struct dcm_scan_optio
     return s->structure.result;
 }
 
-// ---- feed
-// -----------------------------------------------------------------------------------------------------
+// ---- feed ----
 
 // The one pass over the stream: as much as possible goes into one update of the range's digest, however many
 // elements it holds.
@@ -217,8 +214,7 @@ enum result dcm_scanner_feed(struct dcm_scanner *s, struct slice piece)
     return s->structure.result;
 }
 
-// ---- finish
-// ---------------------------------------------------------------------------------------------------
+// ---- finish ----
 
 static void canonical_digests(struct dcm_scanner *s, struct dcm_digests *digests)
 {

@@ -4,8 +4,7 @@
 // items. Called by structure.c; the owner's thread.
 #include "scanner_state.h"
 
-// ---- counted items
-// ---------------------------------------------------------------------------------------------------
+// ---- counted items ----
 
 static bool is_watched(const struct dcm_scanner *s)
 {
@@ -56,8 +55,7 @@ static void watched_item_end(struct dcm_scanner *s)
     memset(s->items.is_met, 0, sizeof s->items.is_met);
 }
 
-// ---- elements
-// -------------------------------------------------------------------------------------------------
+// ---- elements ----
 
 // docs/digests.md 4, "Left out": what depends on the encoding alone.
 static bool is_left_out(uint32_t tag)

@@ -132,8 +132,7 @@ enum result dcm_splice_finish(struct dcm_splice *s)
     return is_short ? fail(s, ERR_FORMAT) : OK;
 }
 
-// ---- the changes
-// -----------------------------------------------------------------------------------------
+// ---- the changes ----
 
 static void stream_drop(struct dcm_splice *s, size_t length)
 {
@@ -180,8 +179,7 @@ static enum result edited_next(struct dcm_splice *s, struct slice *out)
     }
 }
 
-// ---- deflated
-// -------------------------------------------------------------------------------------------------
+// ---- deflated ----
 
 // More of the inflated stream; AGAIN: wants a piece. What follows the end of the deflate stream is dropped:
 // it is padding (PS3.5 A.5).
@@ -248,8 +246,7 @@ static enum result recoded_next(struct dcm_splice *s, struct slice *out)
     return s->is_finished ? CLOSED : AGAIN;
 }
 
-// ---- out
-// ------------------------------------------------------------------------------------------------------
+// ---- out ----
 
 static enum result plain_next(struct dcm_splice *s, struct slice *out)
 {

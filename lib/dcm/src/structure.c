@@ -52,8 +52,7 @@ static void consume(struct structure *s, const uint8_t *data, size_t length)
     s->events->bytes(s->owner, data, length);
 }
 
-// ---- ends
-// -----------------------------------------------------------------------------------------------------
+// ---- ends ----
 
 static void top_level_element_end(struct structure *s)
 {
@@ -108,8 +107,7 @@ static void value_begin(struct structure *s, uint32_t tag, uint32_t length)
         value_end(s);
 }
 
-// ---- items
-// ----------------------------------------------------------------------------------------------------
+// ---- items ----
 
 // PS3.5 7.5 wants 0; some modalities write the undefined length of their item again.
 static bool is_delimiter_length(uint32_t length)
@@ -172,8 +170,7 @@ static void delimiter_header(struct structure *s, uint32_t tag, uint32_t length)
     close_by_length(s);
 }
 
-// ---- elements
-// -------------------------------------------------------------------------------------------------
+// ---- elements ----
 
 static void flag(struct structure *s, enum dcm_scan_flag flag)
 {
@@ -292,8 +289,7 @@ static void element_header(struct structure *s, struct header *h)
         frame_push(s, h);
 }
 
-// ---- headers
-// --------------------------------------------------------------------------------------------------
+// ---- headers ----
 
 static uint32_t number_at(struct structure *s, unsigned at, unsigned width)
 {

@@ -15,8 +15,7 @@
 
 static const struct structure_events survey_events;
 
-// ---- life
-// -----------------------------------------------------------------------------------------------------
+// ---- life ----
 
 enum result dcm_survey_new(struct dcm_survey **survey)
 {
@@ -82,8 +81,7 @@ static bool failed(struct dcm_survey *s, enum result result)
     return result != OK;
 }
 
-// ---- levels
-// ---------------------------------------------------------------------------------------------------
+// ---- levels ----
 
 static uint32_t level_open(struct dcm_survey *s, const struct level *wanted)
 {
@@ -137,8 +135,7 @@ static void level_pass(struct dcm_survey *s, struct level *level, uint32_t tag)
     }
 }
 
-// ---- private blocks
-// -------------------------------------------------------------------------------------------
+// ---- private blocks ----
 
 uint32_t survey_private_tag(const struct dcm_survey *s, const struct level *level, uint32_t node)
 {
@@ -226,8 +223,7 @@ static void creator_end(struct dcm_survey *s)
     reservation_add(s, level, s->creator_tag, node);
 }
 
-// ---- elements
-// -------------------------------------------------------------------------------------------------
+// ---- elements ----
 
 static uint32_t plain_node(const struct dcm_survey *s, const struct level *level, uint32_t tag)
 {
@@ -449,8 +445,7 @@ static const struct structure_events survey_events = {
     .sequence_end = on_sequence_end,
 };
 
-// ---- the bytes
-// ------------------------------------------------------------------------------------------------
+// ---- the bytes ----
 
 static enum result chains_begin(struct dcm_survey *s)
 {

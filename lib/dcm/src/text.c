@@ -49,8 +49,7 @@ static struct dcm_charset charset_for(const struct dcm_charset *charset, enum dc
     return follows_charset(vr) ? *charset : dcm_charset_parse(slice_of(NULL, 0));
 }
 
-// ---- encode
-// ---------------------------------------------------------------------------------------------------
+// ---- encode ----
 
 struct encoder {
     struct dcm_text *text;
@@ -170,8 +169,7 @@ enum result dcm_text_encode(struct dcm_text *text, const struct dcm_charset *cha
     return OK;
 }
 
-// ---- decode
-// ---------------------------------------------------------------------------------------------------
+// ---- decode ----
 
 struct decoder {
     struct dcm_text *text;

@@ -46,8 +46,7 @@ enum dcm_vr value_vr_choose(enum dcm_vr vr, enum dcm_edit_kind kind, struct slic
     return vr == DCM_VR_OB_OR_OW ? DCM_VR_OW : vr;
 }
 
-// ---- text against its VR
-// --------------------------------------------------------------------------------------
+// ---- text against its VR ----
 
 static bool is_digits(struct slice s)
 {
@@ -376,8 +375,7 @@ enum dcm_problem_reason dcm_value_check(enum dcm_vr vr, enum dcm_edit_kind kind,
     return text_check(vr, value);
 }
 
-// ---- numbers
-// --------------------------------------------------------------------------------------------------
+// ---- numbers ----
 
 enum result value_integer_append(struct wiped_bytes *to, uint64_t number, unsigned width, bool big_endian)
 {

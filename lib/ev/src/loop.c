@@ -236,8 +236,7 @@ void ev_loop_discard(struct ev_loop *loop, struct ev_garbage *garbage, void (*de
     loop->garbage = garbage;
 }
 
-// ---- Tasks
-// ---------------------------------------------------------------------------------------------------------
+// ---- Tasks ----
 
 void ev_task_init(struct ev_task *task, struct ev_loop *loop, ev_callback_fn *callback, void *arg)
 {
@@ -275,8 +274,7 @@ bool ev_task_is_pending(const struct ev_task *task)
     return task->pending;
 }
 
-// ---- Wakes
-// ---------------------------------------------------------------------------------------------------------
+// ---- Wakes ----
 
 void ev_wake_init(struct ev_wake *wake, struct ev_loop *loop, ev_callback_fn *callback, void *arg)
 {

@@ -212,8 +212,7 @@ struct event_base *ev_real_base(struct ev_loop *loop)
     return real_of(loop)->base;
 }
 
-// ---- Watches
-// -------------------------------------------------------------------------------------------------------
+// ---- Watches ----
 
 struct ev_watch {
     uint32_t magic;
@@ -295,8 +294,7 @@ void ev_watch_free(struct ev_watch **out)
     ev_loop_discard(watch->loop, &watch->garbage, watch_destroy);
 }
 
-// ---- Signals
-// -------------------------------------------------------------------------------------------------------
+// ---- Signals ----
 
 struct ev_signal {
     uint32_t magic;

@@ -195,8 +195,7 @@ void sim_kill_hook_fini(struct sim_kill_hook *hook)
     hook->loop = NULL;
 }
 
-// ---- Steps
-// ---------------------------------------------------------------------------------------------------------
+// ---- Steps ----
 
 static uint64_t ready_at(const struct sim_loop *sim)
 {

@@ -9,11 +9,6 @@
 #include "base/wipe.h"
 #include "stream_state.h"
 
-uint16_t journal_stream_number(const struct journal_stream *stream)
-{
-    return stream->number;
-}
-
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -69,11 +64,6 @@ struct journal_position journal_stream_end(const struct journal_stream *stream)
         end.offset = stream->offset;
     }
     return end;
-}
-
-struct journal_position journal_stream_durable(const struct journal_stream *stream)
-{
-    return stream->reached.durable_at;
 }
 
 // ---- segments ----

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -231,8 +230,7 @@ socklen_t net_address_to_sockaddr(const struct net_address *address, struct sock
     return sizeof in6;
 }
 
-// ---- Access lists
-// --------------------------------------------------------------------------------------------------
+// ---- Access lists ----
 
 static bool bit_is_set(const uint8_t *bytes, unsigned bit)
 {
@@ -276,37 +274,4 @@ bool net_network_has(const struct net_network *network, const struct net_address
     if (memcmp(network->base.bytes, address->bytes, whole) != 0)
         return false;
     return rest == 0 || (network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
-}
-
-enum result net_access_add(struct net_access_list *list, const char *text)
-{
-    struct net_network network;
-    enum result result = net_network_parse(text, &network);
-    if (result != OK)
-        return result;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 8 : 2 * list->capacity;
-        struct net_network *networks = realloc(list->networks, capacity * sizeof *networks);
-        if (networks == NULL)
-            return ERR_NOMEM;
-        list->networks = networks;
-        list->capacity = capacity;
-    }
-    list->networks[list->count++] = network;
-    return OK;
-}
-
-bool net_access_has(const struct net_access_list *list, const struct net_address *address)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (net_network_has(&list->networks[i], address))
-            return true;
-    }
-    return false;
-}
-
-void net_access_fini(struct net_access_list *list)
-{
-    free(list->networks);
-    *list = (struct net_access_list){0};
 }

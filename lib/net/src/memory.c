@@ -30,8 +30,7 @@ struct memory_end *memory_end_of(struct transport *transport)
     return end;
 }
 
-// ---- The way of a segment
-// ------------------------------------------------------------------------------------------
+// ---- The way of a segment ----
 
 static uint64_t arrival_of(struct memory_end *to, size_t length)
 {
@@ -169,8 +168,7 @@ static void on_killed(void *arg)
     send_last(end->other, reset ? SEGMENT_RESET : SEGMENT_END);
 }
 
-// ---- Transport
-// -----------------------------------------------------------------------------------------------------
+// ---- Transport ----
 
 static enum result memory_read(struct transport *transport, void *buffer, size_t capacity, size_t *got)
 {
@@ -304,8 +302,7 @@ static const struct transport_ops memory_ops = {
     .destroy = memory_destroy,
 };
 
-// ---- Making them
-// ---------------------------------------------------------------------------------------------------
+// ---- Making them ----
 
 struct memory_end *memory_end_new(struct ev_loop *loop, const struct memory_path *incoming,
                                   const struct net_address *peer, transport_ready_fn *on_ready, void *arg)
@@ -394,9 +391,4 @@ void memory_transport_stall_far(struct transport *transport, bool stalled)
     struct memory_end *end = memory_end_of(transport);
     if (transport->state != TRANSPORT_IS_CLOSED && end->other != NULL)
         memory_transport_stall(&end->other->transport, stalled);
-}
-
-void memory_transport_set_peer(struct transport *transport, const struct transport_peer *peer)
-{
-    transport->peer = *peer;
 }

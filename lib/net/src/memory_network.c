@@ -169,8 +169,7 @@ static void on_killed(void *arg)
     end_listening(arg);
 }
 
-// ---- Dialling
-// ------------------------------------------------------------------------------------------------------
+// ---- Dialling ----
 
 static enum result dial(const struct net_dialer *dialer, struct ev_loop *loop,
                         const struct net_address *address, transport_ready_fn *on_ready, void *arg,

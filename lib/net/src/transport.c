@@ -68,8 +68,7 @@ enum transport_reason transport_reason_of_errno(int error)
     }
 }
 
-// ---- For owners
-// ----------------------------------------------------------------------------------------------------
+// ---- For owners ----
 
 enum result transport_read(struct transport *transport, void *buffer, size_t capacity, size_t *got)
 {
@@ -215,8 +214,7 @@ uint64_t transport_bytes_written(const struct transport *transport)
     return transport->bytes_written;
 }
 
-// ---- For implementations
-// -------------------------------------------------------------------------------------------
+// ---- For implementations ----
 
 void transport_setup(struct transport *transport, const struct transport_ops *ops, struct ev_loop *loop,
                      const struct net_address *peer, transport_ready_fn *on_ready, void *arg)

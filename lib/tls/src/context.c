@@ -45,8 +45,7 @@ void tls_scope_note_certificate(struct loading *loading, const X509 *certificate
         tls_scope_note(loading, fingerprint, length);
 }
 
-// ---- What was loaded
-// -----------------------------------------------------------------------------------------------
+// ---- What was loaded ----
 
 static enum result document_grow(struct tls_context *context)
 {

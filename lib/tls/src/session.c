@@ -134,8 +134,7 @@ static int on_ticket(SSL *ssl, unsigned char name[NAME_LENGTH], unsigned char *i
     return answer;
 }
 
-// ---- A client's last sessions
-// ---------------------------------------------------------------------------------------
+// ---- A client's last sessions ----
 
 struct tls_session_slot {
     uint32_t magic;

@@ -112,8 +112,7 @@ static bool only_waits(struct tls *tls, int returned, unsigned *waits, enum tran
     return false;
 }
 
-// ---- Handshake
-// -----------------------------------------------------------------------------------------------------
+// ---- Handshake ----
 
 // The peer waits for TLS or DICOM and would hang: an alert (unexpected_message, RFC 8446 6) tells a TLS stack
 // at once, and our own plain side recognises its first byte. What the peer sent is read, or closing would be
@@ -206,8 +205,7 @@ static void on_connected(struct tls *tls)
     shake_hands(tls);
 }
 
-// ---- Reading
-// -------------------------------------------------------------------------------------------------------
+// ---- Reading ----
 
 static enum result tls_read(struct transport *transport, void *buffer, size_t capacity, size_t *got)
 {
@@ -248,8 +246,7 @@ static enum result tls_read(struct transport *transport, void *buffer, size_t ca
     return ended ? CLOSED : AGAIN;
 }
 
-// ---- Writing
-// -------------------------------------------------------------------------------------------------------
+// ---- Writing ----
 
 // Sends what the socket did not take. OK, AGAIN, or ERR_IO when broken (notify: tell the owner).
 static enum result send_kept(struct tls *tls, bool notify)
@@ -375,8 +372,7 @@ static enum result tls_writev(struct transport *transport, const struct slice *s
     return OK;
 }
 
-// ---- Ends
-// ----------------------------------------------------------------------------------------------------------
+// ---- Ends ----
 
 static void send_close_notify(struct tls *tls)
 {
@@ -451,8 +447,7 @@ static const struct transport_ops tls_ops = {
     .destroy = tls_destroy,
 };
 
-// ---- Events
-// --------------------------------------------------------------------------------------------------------
+// ---- Events ----
 
 static void on_open_ready(struct tls *tls, unsigned directions)
 {
@@ -510,8 +505,7 @@ static void on_again(void *arg)
         watch_what_is_needed(tls);
 }
 
-// ---- Making them
-// ---------------------------------------------------------------------------------------------------
+// ---- Making them ----
 
 static struct tls *tls_new(struct ev_loop *loop, const struct net_address *peer, struct tls_context *context,
                            transport_ready_fn *handler, void *arg)

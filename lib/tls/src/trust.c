@@ -42,8 +42,7 @@ static enum result load_authorities(struct loading *loading, const char *path)
     return result;
 }
 
-// ---- Revocation lists
-// ----------------------------------------------------------------------------------------------
+// ---- Revocation lists ----
 
 static enum result add_list(struct loading *loading, const char *path, X509_CRL *list)
 {
@@ -132,8 +131,7 @@ static enum result load_lists(struct loading *loading)
     return result;
 }
 
-// ---- Decisions in a handshake
-// ----------------------------------------------------------------------------------------
+// ---- Decisions in a handshake ----
 
 // The trust anchor is believed because the operator named it: no list has to speak for it (RFC 5280 6.1.1).
 static bool is_anchor(X509_STORE_CTX *store)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The lock-free rings: bounds on one thread, order and completeness between threads.
+// The lock-free ring: bounds on one thread, order and completeness between threads.
 #include "unit.h"
 
 #include <pthread.h>
@@ -20,29 +20,11 @@ static size_t number_of(void *item)
     return (size_t)(uintptr_t)item - 1;
 }
 
-static void test_spsc_bounds(void **state)
-{
-    (void)state;
-    struct spsc_ring ring;
-    assert_int_equal(spsc_ring_init(&ring, 3), OK); // rounded up to 4
-    assert_null(spsc_ring_pop(&ring));
-    for (size_t round = 0; round < 3; round++) {
-        assert_true(spsc_ring_is_empty(&ring));
-        for (size_t i = 0; i < 4; i++)
-            assert_int_equal(spsc_ring_push(&ring, item_of(i)), OK);
-        assert_int_equal(spsc_ring_push(&ring, item_of(4)), AGAIN);
-        for (size_t i = 0; i < 4; i++)
-            assert_int_equal(number_of(spsc_ring_pop(&ring)), i);
-        assert_null(spsc_ring_pop(&ring));
-    }
-    spsc_ring_fini(&ring);
-}
-
 static void test_mpsc_bounds(void **state)
 {
     (void)state;
     struct mpsc_ring ring;
-    assert_int_equal(mpsc_ring_init(&ring, 4), OK);
+    assert_int_equal(mpsc_ring_init(&ring, 3), OK); // rounded up to 4
     assert_null(mpsc_ring_pop(&ring));
     for (size_t round = 0; round < 3; round++) {
         assert_true(mpsc_ring_is_empty(&ring));
@@ -56,33 +38,6 @@ static void test_mpsc_bounds(void **state)
         assert_null(mpsc_ring_pop(&ring));
     }
     mpsc_ring_fini(&ring);
-}
-
-static void *spsc_pusher(void *arg)
-{
-    for (size_t i = 0; i < ITEMS; i++)
-        while (spsc_ring_push(arg, item_of(i)) == AGAIN)
-            sched_yield();
-    return NULL;
-}
-
-static void test_spsc_two_threads(void **state)
-{
-    (void)state;
-    struct spsc_ring ring;
-    pthread_t thread;
-    assert_int_equal(spsc_ring_init(&ring, 64), OK);
-    assert_int_equal(pthread_create(&thread, NULL, spsc_pusher, &ring), 0);
-    for (size_t expected = 0; expected < ITEMS;) {
-        void *item = spsc_ring_pop(&ring);
-        if (item == NULL)
-            sched_yield();
-        else
-            assert_int_equal(number_of(item), expected++);
-    }
-    pthread_join(thread, NULL);
-    assert_true(spsc_ring_is_empty(&ring));
-    spsc_ring_fini(&ring);
 }
 
 struct pusher {
@@ -131,9 +86,7 @@ static void test_mpsc_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spsc_bounds),
         cmocka_unit_test(test_mpsc_bounds),
-        cmocka_unit_test(test_spsc_two_threads),
         cmocka_unit_test(test_mpsc_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,8 +190,7 @@ static void check_problem(const char *syntax, const char *before, const struct e
         check_problem(syntax, before, rows, sizeof rows / sizeof rows[0], reason, path);                     \
     } while (0)
 
-// ---- top level
-// ------------------------------------------------------------------------------------------------
+// ---- top level ----
 
 #define NAME "1000 1000 'PN' 0400 'A^B '"
 #define ID   "1000 2000 'LO' 0200 '17'"
@@ -287,8 +286,7 @@ static void test_length_forms(void **state)
           {DCM_EDIT_SET, "FrameIncrementPointer", "(0010,0020)", DCM_VR_NONE, false});
 }
 
-// ---- nested
-// ---------------------------------------------------------------------------------------------------
+// ---- nested ----
 
 #define DELIMITER "FEFF0DE0 00000000"
 #define SEQ_END   "FEFFDDE0 00000000"
@@ -401,8 +399,7 @@ static void test_un_sequences(void **state)
                   {DCM_EDIT_SET, "ReferencedStudySequence[0].PatientID", "234", DCM_VR_NONE, false});
 }
 
-// ---- private blocks
-// -------------------------------------------------------------------------------------------
+// ---- private blocks ----
 
 static void test_private_blocks(void **state)
 {
@@ -475,8 +472,7 @@ static void test_two_names_of_one_element(void **state)
     dcm_interest_free(interest);
 }
 
-// ---- lengths that count
-// ---------------------------------------------------------------------------------------
+// ---- lengths that count ----
 
 static void test_group_lengths(void **state)
 {
@@ -495,8 +491,7 @@ static void test_group_lengths(void **state)
           {DCM_EDIT_SET, "ReferencedStudySequence[0].PatientID", "234", DCM_VR_NONE, false});
 }
 
-// ---- what is refused
-// -------------------------------------------------------------------------------------------
+// ---- what is refused ----
 
 static void test_problems(void **state)
 {
@@ -565,8 +560,7 @@ static void test_sixteen_bits(void **state)
     dcm_interest_free(interest);
 }
 
-// ---- survey, plans, splicer by themselves
-// ------------------------------------------------------------------------
+// ---- survey, plans, splicer by themselves ----
 
 static void test_survey_tells(void **state)
 {

@@ -128,8 +128,7 @@ static void test_crash_leaves_mail_to_its_taker(void **state)
     ev_mailbox_fini(&mailbox);
 }
 
-// ---- Real threads
-// ----------------------------------------------------------------------------------------------------
+// ---- Real threads ----
 
 enum { THREADS = 3, EACH = 20000 };
 

@@ -37,6 +37,13 @@ static void nobody_is_left(void)
     assert_int_equal(census_total(rig->gateway->census), 0);
 }
 
+static void leave(struct client *client)
+{
+    client_close(client);
+    rig_run(rig, NSEC_PER_SEC);
+    nobody_is_left();
+}
+
 static void test_echo_store_release(void **state)
 {
     (void)state;
@@ -48,9 +55,7 @@ static void test_echo_store_release(void **state)
     assert_int_equal(hear_response(&client, 2), DIMSE_SUCCESS);
     speak_release(&client);
     (void)hear_pdu(&client, UL_PDU_RELEASE_RP);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
     assert_int_equal(rig_worker(rig)->receipts.count, 1);
     struct receipt *receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node);
     const struct record_open *open = &receipt->content->open;
@@ -119,9 +124,7 @@ static void test_one_byte_at_a_time(void **state)
     assert_int_equal(hear_response(&client, 7), DIMSE_SUCCESS);
     speak_release(&client);
     (void)hear_pdu(&client, UL_PDU_RELEASE_RP);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void test_refused_and_lives(void **state)
@@ -134,9 +137,7 @@ static void test_refused_and_lives(void **state)
     assert_int_equal(hear_response(&client, 1), DIMSE_CLASS_MISMATCH);
     speak_store(&client, &(struct store){.message_id = 2, .instance = "1.2.3", .pixels = 10});
     assert_int_equal(hear_response(&client, 2), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
     assert_int_equal(rig_worker(rig)->receipts.count, 1);
 }
 
@@ -263,9 +264,7 @@ static void test_idle(void **state)
     rig_run(rig, 55 * NSEC_PER_SEC);
     assert_int_equal(rig_worker(rig)->sessions.count, 1);
     (void)hear_pdu(&client, UL_PDU_ABORT);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void test_silent_connection(void **state)
@@ -343,9 +342,7 @@ static void test_unsupported(void **state)
     assert_int_equal(hear_response(&client, 5), DIMSE_UNRECOGNISED_OPERATION);
     speak_echo(&client, 6);
     assert_int_equal(hear_response(&client, 6), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 // PROTOCOL 83: requests in a row, without waiting. Each gets its own response, and the release waits for all.
@@ -360,9 +357,7 @@ static void test_pipelined(void **state)
     for (uint16_t i = 1; i <= 30; i++)
         assert_int_equal(hear_response(&client, i), DIMSE_SUCCESS);
     (void)hear_pdu(&client, UL_PDU_RELEASE_RP);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
     assert_int_equal(rig_worker(rig)->receipts.count, 30);
 }
 
@@ -393,9 +388,7 @@ static void window_is(int asked, size_t under_way)
         speak_store(&client, &(struct store){.message_id = i, .instance = "1.2.3", .pixels = 100});
     for (uint16_t i = 1; i <= 100; i++)
         assert_int_equal(hear_response(&client, i), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void test_window(void **state)
@@ -423,9 +416,7 @@ static void test_deaf_client(void **state)
     for (uint16_t i = 1; i <= 30; i++)
         assert_int_equal(hear_response(&client, i), DIMSE_SUCCESS);
     (void)hear_pdu(&client, UL_PDU_RELEASE_RP);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void test_deaf_for_ever(void **state)
@@ -462,9 +453,7 @@ static void test_disk_full(void **state)
     rig_run(rig, 5 * NSEC_PER_SEC);
     speak_store(&client, &(struct store){.message_id = 2, .instance = "1.2.3", .pixels = 3 * MIB});
     assert_int_equal(hear_response(&client, 2), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void test_sync_fails(void **state)
@@ -561,9 +550,7 @@ static void test_disk_full_half_way(void **state)
     rig_run(rig, 5 * NSEC_PER_SEC);
     speak_store(&client, &(struct store){.message_id = 3, .instance = "1.2.3", .pixels = 3 * MIB});
     assert_int_equal(hear_response(&client, 3), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
 }
 
 static void faults_arm(void)
@@ -591,9 +578,7 @@ static void test_disk_fails(void **state)
     rig_run(rig, 10 * NSEC_PER_SEC);
     speak_store(&client, &(struct store){.message_id = 11, .instance = "1.2.3", .pixels = 100000});
     assert_int_equal(hear_response(&client, 11), DIMSE_SUCCESS);
-    client_close(&client);
-    rig_run(rig, NSEC_PER_SEC);
-    nobody_is_left();
+    leave(&client);
     assert_int_equal(rig_worker(rig)->receipts.count, 1);
 }
 

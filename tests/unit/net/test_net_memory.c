@@ -287,8 +287,7 @@ static void test_free_in_the_middle(void **state)
     }
 }
 
-// ---- Network
-// -------------------------------------------------------------------------------------------------------
+// ---- Network ----
 
 static unsigned accepted;
 

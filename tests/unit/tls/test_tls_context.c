@@ -136,8 +136,7 @@ static void test_two_kinds_of_key_and_expiry(void **state)
     assert_non_null(strstr(error, "a second one with this kind of key (EC)"));
 }
 
-// ---- Passphrases
-// ---------------------------------------------------------------------------------------------------
+// ---- Passphrases ----
 
 static enum result open_locked(const char *file, const char *credential)
 {
@@ -206,8 +205,7 @@ static void test_passphrase_from_a_credential(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-// ---- Profiles
-// ------------------------------------------------------------------------------------------------------
+// ---- Profiles ----
 
 // What a client of this profile offers is exactly this, whatever the order; never a pre-shared key.
 static void expect_suites(const char *name, const char *const *allowed, size_t count)

@@ -318,8 +318,7 @@ static void test_server_allows_no_low_version(void **state)
     expect(TRANSPORT_TLS_VERSION_TOO_LOW, TRANSPORT_TLS_VERSION_TOO_LOW);
 }
 
-// ---- One side plain
-// ------------------------------------------------------------------------------------------------
+// ---- One side plain ----
 
 static void test_plain_client_meets_tls_server(void **state)
 {
@@ -382,8 +381,7 @@ static void test_neither(void **state)
                 reason_of(&pair.server) == TRANSPORT_TLS_HANDSHAKE_CLOSED);
 }
 
-// ---- Ends
-// ----------------------------------------------------------------------------------------------------------
+// ---- Ends ----
 
 static void test_closed_during_handshake(void **state)
 {

@@ -178,8 +178,7 @@ static void test_ecdsa_and_rsa_together(void **state)
     assert_false(transport_peer(pair.server.transport)->has_certificate);
 }
 
-// ---- Resumption
-// ----------------------------------------------------------------------------------------------------
+// ---- Resumption ----
 
 // One connection in which both sides speak (in TLS 1.3 the ticket comes after the handshake). Returns whether
 // resumed.
@@ -267,8 +266,7 @@ static void test_no_resumption_into_another_scope(void **state)
     assert_false(connect_once(false));
 }
 
-// ---- Transfers
-// -----------------------------------------------------------------------------------------------------
+// ---- Transfers ----
 
 struct flow {
     struct transport *transport;
@@ -436,8 +434,7 @@ static void test_peer_that_never_reads(void **state)
     assert_true(pair.client.events & TRANSPORT_WRITABLE);
 }
 
-// ---- Another client
-// ------------------------------------------------------------------------------------------------
+// ---- Another client ----
 
 static void test_command_line_client(void **state)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bounded lock-free rings of pointers between threads. A full ring refuses (AGAIN); nothing is ever dropped
-// or blocked. spsc: one thread pushes, one pops. mpsc: any thread pushes, one pops (bounded array queue with
-// a sequence number in each cell, after D. Vyukov's description).
+// A bounded lock-free ring of pointers between threads: any thread pushes, one pops (bounded array queue with
+// a sequence number in each cell, after D. Vyukov's description). A full ring refuses (AGAIN); nothing is
+// ever dropped or blocked.
 #pragma once
 
 #include "base/result.h"
@@ -10,20 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct spsc_ring {
-    void **cells;
-    size_t mask;                     // capacity - 1
-    _Alignas(64) _Atomic size_t in;  // written by the pushing thread
-    _Alignas(64) _Atomic size_t out; // written by the popping thread
-};
-
-// Capacity is rounded up to a power of two, at least 2 and at most 2^24.
-MUST_USE enum result spsc_ring_init(struct spsc_ring *ring, size_t capacity);
-void spsc_ring_fini(struct spsc_ring *ring);
-MUST_USE enum result spsc_ring_push(struct spsc_ring *ring, void *item); // OK or AGAIN
-void *spsc_ring_pop(struct spsc_ring *ring);                             // NULL when empty
-bool spsc_ring_is_empty(struct spsc_ring *ring);
 
 struct mpsc_cell {
     _Atomic size_t sequence; // less the index of the cell, so that a new ring is zeros
@@ -37,6 +23,7 @@ struct mpsc_ring {
     _Alignas(64) size_t out;
 };
 
+// Capacity is rounded up to a power of two, at least 2 and at most 2^24.
 MUST_USE enum result mpsc_ring_init(struct mpsc_ring *ring, size_t capacity);
 void mpsc_ring_fini(struct mpsc_ring *ring);
 MUST_USE enum result mpsc_ring_push(struct mpsc_ring *ring, void *item); // OK or AGAIN; any thread

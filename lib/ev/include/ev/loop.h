@@ -22,8 +22,7 @@ struct ev_mailbox;
 
 typedef void ev_callback_fn(void *arg);
 
-// ---- Loop
-// --------------------------------------------------------------------------------------------------------
+// ---- Loop ----
 
 // Runs turns until ev_loop_stop(). Real loops only; simulated loops are driven by their world.
 void ev_loop_run(struct ev_loop *loop);
@@ -52,8 +51,7 @@ uint64_t ev_random_u64(struct ev_loop *loop);
 // Uniform in [0, limit), limit > 0.
 uint64_t ev_random_below(struct ev_loop *loop, uint64_t limit);
 
-// ---- Timers
-// ------------------------------------------------------------------------------------------------------
+// ---- Timers ----
 
 // One shot. Timers that are due run in the order of (deadline, start). A timer started by a timer callback
 // never runs in the same turn, whatever its delay.
@@ -77,8 +75,7 @@ void ev_timer_start_at(struct ev_timer *timer, uint64_t deadline);
 void ev_timer_stop(struct ev_timer *timer);
 bool ev_timer_is_armed(const struct ev_timer *timer);
 
-// ---- Tasks
-// -------------------------------------------------------------------------------------------------------
+// ---- Tasks ----
 
 // Something to do once at the end of the turn. A task deferred by a task runs in the next turn, which follows
 // at once.
@@ -99,8 +96,7 @@ void ev_task_defer(struct ev_task *task);
 void ev_task_cancel(struct ev_task *task);
 bool ev_task_is_pending(const struct ev_task *task);
 
-// ---- Garbage
-// -----------------------------------------------------------------------------------------------------
+// ---- Garbage ----
 
 // Memory that must outlive the callbacks of this turn (nothing is freed inside a callback). `destroy` gives
 // memory back and does nothing else; it runs after the tasks of this turn, or in ev_loop_free() at the
@@ -112,8 +108,7 @@ struct ev_garbage {
 
 void ev_loop_discard(struct ev_loop *loop, struct ev_garbage *garbage, void (*destroy)(struct ev_garbage *));
 
-// ---- Wakes
-// -------------------------------------------------------------------------------------------------------
+// ---- Wakes ----
 
 // A signal from any thread to a loop. Signals before the callback begins are one; a signal during it leads to
 // another.

@@ -64,8 +64,6 @@ void journal_stream_free(struct journal_stream *stream);
 // after this.
 void journal_stream_stop(struct journal_stream *stream, void (*done)(void *arg), void *arg);
 
-uint16_t journal_stream_number(const struct journal_stream *stream);
-
 // A segment is ready, and disk queue and unsynced bytes are below their bounds. Look before reading a front
 // socket; one read more than the bound, and small records (OPEN, CLOSE, DROP, SENT, OUTCOME), may always go
 // over it. While the stream accepts nothing new there is no segment to wait for: what comes is to be read and
@@ -150,9 +148,8 @@ enum result journal_wait(struct journal_stream *stream, const struct journal_pla
 // Takes it out without a call; fine if it does not wait.
 void journal_wait_cancel(struct journal_stream *stream, struct journal_waiter *waiter);
 
-// Next position to be written, and up to where the stream is durable (segment 0: nothing yet in this life).
+// Next position to be written (segment 0: nothing yet in this life).
 struct journal_position journal_stream_end(const struct journal_stream *stream);
-struct journal_position journal_stream_durable(const struct journal_stream *stream);
 
 // Bytes that were appended and are neither durable nor lost: bounded, see journal_stream_room().
 uint64_t journal_stream_unsynced(const struct journal_stream *stream);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Addresses as an operator writes them ("10.1.2.3:104", "[2001:db8::1]:104", "pacs.hospital:104"), and access
-// lists of networks. Pure text and numbers, no look-ups. Any thread.
+// Addresses as an operator writes them ("10.1.2.3:104", "[2001:db8::1]:104", "pacs.hospital:104"), and
+// networks. Pure text and numbers, no look-ups. Any thread.
 #pragma once
 
 #include <stdbool.h>
@@ -51,8 +51,7 @@ MUST_USE enum result net_address_from_sockaddr(const struct sockaddr *socket_add
                                                struct net_address *out);
 socklen_t net_address_to_sockaddr(const struct net_address *address, struct sockaddr_storage *out);
 
-// ---- Access lists
-// ----------------------------------------------------------------------------------------------
+// ---- networks ----
 
 struct net_network {
     struct net_address base;
@@ -63,15 +62,3 @@ struct net_network {
 // also when bits below the prefix are set.
 MUST_USE enum result net_network_parse(const char *text, struct net_network *out);
 bool net_network_has(const struct net_network *network, const struct net_address *address);
-
-// Zero-initialised is an empty list. Read-only use from any thread once filled.
-struct net_access_list {
-    struct net_network *networks;
-    size_t count, capacity;
-};
-
-// ERR_FORMAT, ERR_NOMEM.
-MUST_USE enum result net_access_add(struct net_access_list *list, const char *text);
-// An empty list has nobody.
-bool net_access_has(const struct net_access_list *list, const struct net_address *address);
-void net_access_fini(struct net_access_list *list);

@@ -30,11 +30,8 @@ void memory_transport_cut(struct transport *transport);
 void memory_transport_stall(struct transport *transport, bool stalled);
 // The same for the other end: what this one says does not arrive.
 void memory_transport_stall_far(struct transport *transport, bool stalled);
-// Sets the identity that the owner of `transport` sees (as if TLS had verified it).
-void memory_transport_set_peer(struct transport *transport, const struct transport_peer *peer);
 
-// ---- Network
-// -------------------------------------------------------------------------------------------------------
+// ---- Network ----
 
 struct memory_network;
 

@@ -33,8 +33,7 @@ struct plain_dialer {
 };
 void plain_dialer_init(struct plain_dialer *dialer, const struct net_tcp_options *options);
 
-// ---- Sockets, also for TLS
-// -----------------------------------------------------------------------------------------
+// ---- Sockets, also for TLS ----
 
 // A non-blocking, close-on-exec TCP socket that has begun to connect; *fd is the caller's. ERR_IO with errno.
 MUST_USE enum result net_tcp_connect(const struct net_address *address, const struct net_tcp_options *options,
@@ -46,8 +45,7 @@ struct net_tcp_options net_tcp_keep_alive(uint64_t silence);
 // Closes with a reset instead of FIN.
 void net_tcp_reset(int fd);
 
-// ---- First bytes
-// ---------------------------------------------------------------------------------------------------
+// ---- First bytes ----
 
 enum net_speech { NET_SPEECH_DICOM, NET_SPEECH_TLS, NET_SPEECH_PROXY, NET_SPEECH_OTHER };
 enum { NET_SPEECH_BYTES = 6 };

@@ -137,8 +137,7 @@ const char *transport_kind(const struct transport *transport);
 uint64_t transport_bytes_read(const struct transport *transport);
 uint64_t transport_bytes_written(const struct transport *transport);
 
-// ---- For implementations
-// -----------------------------------------------------------------------------------------
+// ---- For implementations ----
 
 void transport_setup(struct transport *transport, const struct transport_ops *ops, struct ev_loop *loop,
                      const struct net_address *peer, transport_ready_fn *on_ready, void *arg);

@@ -84,8 +84,7 @@ struct tls_document {
 size_t tls_context_documents(const struct tls_context *context, const struct tls_document **out);
 enum tls_role tls_context_role(const struct tls_context *context);
 
-// ---- Session tickets (RFC 5077, RFC 8446 4.6.1), server side
-// -------------------------------------------------------
+// ---- Session tickets (RFC 5077, RFC 8446 4.6.1), server side ----
 
 // Keys for all servers of the process; the newest seals, the older ones still open. Thread-safe. ERR_NOMEM,
 // ERR_CRYPTO.
@@ -97,8 +96,7 @@ void tls_tickets_unref(struct tls_tickets **tickets);
 // so. ERR_CRYPTO: nothing has changed.
 MUST_USE enum result tls_tickets_rotate(struct tls_tickets *tickets);
 
-// ---- Sessions of a client
-// ------------------------------------------------------------------------------------------
+// ---- Sessions of a client ----
 
 // The last sessions with one node, each offered again at one later connection (RFC 8446 C.4), so that as many
 // lanes as there are sessions resume side by side. Thread-safe; one slot for each node and context.
