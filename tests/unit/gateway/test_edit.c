@@ -4,6 +4,8 @@
 // and what is held, with its reason.
 #include "edit_rig.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 
 static const struct encoded {
@@ -243,7 +245,7 @@ static void test_contradicted(void **state)
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
     answer(&bench, CROSSWALK_CONTRADICTED, CROSSWALK_BY_NAME | CROSSWALK_BY_SEX, "");
     assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
-    assert_string_equal(reason(&bench), "the crosswalk has another name sex for this patient ID");
+    assert_string_equal(reason(&bench), "the crosswalk has this patient ID with another name, sex");
     bench_end(&bench);
 }
 
@@ -401,6 +403,20 @@ static void test_findings(void **state)
     bench_end(&bench);
 }
 
+static void test_long_reason_ends_with_a_whole_character(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { hold: "
+                     "aÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ } ] }\n"),
+                NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_true(strlen(reason(&bench)) > 80);
+    assert_true(utf8_is_valid(slice_of_text(reason(&bench))));
+    bench_end(&bench);
+}
+
 static void test_facts(void **state)
 {
     (void)state;
@@ -547,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_crosswalk_where_a_rule_says_so),
         cmocka_unit_test(test_two_edits_at_a_time),
         cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_long_reason_ends_with_a_whole_character),
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_character_that_does_not_fit),
         cmocka_unit_test(test_multibyte_text_beside_an_edit),

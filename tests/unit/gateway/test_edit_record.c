@@ -20,6 +20,41 @@ static struct bench bench;
 
 // ---- originals ----
 
+// Three requests, the second one in a character set of its own, the third without a step ID.
+static void requests(struct writer *to, const char *first, const char *second, const char *third)
+{
+    open_sequence(to, 0x00400275);
+    open_item(to);
+    put(to, 0x00400009, "SH", first);
+    shut(to);
+    open_item(to);
+    put(to, 0x00080005, "CS", "ISO_IR 192");
+    put(to, 0x00400009, "SH", second);
+    shut(to);
+    open_item(to);
+    put(to, 0x00400007, "LO", "x");
+    if (third != NULL)
+        put(to, 0x00400009, "SH", third);
+    shut(to);
+    shut(to);
+}
+
+// Items in which nothing changes are empty.
+static void requests_before(struct writer *to)
+{
+    open_sequence(to, 0x00400275);
+    open_item(to);
+    shut(to);
+    open_item(to);
+    put(to, 0x00080005, "CS", "ISO_IR 192");
+    put(to, 0x00400009, "SH", "Ä");
+    shut(to);
+    open_item(to);
+    put(to, 0x00400009, "SH", "");
+    shut(to);
+    shut(to);
+}
+
 static void test_nested_originals(void **state)
 {
     (void)state;
@@ -31,57 +66,84 @@ static void test_nested_originals(void **state)
                 NULL);
     for (size_t i = 0; i < COUNT_OF(encodings); i++) {
         writer_begin(&data_set, encodings[i].encoding);
-        writer_begin(&expected, encodings[i].encoding);
         put(&data_set, 0x00080005, "CS", "ISO_IR 100");
+        requests(&data_set, "N", "Ä", NULL);
+        writer_begin(&expected, encodings[i].encoding);
         put(&expected, 0x00080005, "CS", "ISO_IR 100");
-        open_sequence(&data_set, 0x00400275);
-        open_item(&data_set);
-        put(&data_set, 0x00400009, "SH", "N"); // stays
-        shut(&data_set);
-        open_item(&data_set);
-        put(&data_set, 0x00080005, "CS", "ISO_IR 192");
-        put(&data_set, 0x00400009, "SH", "Ä");
-        shut(&data_set);
-        open_item(&data_set);
-        put(&data_set, 0x00400007, "LO", "x");
-        shut(&data_set);
-        shut(&data_set);
         open_sequence(&expected, 0x00081110);
         open_item(&expected);
         put(&expected, 0x00081155, "UI", "1.2");
         shut(&expected);
         shut(&expected);
         equipment_sequence(&expected);
-        open_sequence(&expected, 0x00400275);
-        open_item(&expected);
-        put(&expected, 0x00400009, "SH", "N");
-        shut(&expected);
-        open_item(&expected);
-        put(&expected, 0x00080005, "CS", "ISO_IR 192");
-        put(&expected, 0x00400009, "SH", "N");
-        shut(&expected);
-        open_item(&expected);
-        put(&expected, 0x00400007, "LO", "x");
-        put(&expected, 0x00400009, "SH", "N");
-        shut(&expected);
-        shut(&expected);
+        requests(&expected, "N", "N", "N");
         originals_begin(&expected);
         put_bytes(&expected, 0x00081110, "SQ", slice_of(NULL, 0)); // was not there
-        open_sequence(&expected, 0x00400275);
-        open_item(&expected);
-        shut(&expected);
-        open_item(&expected);
-        put(&expected, 0x00080005, "CS", "ISO_IR 192");
-        put(&expected, 0x00400009, "SH", "Ä");
-        shut(&expected);
-        open_item(&expected);
-        put(&expected, 0x00400009, "SH", "");
-        shut(&expected);
-        shut(&expected);
+        requests_before(&expected);
         originals_end(&expected, "CORRECT");
         assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
         assert_leaves(&bench, &data_set, &expected);
     }
+    bench_end(&bench);
+}
+
+static void test_items_that_go_or_come(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { remove: 'RequestAttributesSequence[0]' } ] }\n"
+                     "  - { rule: q, do: [ { set: 'ReferencedStudySequence[1].ReferencedSOPInstanceUID', to: "
+                     "1.2 } ] }\n"),
+                NULL);
+    for (size_t i = 0; i < COUNT_OF(encodings); i++) {
+        for (unsigned round = 0; round < 3; round++) { // as it came, as it goes, what is said of it
+            struct writer *to = round == 0 ? &data_set : &expected;
+            if (round < 2)
+                writer_begin(to, encodings[i].encoding);
+            if (round == 2)
+                originals_begin(to);
+            open_sequence(to, 0x00081110);
+            open_item(to);
+            put(to, 0x00081155, "UI", "1.9");
+            shut(to);
+            if (round == 1) {
+                open_item(to);
+                put(to, 0x00081155, "UI", "1.2");
+                shut(to);
+            }
+            shut(to);
+            if (round == 1)
+                equipment_sequence(to);
+            open_sequence(to, 0x00400275);
+            for (unsigned item = round == 1 ? 1 : 0; item < 2; item++) {
+                open_item(to);
+                put(to, 0x00400009, "SH", item == 0 ? "a" : "b");
+                shut(to);
+            }
+            shut(to);
+        }
+        originals_end(&expected, "CORRECT");
+        assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+        assert_leaves(&bench, &data_set, &expected);
+    }
+    bench_end(&bench);
+}
+
+static void test_original_that_can_not_be_kept(void **state)
+{
+    static uint8_t large[70000];
+    (void)state;
+    bench_begin(&bench, ", packs: [p]", PACK("  - { rule: r, do: [ { remove: '(0029,1010)' } ] }\n"), NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put_bytes(&data_set, 0x00291010, "OB", slice_of(large, sizeof large));
+    assert_int_equal(bench_run(&bench, &data_set, 4096), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "(0029,1010) can not be kept as it was before");
+    bench_end(&bench);
+    bench_begin(&bench, ", packs: [p], original_attributes: no, contributing_equipment: never",
+                PACK("  - { rule: r, do: [ { remove: '(0029,1010)' } ] }\n"), NULL);
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    assert_int_equal(bench_run(&bench, &data_set, 4096), EDIT_GOES);
+    assert_leaves(&bench, &data_set, &expected);
     bench_end(&bench);
 }
 
@@ -313,6 +375,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nested_originals),
+        cmocka_unit_test(test_items_that_go_or_come),
+        cmocka_unit_test(test_original_that_can_not_be_kept),
         cmocka_unit_test(test_private_originals),
         cmocka_unit_test(test_items_behind_those_that_are_there),
         cmocka_unit_test(test_switches),
