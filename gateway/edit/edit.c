@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/magic.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "base/wipe.h"
 #include "edit/edit_private.h"
 #include <openssl/evp.h>
@@ -25,11 +26,24 @@ static void settle(struct edit *edit, enum edit_stage stage)
     workshop->verdict_of = NULL;
 }
 
+// What is too long is cut between two characters: journal and JSON hold UTF-8.
+static void reason_write(char to[EDIT_REASON_BYTES], const char *format, va_list arguments)
+{
+    size_t length;
+    (void)text_format_list(to, EDIT_REASON_BYTES, format, arguments);
+    for (struct slice rest = slice_of_text(to); rest.length > 0; rest = slice_from(rest, length)) {
+        if (utf8_first(rest, &length) != UTF8_BAD)
+            continue;
+        to[rest.data - (const uint8_t *)to] = 0;
+        return;
+    }
+}
+
 void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)text_format_list(edit->hold.reason, sizeof edit->hold.reason, format, arguments);
+    reason_write(edit->hold.reason, format, arguments);
     va_end(arguments);
     edit->hold.kind = kind;
     settle(edit, EDIT_HOLDS);
@@ -40,7 +54,7 @@ void edit_flag(struct edit *edit, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     if (edit->flags == 0)
-        (void)text_format_list(edit->first_flag, sizeof edit->first_flag, format, arguments);
+        reason_write(edit->first_flag, format, arguments);
     va_end(arguments);
     edit->flags++;
 }

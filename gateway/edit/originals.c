@@ -46,7 +46,7 @@ static enum result note_found(const struct edit *edit, struct draft *draft, cons
                               const struct dcm_found *found, struct dcm_path *which)
 {
     struct dcm_level level;
-    if (!found->is_whole) {
+    if (!found->is_whole && edit->policy->node->keeps_originals) {
         *which = *path;
         return ERR_ARGUMENT;
     }

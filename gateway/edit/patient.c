@@ -164,12 +164,20 @@ static bool unmatched(struct edit *edit, const char *why)
 // A guard has spoken: such a patient is never given another's ID (FIELD 1).
 static bool contradicted(struct edit *edit)
 {
-    char why[EDIT_REASON_BYTES];
-    unsigned flags = edit->answer.flags;
-    (void)text_format(why, sizeof why, "the crosswalk has another%s%s%s for this patient ID",
-                      flags & CROSSWALK_BY_NAME ? " name" : "",
-                      flags & CROSSWALK_BY_BIRTH_DATE ? " birth date" : "",
-                      flags & CROSSWALK_BY_SEX ? " sex" : "");
+    static const struct {
+        unsigned flag;
+        const char *what;
+    } guards[] = {
+        {CROSSWALK_BY_NAME, "name"}, {CROSSWALK_BY_BIRTH_DATE, "birth date"}, {CROSSWALK_BY_SEX, "sex"}};
+    char why[EDIT_REASON_BYTES] = "the crosswalk has this patient ID with another";
+    const char *between = " ";
+    for (size_t i = 0; i < sizeof guards / sizeof *guards; i++) {
+        size_t length = strlen(why);
+        if ((edit->answer.flags & guards[i].flag) == 0)
+            continue;
+        (void)text_format(why + length, sizeof why - length, "%s%s", between, guards[i].what);
+        between = ", ";
+    }
     edit->patient.fate = PATIENT_UNMATCHED;
     edit->patient.because = "contradicted";
     return refuse(edit, false, why);

@@ -120,3 +120,25 @@ def test_held_until_the_rules_are_others(folder):
         stage.new.wait_uids([instance.sop_instance], 20)
         check_edited(instance, content(stage.new.copies()[0], stage.new.folder))
         assert stage.daemon.archives()["new"]["held"] == 0
+
+
+def test_wrong_packs_change_nothing_and_start_nothing(folder):
+    before, after = one_instance(3), one_instance(4)
+    with Stage(folder, settings=write_pack(folder / "packs", SET_NAME)) as stage:
+        stage.send([before])
+        stage.new.wait_uids([before.sop_instance], 20)
+        write_pack(folder / "packs", "set: NoSuchElement, to: x")
+        done = stage.daemon.run_client("config", "reload")
+        assert done.returncode == 3
+        assert "one.yaml:7:18: rules[1].do[1].set: there is no element `NoSuchElement`" in done.stderr
+        stage.send([after])
+        stage.new.wait_uids([after.sop_instance], 20)
+        for copy in stage.new.copies():
+            check_edited(before if copy.uid == before.sop_instance else after, content(copy, stage.new.folder))
+        assert stage.daemon.stop() == 0
+        stage.daemon.start(ready=False)
+        assert stage.daemon.process.wait(20) == 3
+        stage.daemon.process = None
+        assert "there is no element `NoSuchElement`" in stage.daemon.tail()
+        write_pack(folder / "packs", SET_NAME)
+        stage.daemon.start()

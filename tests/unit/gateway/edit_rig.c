@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edit_rig.h"
 
-
 #include <stdio.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -65,14 +64,19 @@ void enquiry_cancel(struct enquiry **enquiry)
     *enquiry = NULL;
 }
 
-void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id)
+void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id)
 {
     struct crosswalk_verdict verdict = {
         .outcome = outcome, .flags = flags, .generation = 7, .id = {.length = strlen(id)}};
-    unsigned before = bench->changes;
     memcpy(verdict.id.text, id, verdict.id.length);
-    assert_int_equal(edit_stage(bench->edit), EDIT_ASKS);
     answered(answered_arg, OK, &verdict);
+}
+
+void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id)
+{
+    unsigned before = bench->changes;
+    assert_int_equal(edit_stage(bench->edit), EDIT_ASKS);
+    answer_quietly(outcome, flags, id);
     assert_int_equal(bench->changes, before + 1);
 }
 
@@ -400,4 +404,94 @@ void assert_untouched(const struct bench *bench)
     for (size_t i = 0; i < sizeof sent.edits; i++)
         assert_int_equal(sent.edits[i], 0);
     (void)edit_flags(bench->edit, &first);
+}
+
+// ---- what the gateway adds ----
+
+void equipment(struct writer *to)
+{
+    open_item(to);
+    put(to, 0x00080070, "LO", "dicomgate");
+    put(to, 0x00081010, "SH", "GATE");
+    put(to, 0x0018A002, "DT", MOMENT);
+    open_sequence(to, 0x0040A170);
+    open_item(to);
+    put(to, 0x00080100, "SH", "109103");
+    put(to, 0x00080102, "SH", "DCM");
+    put(to, 0x00080104, "LO", "Modifying Equipment");
+    shut(to);
+    shut(to);
+    shut(to);
+}
+
+void equipment_sequence(struct writer *to)
+{
+    open_sequence(to, 0x0018A001);
+    equipment(to);
+    shut(to);
+}
+
+void originals_begin(struct writer *to)
+{
+    open_sequence(to, 0x04000561);
+    open_item(to);
+    open_sequence(to, 0x04000550);
+    open_item(to);
+}
+
+void originals_end(struct writer *to, const char *why)
+{
+    shut(to);
+    shut(to);
+    put(to, 0x04000562, "DT", MOMENT);
+    put(to, 0x04000563, "LO", "GATE");
+    put(to, 0x04000564, "LO", "CT1");
+    put(to, 0x04000565, "CS", why);
+    shut(to);
+    shut(to);
+}
+
+// ---- a patient ----
+
+void patient(struct writer *to, const char *id, const char *issuer)
+{
+    put(to, 0x00100010, "PN", "Doe^Jane");
+    put(to, 0x00100020, "LO", id);
+    if (issuer != NULL)
+        put(to, 0x00100021, "LO", issuer);
+    put(to, 0x00100030, "DA", "19700102");
+    put(to, 0x00100040, "CS", "F");
+}
+
+void pixels(struct writer *to)
+{
+    static const uint8_t samples[64] = {1, 2, 3};
+    put_bytes(to, 0x7FE00010, "OW", slice_of(samples, sizeof samples));
+}
+
+void instance(struct writer *to, enum encoding encoding, const char *id, const char *issuer)
+{
+    writer_begin(to, encoding);
+    put(to, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+    put(to, 0x00080080, "LO", "st mary");
+    patient(to, id, issuer);
+    put(to, 0x0020000D, "UI", "1.2.3");
+    put(to, 0x00200010, "SH", "S1");
+    pixels(to);
+}
+
+void mapped_instance(struct writer *to, enum encoding encoding)
+{
+    writer_begin(to, encoding);
+    put(to, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+    put(to, 0x00080080, "LO", "st mary");
+    patient(to, "G-17", "GROUP");
+    equipment_sequence(to);
+    put(to, 0x0020000D, "UI", "1.2.3");
+    put(to, 0x00200010, "SH", "S1");
+    originals_begin(to);
+    put(to, 0x00100020, "LO", "17");
+    put(to, 0x00100021, "LO", "");
+    originals_end(to, "COERCE");
+    pixels(to);
 }

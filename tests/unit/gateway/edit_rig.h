@@ -67,6 +67,7 @@ void bench_end(struct bench *bench);
 enum edit_stage bench_run(struct bench *bench, const struct writer *data_set, size_t piece);
 // Answers the question that waits.
 void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id);
+void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id); // whoever is told of it
 void answer_failure(struct bench *bench, enum result result);
 void bench_drop(struct bench *bench); // the edit
 const char *reason(const struct bench *bench);
@@ -74,3 +75,21 @@ const char *reason(const struct bench *bench);
 // What leaves: the data set with the plan, inflated.
 void assert_leaves(struct bench *bench, const struct writer *data_set, const struct writer *expected);
 void assert_untouched(const struct bench *bench);
+
+// What the gateway adds, by the standard and by docs/edits.md.
+#define MOMENT "20261128200551.123456+0000" // of the receipt
+void equipment(struct writer *to);          // one item
+void equipment_sequence(struct writer *to);
+// Then the caller writes what was there before, and ends with originals_end().
+void originals_begin(struct writer *to);
+void originals_end(struct writer *to, const char *why);
+
+// An instance of Doe^Jane.
+void patient(struct writer *to, const char *id, const char *issuer);
+void pixels(struct writer *to);
+void instance(struct writer *to, enum encoding encoding, const char *id, const char *issuer);
+// The same with ID 17 of no issuer, as G-17 of GROUP.
+void mapped_instance(struct writer *to, enum encoding encoding);
+
+#define DOMAIN      ", domain: NEW"
+#define PACK(rules) "pack: p\nversion: 1.0\ndescription: d\nrules:\n" rules
