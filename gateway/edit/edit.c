@@ -153,7 +153,7 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
 static void judge(struct edit *edit)
 {
     edit->flags = 0;
-    edit->header_length = dcm_survey_header_length(edit->survey);
+    edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
     const struct rules_verdict *verdict = &edit->workshop->verdict;
     if (!rules_judge(edit, verdict))

@@ -9,6 +9,11 @@ uint64_t dcm_survey_header_length(const struct dcm_survey *s)
     return s->header_length;
 }
 
+uint64_t dcm_survey_range_length(const struct dcm_survey *s)
+{
+    return s->structure.pixel_value_offset > 0 ? s->structure.pixel_value_offset : s->header_length;
+}
+
 const struct dcm_scan_failure *dcm_survey_failure(const struct dcm_survey *s)
 {
     return s->structure.failure.reason != DCM_SCAN_FINE ? &s->structure.failure : NULL;

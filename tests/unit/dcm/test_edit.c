@@ -586,6 +586,7 @@ static void test_survey_tells(void **state)
     struct dcm_survey *survey = surveyed(interest, EXPLICIT, slice_of_data(&data), 1, OK);
     assert_true(dcm_survey_header_is_complete(survey));
     assert_int_equal(dcm_survey_header_length(survey), data.length - 12);
+    assert_int_equal(dcm_survey_range_length(survey), data.length);
     assert_true(dcm_survey_first(survey, 0, &found));
     assert_true(slice_is_text(found.value, "17"));
     assert_int_equal(found.header_offset, data.length - 22);
