@@ -33,9 +33,9 @@ struct operation {
     uint64_t end;        // behind the old bytes
     const char *creator; // of a block that is reserved; else NULL
     enum dcm_vr vr;      // of the new value
-    uint32_t creation;   // create: its number among those that edits ask for; else, and of a reservation, NONE
-    bool is_dropped;     // the value is there already
-    uint32_t count;      // create: steps from the level down
+    uint32_t creation; // create: its number among those that edits ask for; else, and of a reservation, NONE
+    bool is_dropped;   // the value is there already
+    uint32_t count;    // create: steps from the level down
     struct step step[DCM_PATH_DEPTH + 1];
     size_t value_at; // encoded value, in planner.values
     size_t value_length;
