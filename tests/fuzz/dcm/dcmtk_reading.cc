@@ -134,122 +134,120 @@ Value value_of(DcmObject *object)
     return {true, bytes.substr(0, static_cast<size_t>(length))};
 }
 
-class Comparison
-{
-  public:
-    explicit Comparison(const dcmtk_case *given) : c(given)
-    {
-    }
-
-    bool items_equal(DcmItem *before, DcmItem *after)
-    {
-        DcmObject *a = next(before, nullptr);
-        DcmObject *b = next(after, nullptr);
-        while (a != nullptr || b != nullptr) {
-            if (a != nullptr && (b == nullptr || tag_of(a) < tag_of(b)))
-                return differs("is gone", tag_of(a)); // an edit never takes what is around it
-            if (a == nullptr || tag_of(b) < tag_of(a)) {
-                if (!is_made(b))
-                    return differs("has come", tag_of(b));
-                b = next(after, b);
-                continue;
-            }
-            if (!elements_equal(a, b))
-                return false;
-            a = next(before, a);
-            b = next(after, b);
-        }
-        return true;
-    }
-
-  private:
-    bool differs(const char *what, uint32_t tag)
-    {
-        std::fprintf(stderr, "DCMTK: ");
-        for (uint32_t step : path)
-            std::fprintf(stderr, "(%04X,%04X).", step >> 16, step & 0xFFFF);
-        std::fprintf(stderr, "(%04X,%04X) %s\n", tag >> 16, tag & 0xFFFF, what);
-        return false;
-    }
-
-    Relation relation_of(DcmObject *object)
-    {
-        path.push_back(tag_of(object));
-        Relation result = relation(c, path);
-        path.pop_back();
-        return result;
-    }
-
-    // Skips what is edited, and what stands at and behind Pixel Data: those bytes are compared as such.
-    DcmObject *next(DcmItem *item, DcmObject *object)
-    {
-        while ((object = item->nextInContainer(object)) != nullptr && relation_of(object) == Relation::edited)
-            continue;
-        return object != nullptr && path.empty() && tag_of(object) >= pixels ? nullptr : object;
-    }
-
-    // Only what leads to edits. A private sequence may be unknown to DCMTK, and its inside with it.
-    bool is_made(DcmObject *object)
-    {
-        DcmSequenceOfItems *sequence = sequence_of(object);
-        if (relation_of(object) != Relation::around)
-            return false;
-        return sequence != nullptr ? are_made(sequence, nullptr) : (tag_of(object) >> 16 & 1) != 0;
-    }
-
-    bool are_made(DcmSequenceOfItems *sequence, DcmObject *from)
-    {
-        bool all = true;
-        path.push_back(tag_of(sequence));
-        while (all && (from = sequence->nextInContainer(from)) != nullptr)
-            for (DcmObject *inner = nullptr;
-                 all && (inner = next(static_cast<DcmItem *>(from), inner)) != nullptr;)
-                all = is_made(inner);
-        path.pop_back();
-        return all;
-    }
-
-    bool elements_equal(DcmObject *a, DcmObject *b)
-    {
-        DcmSequenceOfItems *before = sequence_of(a);
-        DcmSequenceOfItems *after = sequence_of(b);
-        if ((before == nullptr) != (after == nullptr))
-            return differs("is of another kind", tag_of(a));
-        if (before == nullptr && relation_of(a) == Relation::around && is_made(b))
-            return true; // a private sequence that it does not know
-        if (before == nullptr) {
-            Value old_value = value_of(a);
-            Value new_value = value_of(b);
-            bool same = old_value.is_known == new_value.is_known && old_value.bytes == new_value.bytes;
-            return same || differs("has another value", tag_of(a));
-        }
-        return sequences_equal(before, after);
-    }
-
-    bool sequences_equal(DcmSequenceOfItems *before, DcmSequenceOfItems *after)
-    {
-        bool is_around = relation_of(before) == Relation::around;
-        DcmObject *b = nullptr;
-        for (DcmObject *a = nullptr; (a = before->nextInContainer(a)) != nullptr;) {
-            DcmObject *last = b;
-            b = after->nextInContainer(last);
-            if (b == nullptr)
-                return differs("has fewer items", tag_of(before));
-            path.push_back(tag_of(before));
-            bool same = items_equal(static_cast<DcmItem *>(a), static_cast<DcmItem *>(b));
-            path.pop_back();
-            if (!same)
-                return false;
-        }
-        if (after->card() == before->card())
-            return true;
-        return (is_around && (b == nullptr || are_made(after, b))) ||
-               differs("has more items", tag_of(before));
-    }
-
+struct Comparison {
     const dcmtk_case *c;
     Path path;
 };
+
+bool are_made(Comparison &walk, DcmSequenceOfItems *sequence, DcmObject *from);
+bool items_equal(Comparison &walk, DcmItem *before, DcmItem *after);
+bool sequences_equal(Comparison &walk, DcmSequenceOfItems *before, DcmSequenceOfItems *after);
+
+bool differs(Comparison &walk, const char *what, uint32_t tag)
+{
+    std::fprintf(stderr, "DCMTK: ");
+    for (uint32_t step : walk.path)
+        std::fprintf(stderr, "(%04X,%04X).", step >> 16, step & 0xFFFF);
+    std::fprintf(stderr, "(%04X,%04X) %s\n", tag >> 16, tag & 0xFFFF, what);
+    return false;
+}
+
+Relation relation_of(Comparison &walk, DcmObject *object)
+{
+    walk.path.push_back(tag_of(object));
+    Relation result = relation(walk.c, walk.path);
+    walk.path.pop_back();
+    return result;
+}
+
+// Skips what is edited, and what stands at and behind Pixel Data: those bytes are compared as such.
+DcmObject *next(Comparison &walk, DcmItem *item, DcmObject *object)
+{
+    while ((object = item->nextInContainer(object)) != nullptr &&
+           relation_of(walk, object) == Relation::edited)
+        continue;
+    return object != nullptr && walk.path.empty() && tag_of(object) >= pixels ? nullptr : object;
+}
+
+// Only what leads to edits. A private sequence may be unknown to DCMTK, and its inside with it.
+bool is_made(Comparison &walk, DcmObject *object)
+{
+    DcmSequenceOfItems *sequence = sequence_of(object);
+    if (relation_of(walk, object) != Relation::around)
+        return false;
+    return sequence != nullptr ? are_made(walk, sequence, nullptr) : (tag_of(object) >> 16 & 1) != 0;
+}
+
+bool are_made(Comparison &walk, DcmSequenceOfItems *sequence, DcmObject *from)
+{
+    bool all = true;
+    walk.path.push_back(tag_of(sequence));
+    while (all && (from = sequence->nextInContainer(from)) != nullptr)
+        for (DcmObject *inner = nullptr;
+             all && (inner = next(walk, static_cast<DcmItem *>(from), inner)) != nullptr;)
+            all = is_made(walk, inner);
+    walk.path.pop_back();
+    return all;
+}
+
+bool elements_equal(Comparison &walk, DcmObject *a, DcmObject *b)
+{
+    DcmSequenceOfItems *before = sequence_of(a);
+    DcmSequenceOfItems *after = sequence_of(b);
+    if ((before == nullptr) != (after == nullptr))
+        return differs(walk, "is of another kind", tag_of(a));
+    if (before == nullptr && relation_of(walk, a) == Relation::around && is_made(walk, b))
+        return true; // a private sequence that it does not know
+    if (before == nullptr) {
+        Value old_value = value_of(a);
+        Value new_value = value_of(b);
+        bool same = old_value.is_known == new_value.is_known && old_value.bytes == new_value.bytes;
+        return same || differs(walk, "has another value", tag_of(a));
+    }
+    return sequences_equal(walk, before, after);
+}
+
+bool sequences_equal(Comparison &walk, DcmSequenceOfItems *before, DcmSequenceOfItems *after)
+{
+    bool is_around = relation_of(walk, before) == Relation::around;
+    DcmObject *b = nullptr;
+    for (DcmObject *a = nullptr; (a = before->nextInContainer(a)) != nullptr;) {
+        DcmObject *last = b;
+        b = after->nextInContainer(last);
+        if (b == nullptr)
+            return differs(walk, "has fewer items", tag_of(before));
+        walk.path.push_back(tag_of(before));
+        bool same = items_equal(walk, static_cast<DcmItem *>(a), static_cast<DcmItem *>(b));
+        walk.path.pop_back();
+        if (!same)
+            return false;
+    }
+    if (after->card() == before->card())
+        return true;
+    return (is_around && (b == nullptr || are_made(walk, after, b))) ||
+           differs(walk, "has more items", tag_of(before));
+}
+
+bool items_equal(Comparison &walk, DcmItem *before, DcmItem *after)
+{
+    DcmObject *a = next(walk, before, nullptr);
+    DcmObject *b = next(walk, after, nullptr);
+    while (a != nullptr || b != nullptr) {
+        if (a != nullptr && (b == nullptr || tag_of(a) < tag_of(b)))
+            return differs(walk, "is gone", tag_of(a)); // an edit never takes what is around it
+        if (a == nullptr || tag_of(b) < tag_of(a)) {
+            if (!is_made(walk, b))
+                return differs(walk, "has come", tag_of(b));
+            b = next(walk, after, b);
+            continue;
+        }
+        if (!elements_equal(walk, a, b))
+            return false;
+        a = next(walk, before, a);
+        b = next(walk, after, b);
+    }
+    return true;
+}
 
 } // namespace
 
@@ -266,6 +264,6 @@ enum dcmtk_outcome dcmtk_compare(const struct dcmtk_case *c)
         std::fprintf(stderr, "DCMTK: does not read what came out\n");
         return DCMTK_DIFFERS;
     }
-    Comparison comparison(c);
-    return comparison.items_equal(&before, &after) ? DCMTK_EQUAL : DCMTK_DIFFERS;
+    Comparison walk = {c, {}};
+    return items_equal(walk, &before, &after) ? DCMTK_EQUAL : DCMTK_DIFFERS;
 }
