@@ -58,6 +58,7 @@ def stage_of(folder: Path, *actions: str, **options) -> Stage:
 
 
 @edits.needed
+@edits.holds_needed
 @pytest.mark.parametrize("name", CASES)
 def test_held_with_the_reason(folder, name):
     case = CASES[name]
@@ -88,6 +89,7 @@ def test_held_with_the_reason(folder, name):
 
 
 @edits.needed
+@edits.holds_needed
 def test_held_through_a_restart(folder):
     """It is held when the daemon starts again, and leaves by itself under a pack that can be applied."""
     bad = edits.instance(1)

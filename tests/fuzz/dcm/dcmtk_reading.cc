@@ -10,6 +10,7 @@
 #include "dcmtk_reading.h"
 
 #include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,14 @@
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcwcache.h>
 #include <dcmtk/oflog/oflog.h>
+
+// By this one DCMTK makes room for a value as long as its header says, up to 4 GiB, before it looks for the
+// bytes.
+void *operator new[](std::size_t size, const std::nothrow_t &) noexcept
+{
+    const std::size_t most = 1 << 26;
+    return size > most ? nullptr : ::operator new[](size);
+}
 
 namespace
 {

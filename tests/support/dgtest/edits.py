@@ -13,7 +13,7 @@ import pydicom
 import pytest
 
 from . import part10
-from .daemon import DAEMON, Daemon
+from .daemon import CLIENT, DAEMON, Daemon
 from .ports import wait_for
 
 STORAGE = "1.2.840.10008.5.1.4.1.1.7"
@@ -31,7 +31,14 @@ def are_applied() -> bool:
     return DAEMON.exists() and b"are not applied by this version" not in DAEMON.read_bytes()
 
 
+def has_verb(words: str) -> bool:
+    """By the example in its help."""
+    return CLIENT.exists() and b"dicomgate " + words.encode() in CLIENT.read_bytes()
+
+
 needed = pytest.mark.skipif(not are_applied(), reason="this daemon does not edit")
+holds_needed = pytest.mark.skipif(not has_verb("hold list"), reason="there is no verb `hold`")
+prove_needed = pytest.mark.skipif(not has_verb("ledger prove"), reason="there is no verb `ledger prove`")
 
 
 # ---- what goes in
