@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,8 +147,8 @@ def through(folder: Path, found: list[Source], node: dict, settings: dict,
     instances = [one.instance for one in found]
     with foreign.DcmQrScp(folder / "dcmqrscp", "OLDPACS", instances) as old, \
             foreign.Orthanc(folder / "orthanc", "NEWPACS") as new:
-        nodes = [Node("old", 1, "OLDPACS", old.port, options={"associations": 1, **node}),
-                 Node("new", 2, "NEWPACS", new.port, options=node)]
+        nodes = [Node("old", 1, "OLDPACS", old.port, options={"associations": 1, **deepcopy(node)}),
+                 Node("new", 2, "NEWPACS", new.port, options=deepcopy(node))]
         daemon = Daemon(folder / "gateway", nodes, settings=settings)
         with daemon:
             if crosswalk:
