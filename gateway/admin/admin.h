@@ -113,17 +113,19 @@ struct admin_actions {
     //             "meaning": TEXT, "when": seconds, "accepts": [{"transfer_syntax": UID,
     //             "transfer_syntax_name": TEXT or null}]} or null}], "more": bool}
     // in the order of receipt numbers; all pairs of the last receipt are there, even above the limit. UIDs
-    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), gated, sending,
-    // parked or answered. status: the archive's last answer; its Error Comment is its own free text and may
-    // name a patient, so it is not here. contexts, of parked ones: what the archive answered last to this SOP
-    // Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
+    // and bytes are null until the ledger knows them. stage: waiting, resting (until `next`), gated, held,
+    // sending, parked or answered. status: the archive's last answer; its Error Comment is its own free text
+    // and may name a patient, so it is not here. contexts, of parked ones: what the archive answered last to
+    // this SOP Class and transfer syntax (PS3.8 table 9-18), and what it takes of the class.
     void (*queue_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
-    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated", "sending",
-    //                "parked", "answered": N, "problem": TEXT or null, "next": seconds or null,
+    // {"archives": [{"archive": NAME, "paused": bool, "owed", "waiting", "resting", "gated",
+    //                "held", "sending", "parked", "answered": N, "problem": TEXT or null,
+    //                "next": seconds or null,
     //                "groups": [{"stage", "reason": TEXT, "count": N, "receipt": N, "next": seconds or null,
     //                            "contexts": as in queue_list}], "ungrouped": N}]}
-    // owed: the four before it. next: when the archive, or the first of a group, is tried again. groups: what
-    // rests, is gated or parked, by reason, with its first receipt; ungrouped: how many found no room there.
+    // owed: all but parked and answered. next: when the archive, or the first of a group, is tried again.
+    // groups: what rests, is gated, held or parked, by reason, with its first receipt; ungrouped: how many
+    // found no room there.
     void (*queue_summary)(void *arg, const char *archive, struct admin_reply *reply);
     // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
@@ -131,8 +133,8 @@ struct admin_actions {
     // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,
     //                "plain": bool, "state": "up"|"down"|"paused"|"unknown",
     //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
-    //                "lanes_limit": N, "owed": N, "parked": N, "answered": N, "oldest": seconds or null,
-    //                "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
+    //                "lanes_limit": N, "owed": N, "held": N, "parked": N, "answered": N, "oldest": seconds or
+    //                null, "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
     //                "failed", "lost", "opened", "refused", "bytes"}}]}
     void (*archive_list)(void *arg, struct admin_reply *reply);
     // {"archive": NAME, "proposals": N, "items": [{"sop_class": UID, "sop_class_name", "transfer_syntax":

@@ -159,7 +159,7 @@ const char *cli_count(const json_t *object, const char *key, char to[CLI_TEXT]);
 
 // ---- tables (table.c) ----
 
-enum { CLI_COLUMNS = 12 };
+enum { CLI_COLUMNS = 16 };
 
 // Columns as wide as their widest cell; numbers to the right. Cells are copied.
 struct cli_table {

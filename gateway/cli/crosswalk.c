@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #include "crosswalk/job.h"
 
 enum { PATH_BYTES = 4096, DAY_SECONDS = 86400, URL_BYTES = 64 };
+
+#define CHECK_FOLDER "crosswalk.check" // below the data folder
 
 enum cli_exit cli_crosswalk_lock(const struct cli *cli, const struct configuration_gateway *gateway,
                                  int *lock)
@@ -135,20 +138,36 @@ static enum cli_exit task_run(const struct cli *cli, struct cli_crosswalk *cross
     return status;
 }
 
+// The folder in which a dry run sorts, locked as long as `*lock` is open: what one that was killed has left
+// in it is taken away by the next. It stays, empty, so that two never lock two folders of one name.
+static enum cli_exit check_folder_lock(const struct cli *cli, const struct configuration_gateway *gateway,
+                                       int *lock)
+{
+    char path[PATH_BYTES];
+    if (!text_format(path, sizeof path, "%s/" CHECK_FOLDER, gateway->data))
+        return cli_complain(cli, CLI_CONFIGURATION, "the path of the data folder is too long");
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (*lock < 0)
+        return cli_complain(cli, CLI_REFUSED, "%s can not be opened: %s", path, strerror(errno));
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0)
+        return cli_complain(cli, CLI_REFUSED, "another dry run is under way");
+    return CLI_FINE;
+}
+
 // A dry run beside the daemon: nothing is written but what is sorted, in a folder of its own.
 static enum cli_exit dry_run(const struct cli *cli, const json_t *body, json_t **answer)
 {
-    char folder[64];
-    char path[PATH_BYTES];
     struct cli_crosswalk crosswalk;
-    (void)text_format(folder, sizeof folder, "crosswalk.check-%ld", (long)getpid());
+    int lock = -1;
     enum cli_exit status = cli_crosswalk_open(cli, true, &crosswalk);
     if (status == CLI_FINE)
-        status = task_run(cli, &crosswalk, folder, "import", body, answer);
-    if (crosswalk.configuration != NULL &&
-        text_format(path, sizeof path, "%s/%s", crosswalk.configuration->gateway.data, folder))
-        (void)rmdir(path);
+        status = check_folder_lock(cli, &crosswalk.configuration->gateway, &lock);
+    if (status == CLI_FINE)
+        status = task_run(cli, &crosswalk, CHECK_FOLDER, "import", body, answer);
     cli_crosswalk_close(&crosswalk);
+    if (lock >= 0)
+        (void)close(lock);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/ledger_fact.h"
+#include "cli/ledger_prove.h"
 #include "store/ledger.h"
 #include "store/ledger_reader.h"
 #include "store/lmdb.h"
@@ -32,7 +33,11 @@ struct request {
     const char *argument; // NULL: none
     enum format format;
     bool has_format;
+    bool shows_phi;
+    const char *archive; // of prove
+    const char *file;
     struct cli_ledger_names names;
+    struct ledger_edits *edits;
 };
 
 // ---- answers
@@ -76,11 +81,11 @@ static enum result show_visit(void *argument, const struct ledger_fact *fact)
 {
     struct show *show = argument;
     if (show->facts != NULL) {
-        json_array_append_new(show->facts, ledger_fact_json(fact));
+        json_array_append_new(show->facts, ledger_fact_json(fact, show->request->edits));
     } else {
         if (show->count > 0)
             putchar('\n');
-        ledger_fact_print(fact, &show->request->names);
+        ledger_fact_print(fact, &show->request->names, show->request->edits);
     }
     show->count++;
     return OK;
@@ -197,7 +202,7 @@ static enum result export_visit(void *argument, const struct ledger_fact *fact)
         ledger_csv_rows(fact);
     } else {
         json_t *line = json_object();
-        json_t *object = ledger_fact_json(fact);
+        json_t *object = ledger_fact_json(fact, request->edits);
         ledger_json_number(line, "version", JSON_VERSION);
         json_object_update(line, object);
         json_decref(object);
@@ -227,9 +232,11 @@ static int export_run(struct kv_env *env, const struct request *request)
 // ---- command line
 
 static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--json]\n"
+                                 "       dicomgate ledger prove UID --archive NAME --file COPY.dcm [--json]\n"
                                  "       dicomgate ledger conflicts [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
-                                 "       dicomgate ledger export [--jsonl|--csv]\n";
+                                 "       dicomgate ledger export [--jsonl|--csv]\n"
+                                 "show, prove, export: --show-phi shows the values of edits\n";
 
 void cli_ledger_help(void)
 {
@@ -238,9 +245,14 @@ void cli_ledger_help(void)
           "UID is that of an instance or of a study. conflicts shows all receipts of "
           "instances that came with different content under one UID (exit status 1 if there are any). "
           "export writes one line of JSON for each receipt (the "
-          "default), or CSV\nwith one row for each receipt and archive. The ledger of a running daemon lags "
+          "default), or CSV\nwith one row for each receipt and archive. prove compares a copy that the "
+          "archive holds with what was\n"
+          "received: identical, or different only by the edits on record, or where it differs (exit status "
+          "1).\n"
+          "The ledger of a running daemon lags "
           "by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
+          "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"
           "          dicomgate ledger export --csv > ledger.csv\n",
           stdout);
 }
@@ -267,12 +279,31 @@ static bool format_parse(const char *word, struct request *request)
     return false;
 }
 
+// The option at `*at`, and its value. False: there is none such.
+static bool option_parse(int argc, char **argv, int *at, struct request *request)
+{
+    const char *word = argv[*at];
+    const char **value = strcmp(word, "--archive") == 0 ? &request->archive
+                         : strcmp(word, "--file") == 0  ? &request->file
+                                                        : NULL;
+    if (strcmp(word, "--show-phi") == 0) {
+        request->shows_phi = true;
+        return true;
+    }
+    if (value == NULL)
+        return format_parse(word, request);
+    if (++*at == argc)
+        return false;
+    *value = argv[*at];
+    return true;
+}
+
 static bool request_parse(int argc, char **argv, struct request *request)
 {
     *request = (struct request){.format = FORMAT_TABLE};
     for (int i = 0; i < argc; i++) {
         if (argv[i][0] == '-') {
-            if (!format_parse(argv[i], request))
+            if (!option_parse(argc, argv, &i, request))
                 return false;
         } else if (request->verb == NULL) {
             request->verb = argv[i];
@@ -287,6 +318,10 @@ static bool request_parse(int argc, char **argv, struct request *request)
     bool lines = request->format == FORMAT_JSON_LINES || request->format == FORMAT_CSV;
     if (strcmp(request->verb, "export") == 0 && request->format == FORMAT_JSON)
         request->format = FORMAT_JSON_LINES; // its only kind of JSON
+    if (strcmp(request->verb, "prove") == 0)
+        return request->argument != NULL && request->archive != NULL && request->file != NULL && !lines;
+    if (request->archive != NULL || request->file != NULL)
+        return false;
     if (strcmp(request->verb, "show") == 0)
         return request->argument != NULL && !lines;
     if (strcmp(request->verb, "stats") == 0 || strcmp(request->verb, "conflicts") == 0)
@@ -294,8 +329,45 @@ static bool request_parse(int argc, char **argv, struct request *request)
     return strcmp(request->verb, "export") == 0 && request->argument == NULL;
 }
 
+static int prove_run(struct kv_env *env, const struct request *request)
+{
+    struct ledger_prove_order order = {.env = env,
+                                       .edits = request->edits,
+                                       .names = &request->names,
+                                       .instance = request->argument,
+                                       .archive = request->archive,
+                                       .file = request->file,
+                                       .is_json = request->format == FORMAT_JSON};
+    return ledger_prove_run(&order);
+}
+
+static int request_run(struct kv_env *env, struct request *request, const struct cli_ledger_keys *keys)
+{
+    int status;
+    struct ledger_edits *edits = calloc(1, sizeof *edits);
+    if (edits == NULL)
+        return EXIT_INTERNAL;
+    edits->env = env;
+    edits->keys = keys;
+    edits->shows_phi = request->shows_phi;
+    request->edits = edits;
+    if (strcmp(request->verb, "show") == 0 || strcmp(request->verb, "conflicts") == 0)
+        status = show_run(env, request);
+    else if (strcmp(request->verb, "stats") == 0)
+        status = stats_run(env, request);
+    else if (strcmp(request->verb, "prove") == 0)
+        status = prove_run(env, request);
+    else
+        status = export_run(env, request);
+    if (status == EXIT_FINE && edits->has_failed)
+        status = EXIT_FINDING;
+    ledger_edits_fini(edits);
+    free(edits);
+    return status;
+}
+
 int cli_ledger_main(int argc, char **argv, const char *data_folder, const struct cli_ledger_name *names,
-                    size_t name_count)
+                    size_t name_count, const struct cli_ledger_keys *keys)
 {
     struct request request;
     struct kv_env *env = NULL;
@@ -313,12 +385,7 @@ int cli_ledger_main(int argc, char **argv, const char *data_folder, const struct
         fprintf(stderr, "dicomgate: %s\n", why);
         return result == ERR_REFUSED ? EXIT_REFUSED : EXIT_CONFIGURATION;
     }
-    if (strcmp(request.verb, "show") == 0 || strcmp(request.verb, "conflicts") == 0)
-        status = show_run(env, &request);
-    else if (strcmp(request.verb, "stats") == 0)
-        status = stats_run(env, &request);
-    else
-        status = export_run(env, &request);
+    status = request_run(env, &request, keys);
     kv_env_free(&env);
     return status;
 }

@@ -97,7 +97,7 @@ static const char *algorithm_text(uint8_t algorithm)
 // ---- JSON
 
 // JSON is UTF-8; bytes that are not are shown as ISO 8859-1, so that nothing is lost.
-static json_t *json_text(const char *text)
+json_t *ledger_json_string(const char *text)
 {
     json_t *plain = json_string(text);
     if (plain != NULL)
@@ -122,7 +122,7 @@ static json_t *json_text(const char *text)
 void ledger_json_text(json_t *object, const char *name, const char *text)
 {
     if (text != NULL && text[0] != 0)
-        json_object_set_new(object, name, json_text(text));
+        json_object_set_new(object, name, ledger_json_string(text));
 }
 
 void ledger_json_number(json_t *object, const char *name, uint64_t value)
@@ -168,7 +168,8 @@ static json_t *json_digests(const struct fact_digests *digests)
     return object;
 }
 
-static json_t *json_delivery(const struct fact_delivery *delivery)
+static json_t *json_delivery(uint64_t receipt, const struct fact_delivery *delivery,
+                             struct ledger_edits *edits)
 {
     char status[5];
     json_t *object = json_object();
@@ -183,6 +184,8 @@ static json_t *json_delivery(const struct fact_delivery *delivery)
     ledger_json_number(object, "attempts", delivery->attempts);
     ledger_json_number(object, "failures", delivery->failures);
     json_object_set_new(object, "resent", json_boolean(delivery->resent));
+    if (delivery->is_released)
+        json_object_set_new(object, "released", json_true());
     set_time(object, "sent_at", delivery->sent_at);
     set_time(object, "outcome_at", delivery->outcome_at);
     ledger_json_text(object, "remark", delivery->remark);
@@ -191,7 +194,12 @@ static json_t *json_delivery(const struct fact_delivery *delivery)
         set_digest(object, "header_as_sent", delivery->header);
         set_digest(object, "edits", delivery->edits);
         set_digest(object, "pack", delivery->pack);
+        if (delivery->crosswalk != 0)
+            ledger_json_number(object, "crosswalk", delivery->crosswalk);
     }
+    json_t *edited = ledger_edits_json(edits, receipt, delivery);
+    if (edited != NULL)
+        json_object_set_new(object, "edited", edited);
     return object;
 }
 
@@ -211,7 +219,7 @@ static void set_texts(json_t *object, const struct ledger_fact *fact)
     ledger_json_text(object, "implementation", fact->implementation);
 }
 
-json_t *ledger_fact_json(const struct ledger_fact *fact)
+json_t *ledger_fact_json(const struct ledger_fact *fact, struct ledger_edits *edits)
 {
     char receipt[20];
     json_t *object = json_object();
@@ -230,7 +238,7 @@ json_t *ledger_fact_json(const struct ledger_fact *fact)
     if (fact->digests.present != 0)
         json_object_set_new(object, "digests", json_digests(&fact->digests));
     for (size_t i = 0; i < fact->delivery_count; i++)
-        json_array_append_new(deliveries, json_delivery(&fact->deliveries[i]));
+        json_array_append_new(deliveries, json_delivery(fact->receipt, &fact->deliveries[i], edits));
     json_object_set_new(object, "archives", deliveries);
     ledger_json_text(object, "dropped", drop_text(fact->drop_reason));
     ledger_json_text(object, "remark", fact->remark);
@@ -241,12 +249,8 @@ json_t *ledger_fact_json(const struct ledger_fact *fact)
 
 // ---- text for people
 
-static void line_print(const char *name, const char *text)
+void ledger_text_put(const char *text)
 {
-    if (text == NULL || text[0] == 0)
-        return;
-    printf("  %-16s", name);
-    // What a terminal could take for a command is not shown; names of persons keep their letters.
     json_t *valid = json_string(text); // NULL if it is not UTF-8
     for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
         bool is_control = *c < 0x20 || *c == 0x7f || (*c == 0xC2 && c[1] < 0xA0); // C0, DEL, C1
@@ -255,6 +259,14 @@ static void line_print(const char *name, const char *text)
             c++;
     }
     json_decref(valid);
+}
+
+static void line_print(const char *name, const char *text)
+{
+    if (text == NULL || text[0] == 0)
+        return;
+    printf("  %-16s", name);
+    ledger_text_put(text);
     putchar('\n');
 }
 
@@ -278,7 +290,8 @@ static void digests_print(const struct fact_digests *digests)
         line_print("  canonical", digest_text(digests->canonical, text));
 }
 
-static void delivery_print(const struct fact_delivery *delivery, const char *called)
+static void delivery_print(uint64_t receipt, const struct fact_delivery *delivery, const char *called,
+                           struct ledger_edits *edits)
 {
     char name[32];
     char status[16] = "";
@@ -288,18 +301,27 @@ static void delivery_print(const struct fact_delivery *delivery, const char *cal
     (void)text_format(name, sizeof name, "archive %u", (unsigned)delivery->archive);
     if (delivery->has_status)
         (void)text_format(status, sizeof status, ", status %04x", (unsigned)delivery->status);
-    (void)text_format(line, sizeof line, "%s%s%s%s%s%s, sent %u time%s%s%s", called,
+    (void)text_format(line, sizeof line, "%s%s%s%s%s%s, sent %u time%s%s%s%s", called,
                       called[0] != 0 ? ": " : "", delivery_state_text(delivery->state), by[0] != 0 ? " " : "",
                       by, status, (unsigned)delivery->attempts, delivery->attempts == 1 ? "" : "s",
-                      delivery->resent ? ", resent" : "", delivery->owed ? "" : ", not owed");
+                      delivery->resent ? ", resent" : "", delivery->is_released ? ", released" : "",
+                      delivery->owed ? "" : ", not owed");
     line_print(name, line);
     line_print("  last sent", time_text(delivery->sent_at, time));
     line_print("  last outcome", time_text(delivery->outcome_at, time));
     line_print("  remark", delivery->remark);
     line_print("  person", delivery->person);
+    if (delivery->has_header && !digest_is_zero(delivery->pack))
+        line_print("  rule packs", digest_text(delivery->pack, line));
+    (void)text_format(name, sizeof name, "generation %llu", (unsigned long long)delivery->crosswalk);
+    line_print("  crosswalk", delivery->crosswalk != 0 ? name : NULL);
+    if (delivery->has_header && !digest_is_zero(delivery->edits))
+        line_print("  edits", digest_text(delivery->edits, line));
+    ledger_edits_print(edits, receipt, delivery);
 }
 
-void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names)
+void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names,
+                       struct ledger_edits *edits)
 {
     char text[TIME_SIZE];
     ledger_receipt_text(fact->receipt, text, sizeof text);
@@ -326,7 +348,8 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
         line_print("damaged", "records of it were found bad in the journal");
     digests_print(&fact->digests);
     for (size_t i = 0; i < fact->delivery_count; i++)
-        delivery_print(&fact->deliveries[i], ledger_archive_name(names, fact->deliveries[i].archive));
+        delivery_print(fact->receipt, &fact->deliveries[i],
+                       ledger_archive_name(names, fact->deliveries[i].archive), edits);
 }
 
 // ---- CSV (RFC 4180): one row per receipt and archive

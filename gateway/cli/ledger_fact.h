@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cli/ledger.h"
+#include "cli/ledger_edits.h"
 #include "store/fact.h"
 #include <jansson.h>
 
@@ -17,14 +18,19 @@ struct cli_ledger_names {
 const char *ledger_archive_name(const struct cli_ledger_names *names, unsigned id);
 
 // On standard output.
-void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names);
+void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names,
+                       struct ledger_edits *edits);
+// Without what a terminal could take for a command; names of persons keep their letters.
+void ledger_text_put(const char *text);
 
 // CSV (RFC 4180), on standard output: the names of the columns; one row for each archive.
 void ledger_csv_header(void);
 void ledger_csv_rows(const struct ledger_fact *fact);
 
 // A new object, the caller's.
-json_t *ledger_fact_json(const struct ledger_fact *fact);
+json_t *ledger_fact_json(const struct ledger_fact *fact, struct ledger_edits *edits);
+// Bytes that are not UTF-8 become ISO 8859-1. NULL: no memory.
+json_t *ledger_json_string(const char *text);
 // Adds a member; a text only if there is one. Bytes that are not UTF-8 are shown as ISO 8859-1.
 void ledger_json_text(json_t *object, const char *name, const char *text);
 void ledger_json_number(json_t *object, const char *name, uint64_t value);

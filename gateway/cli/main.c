@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/ledger.h"
+#include "data.h"
 
 #define DEFAULT_CONFIG "/etc/dicomgate/dicomgate.yaml"
 
@@ -420,14 +422,38 @@ static enum cli_exit verb_run(struct cli *cli, const struct verb *verb)
     return verb->run(cli);
 }
 
-static int ledger_ask(int argc, char **argv, const struct configuration *configuration)
+// The keys, for what lies sealed in the ledger.
+struct ledger_keys {
+    const struct cli *cli;
+    const struct configuration *configuration;
+    struct fs *fs;
+};
+
+static enum result ledger_keys_open(void *argument, struct seal_keyring **keyring, char *why, size_t capacity)
 {
+    struct ledger_keys *keys = argument;
+    struct seal_source source;
+    struct seal_problem problem = {.text = ""};
+    if (cli_data_open(keys->cli, &keys->configuration->gateway, &keys->fs, &source) != CLI_FINE)
+        return ERR_REFUSED;
+    enum result result = seal_keys_open_readonly(&source, keyring, &problem);
+    if (result != OK)
+        (void)text_copy(why, capacity, slice_of_text(problem.text));
+    return result;
+}
+
+static int ledger_ask(const struct cli *cli, int argc, char **argv, const struct configuration *configuration)
+{
+    struct ledger_keys keys = {.cli = cli, .configuration = configuration};
+    const struct cli_ledger_keys opener = {ledger_keys_open, &keys};
     struct cli_ledger_name *names = calloc(configuration->node_count + 1, sizeof *names);
     if (names == NULL)
         return CLI_INTERNAL;
     for (size_t i = 0; i < configuration->node_count; i++)
         names[i] = (struct cli_ledger_name){configuration->node[i].id, configuration->node[i].name};
-    int code = cli_ledger_main(argc, argv, configuration->gateway.data, names, configuration->node_count);
+    int code =
+        cli_ledger_main(argc, argv, configuration->gateway.data, names, configuration->node_count, &opener);
+    fs_free(keys.fs);
     free(names);
     return code;
 }
@@ -466,7 +492,7 @@ static int ledger_run(struct cli *cli, int argc, char **argv)
         memcpy(words, argv, (size_t)argc * sizeof *words);
         if (cli->is_json)
             words[argc++] = json;
-        code = ledger_ask(argc, words, configuration);
+        code = ledger_ask(cli, argc, words, configuration);
         configuration_free(configuration);
     }
     free(words);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "daemon/secure.h"
+#include "edit/policy.h"
 #include "front/peers.h"
 
 // ---- check ----
@@ -71,6 +72,11 @@ static void note_problem(void *arg, const char *section, const char *problem)
 static enum result check_run(struct check *check)
 {
     enum result result = configuration_load(check->file, &check->configuration, &check->errors);
+    if (result != OK)
+        return result;
+    struct edit_policies *policies = NULL;
+    result = edit_policies_new(check->configuration, &check->errors, &policies);
+    edit_policies_unref(&policies);
     if (result != OK)
         return result;
     note_plain(check);

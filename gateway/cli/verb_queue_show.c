@@ -63,11 +63,11 @@ static void contexts_end(struct cli_table *table)
 
 static void print_archives(const json_t *archives)
 {
-    static const char *const TITLES[] = {
-        "ARCHIVE",  ">OWED",     ">WAITING", ">RESTING", ">GATED",
-        ">SENDING", ">ANSWERED", ">PARKED",  "NEXT TRY", "WHAT IS THE MATTER"};
-    static const char *const COUNTS[] = {"owed",    "waiting",  "resting", "gated",
-                                         "sending", "answered", "parked"};
+    static const char *const TITLES[] = {"ARCHIVE", ">OWED",    ">WAITING",          ">RESTING",
+                                         ">GATED",  ">HELD",    ">SENDING",          ">ANSWERED",
+                                         ">PARKED", "NEXT TRY", "WHAT IS THE MATTER"};
+    static const char *const COUNTS[] = {"owed", "waiting", "resting",  "gated",
+                                         "held", "sending", "answered", "parked"};
     struct cli_table table;
     size_t index;
     json_t *row;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "edit/policy.h"
 #include "rules_setup.h"
 
 enum cli_exit rules_setup_init(struct rules_setup *setup, const struct cli *cli, const char *packs,
@@ -62,37 +63,12 @@ static void differs(void *arg, const char *file, size_t line, const char *name, 
     (void)json_array_append_new(check->differences, json_string(text));
 }
 
-// Archives and phases that conditions may name.
-static enum result names_check(struct check *check)
-{
-    const struct configuration *configuration = check->setup.configuration;
-    const char **names = calloc(configuration->node_count + configuration->phase_count, sizeof *names);
-    if (names == NULL)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < configuration->node_count; i++)
-        names[i] = configuration->node[i].name;
-    const char **phases = names + configuration->node_count;
-    for (size_t i = 0; i < configuration->phase_count; i++)
-        phases[i] = configuration->phase[i].name;
-    rules_library_check_names(check->setup.library, names, configuration->node_count, phases,
-                              configuration->phase_count, &check->setup.errors);
-    free((void *)names);
-    return OK;
-}
-
 static enum result archives_check(struct check *check)
 {
-    const struct configuration *configuration = check->setup.configuration;
-    if (configuration == NULL)
+    struct rules_setup *setup = &check->setup;
+    if (setup->configuration == NULL)
         return OK;
-    enum result result = names_check(check);
-    for (size_t i = 0; i < configuration->node_count && result == OK; i++) {
-        struct rules_program *program = NULL;
-        result = rules_setup_program(&check->setup, &configuration->node[i], &program);
-        rules_program_free(program);
-        result = result == ERR_FORMAT ? OK : result;
-    }
-    return result;
+    return edit_policies_check(setup->configuration, setup->library, &setup->errors);
 }
 
 static void check_print(const struct check *check)

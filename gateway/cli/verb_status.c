@@ -8,9 +8,9 @@
 
 void cli_print_archives(const json_t *archives)
 {
-    static const char *const TITLES[] = {"ARCHIVE",  ">ID",     "AE TITLE",      "ADDRESS",
-                                         "SECURITY", "STATE",   ">LANES",        ">OWED",
-                                         ">PARKED",  ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
+    static const char *const TITLES[] = {"ARCHIVE", ">ID",           "AE TITLE", "ADDRESS", "SECURITY",
+                                         "STATE",   ">LANES",        ">OWED",    ">HELD",   ">PARKED",
+                                         ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
     struct cli_table table;
     size_t index;
     json_t *row;
@@ -28,6 +28,7 @@ void cli_print_archives(const json_t *archives)
                           cli_count(row, "lanes_limit", other));
         cli_table_add(&table, lanes);
         cli_table_add(&table, cli_count(row, "owed", text));
+        cli_table_add(&table, cli_count(row, "held", text));
         cli_table_add(&table, cli_count(row, "parked", text));
         cli_table_add(&table, cli_age(row, "oldest", text));
         cli_table_add(&table, cli_age(row, "last_success", text));

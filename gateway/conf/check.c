@@ -250,23 +250,36 @@ static void check_node_unique(const struct checker *checker, size_t index)
     }
 }
 
-// The daemon does not edit yet: what asks for edits must not leave unedited. Tools may look at packs.
 static void check_packs(const struct checker *checker, const struct raw_node *raw)
 {
-    if (raw->value.packs.count == 0)
-        return;
-    if (checker->check_files)
-        conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"), NULL,
-                          "rule packs are not applied by this version");
-    else if (checker->raw->rules.value.packs == NULL)
+    if (raw->value.packs.count > 0 && checker->raw->rules.value.packs == NULL)
         conf_error_at_key(checker->document, place(checker, &raw->entry, "packs"),
                           "with `rules: { packs: FOLDER }`", "has no meaning here");
+}
+
+// What is about patients of other domains says nothing where the node has none.
+static void check_edits(const struct checker *checker, const struct raw_node *raw)
+{
+    static const char *const of_domain[] = {"crosswalk", "unmatched"};
+    bool has_domain = conf_node_member(raw->entry.at, "domain") != NULL;
+    bool has_packs = conf_node_member(raw->entry.at, "packs") != NULL;
+    for (size_t i = 0; !has_domain && i < sizeof of_domain / sizeof of_domain[0]; i++)
+        if (conf_node_member(raw->entry.at, of_domain[i]) != NULL)
+            conf_error_at_key(checker->document, place(checker, &raw->entry, of_domain[i]), "with domain",
+                              "has no meaning here");
+    if (has_domain && !has_packs && raw->value.crosswalk == CONFIGURATION_CROSSWALK_RULES)
+        conf_error_at(checker->document, place(checker, &raw->entry, "crosswalk"),
+                      "always; or rules, with packs", "without packs no rule would ever ask for it");
+    if (!has_domain && !has_packs && conf_node_member(raw->entry.at, "original_attributes") != NULL)
+        conf_error_at_key(checker->document, place(checker, &raw->entry, "original_attributes"),
+                          "with domain or packs", "has no meaning here");
 }
 
 static void check_node(const struct checker *checker, size_t index)
 {
     const struct raw_node *raw = &checker->raw->node[index];
     check_packs(checker, raw);
+    check_edits(checker, raw);
     check_security(checker, &raw->entry, raw->plain);
     check_node_unique(checker, index);
     check_calling(checker, raw);

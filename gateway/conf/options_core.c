@@ -321,8 +321,9 @@ static const struct conf_option RULES[] = {
     {.key = "packs",
      .type = CONF_PATH,
      CONF_MEMBER(struct raw_rules, value.packs),
-     .reload = CONF_RELOAD_NEW,
-     .help = "Folder of the rule packs (*.yaml) and their tables (docs/rules.md)."},
+     .help = "Folder of the rule packs (*.yaml) and their tables (docs/rules.md). What stands in it is read "
+             "again "
+             "on reload."},
     {.key = "golden",
      .type = CONF_PATH,
      CONF_MEMBER(struct raw_rules, value.golden),

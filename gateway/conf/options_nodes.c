@@ -38,6 +38,27 @@ static const struct conf_choice SETTLE[] = {
     {.name = NULL},
 };
 
+static const struct conf_choice CROSSWALK[] = {
+    {.name = "always", .value = CONFIGURATION_CROSSWALK_ALWAYS},
+    {.name = "rules", .value = CONFIGURATION_CROSSWALK_RULES},
+    {.name = NULL},
+};
+
+static const struct conf_choice UNMATCHED[] = {
+    {.name = "flag", .value = CONFIGURATION_UNMATCHED_FLAG},
+    {.name = "pass", .value = CONFIGURATION_UNMATCHED_PASS},
+    {.name = "hold", .value = CONFIGURATION_UNMATCHED_HOLD},
+    {.name = "reject", .value = CONFIGURATION_UNMATCHED_REJECT},
+    {.name = NULL},
+};
+
+static const struct conf_choice CONTRIBUTION[] = {
+    {.name = "edited", .value = CONFIGURATION_CONTRIBUTION_EDITED},
+    {.name = "always", .value = CONFIGURATION_CONTRIBUTION_ALWAYS},
+    {.name = "never", .value = CONFIGURATION_CONTRIBUTION_NEVER},
+    {.name = NULL},
+};
+
 static const struct conf_choice NO_CUT[] = {{.name = "off", .value = 0}, {.name = NULL}};
 
 static const struct conf_choice ANY_PDU[] = {{.name = "any", .value = 0}, {.name = NULL}};
@@ -310,8 +331,43 @@ static const struct conf_option NODES[] = {
      .shape = "names of rule packs",
      .unset = "none: nothing is changed",
      .reload = CONF_RELOAD_NEW,
-     .help = "Rule packs of `rules`, in the order in which they run. This version of the daemon does not "
-             "apply them "
-             "and refuses to start with any; `rules check` and `rules try` do."},
+     .help =
+         "Rule packs of `rules`, in the order in which they run. Their files are read at the start and on "
+         "reload; wrong ones are refused."},
+    {.key = "crosswalk",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_node, value.crosswalk),
+     .standard = "always",
+     .choices = CROSSWALK,
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "Which instances get a patient ID of its `domain` from the crosswalk: all that come from another "
+         "domain, or only those of which a rule says `crosswalk: patient`."},
+    {.key = "unmatched",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_node, value.unmatched),
+     .standard = "flag",
+     .choices = UNMATCHED,
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "An instance of another domain whose patient the crosswalk does not know, or not certainly. "
+         "`flag`: it goes with the ID that it has, with the issuer of its own domain where it has none, and "
+         "is flagged. `pass`: it goes as it came. `hold`: it waits here until the crosswalk knows, or a "
+         "person lets it go. `reject`: the client gets A900; what is known too late for that is held."},
+    {.key = "original_attributes",
+     .type = CONF_BOOL,
+     CONF_MEMBER(struct raw_node, value.keeps_originals),
+     .standard = "yes",
+     .reload = CONF_RELOAD_NEW,
+     .help = "What is edited says what it was before, in its Original Attributes Sequence (0400,0561)."},
+    {.key = "contributing_equipment",
+     .type = CONF_ENUM,
+     CONF_MEMBER(struct raw_node, value.contribution),
+     .standard = "edited",
+     .choices = CONTRIBUTION,
+     .reload = CONF_RELOAD_NEW,
+     .help =
+         "Which instances say in their Contributing Equipment Sequence (0018,A001) that they have been here: "
+         "those that are edited, all, or none. By it a loop of gateways is noticed."},
 };
 const struct conf_table options_node = CONF_ROWS(NODES, struct raw_node, "What stands behind the gateway.");

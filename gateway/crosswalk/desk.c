@@ -34,9 +34,17 @@ struct crosswalk_desk {
     // Main's.
     crosswalk_done_fn *done; // NULL: no order is under way
     void *arg;
+    void (*changed)(void *arg); // NULL: nobody watches
+    void *changed_arg;
 };
 
 // ---- on the desk's loop
+
+static void change_tell(struct crosswalk_desk *desk)
+{
+    if (desk->changed != NULL)
+        desk->changed(desk->changed_arg);
+}
 
 static void on_begin(void *arg)
 {
@@ -59,6 +67,7 @@ static void on_step(void *arg)
     if (desk->job != NULL)
         desk->status = crosswalk_job_end(desk->job, &desk->body, &desk->problem);
     desk->job = NULL;
+    change_tell(desk);              // before the answer: who has it may rely on that
     ev_timer_start(&desk->tick, 0); // what is left over
     ev_wake_signal(&desk->back);
 }
@@ -68,6 +77,7 @@ static void on_tick(void *arg)
     struct crosswalk_desk *desk = arg;
     MAGIC_CHECK(desk, DESK_MAGIC);
     enum result result = crosswalk_advance(desk->crosswalk, ev_wall_now(desk->loop));
+    change_tell(desk);
     if (result == OK)
         result = crosswalk_purge(desk->crosswalk);
     if (result != OK && result != AGAIN)
@@ -110,6 +120,13 @@ enum result crosswalk_desk_new(struct crosswalk *crosswalk, struct fs *fs, struc
     ev_timer_start(&desk->tick, 0);
     *out = desk;
     return OK;
+}
+
+void crosswalk_desk_watch(struct crosswalk_desk *desk, void (*changed)(void *arg), void *arg)
+{
+    MAGIC_CHECK(desk, DESK_MAGIC);
+    desk->changed = changed;
+    desk->changed_arg = arg;
 }
 
 void crosswalk_desk_free(struct crosswalk_desk *desk)

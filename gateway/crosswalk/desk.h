@@ -20,6 +20,8 @@ typedef void crosswalk_done_fn(void *arg, enum admin_status status, json_t *body
 // Borrows all; no loop runs yet.
 MUST_USE enum result crosswalk_desk_new(struct crosswalk *crosswalk, struct fs *fs, struct ev_loop *loop,
                                         struct ev_loop *main_loop, struct crosswalk_desk **out);
+// Before loops run: `changed` is called on the desk's loop whenever the crosswalk may have changed.
+void crosswalk_desk_watch(struct crosswalk_desk *desk, void (*changed)(void *arg), void *arg);
 // After the thread of `loop` has ended. An order that is under way is given up: nothing has changed.
 void crosswalk_desk_free(struct crosswalk_desk *desk);
 

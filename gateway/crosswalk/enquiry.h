@@ -5,12 +5,11 @@
 // also pinned (FIELD 1), durable, by the thread that writes the crosswalk, and what is answered is then what
 // the pin says, so that two workers never answer differently for one study.
 //
-// Thread: the worker's, except for new and free of the office (main, before and after loops run).
+// Thread: the worker's.
 #pragma once
 
 #include "store/crosswalk_change.h"
 
-struct crosswalk_office; // the process's: readers, the way to the writer
 struct enquiry;
 struct worker;
 
@@ -18,15 +17,20 @@ struct enquiry_question {
     uint32_t archive; // node id
     uint16_t from;    // domains (crosswalk_domain_find())
     uint16_t to;
-    struct slice id; // all copied
-    struct slice study;
+    struct slice id;    // all copied
+    struct slice study; // none: empty, or longer than a UID may be; then there is no pin
     struct crosswalk_person person;
     uint64_t when;  // of the receipt, for the pin
     bool wants_pin; // it goes out if the answer lets it; else (before Success) it is only looked up
+    // It goes out unmatched too, by the archive's option or because a person has released it: then that is
+    // pinned as well, so that an import in the midst of the study does not split it.
+    bool unmatched_goes;
 };
 
 // `answered` is called once on the worker, never inside this call, unless it was cancelled; the verdict is
-// borrowed for the call and wiped behind it. A result that is not OK: the crosswalk can not be read now.
+// borrowed for the call and wiped behind it. An ID that is none (empty, too long, with control characters) is
+// unmapped, with an empty `id`. A result that is not OK: the crosswalk can not be read or written now;
+// ERR_MISSING: it could not be opened. News (daemon/news.h) may be heard before an answer from before them.
 typedef void enquiry_answered_fn(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
 // ERR_NOMEM. The enquiry is the office's; *out is only for cancelling, and no longer good once answered.

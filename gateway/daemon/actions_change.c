@@ -60,7 +60,7 @@ static bool stage_allows(enum admin_queue_change change, enum delivery_stage sta
         return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_GATED;
     case ADMIN_DROP:
         return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_GATED ||
-               stage == STAGE_PARKED;
+               stage == STAGE_PARKED || stage == STAGE_HELD;
     }
     unreachable_state();
 }
@@ -113,8 +113,8 @@ static void selected_change(const struct change_round *change, struct archive *a
     }
 }
 
-static const enum delivery_stage owed_stages[] = {STAGE_WAITING, STAGE_RESTING, STAGE_GATED, STAGE_SENDING,
-                                                  STAGE_PARKED};
+static const enum delivery_stage owed_stages[] = {STAGE_WAITING, STAGE_RESTING, STAGE_GATED,
+                                                  STAGE_SENDING, STAGE_PARKED,  STAGE_HELD};
 enum { OWED_STAGES = sizeof owed_stages / sizeof owed_stages[0] };
 
 // The stages that nothing is taken from come first: what is changed moves into one of them.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `queue show`: what each archive is owed, by stage, and what rests, is gated or parked in groups of one
-// reason. Each worker counts its own in one walk, main adds them up and asks the ledger for one example of
-// each parked group.
+// `queue show`: what each archive is owed, by stage, and what rests, is gated, parked or held in groups of
+// one reason. Each worker counts its own in one walk, main adds them up and asks the ledger for one example
+// of each parked group.
 #include "base/text.h"
 #include "daemon/actions_contexts.h"
 #include "daemon/actions_json.h"
@@ -77,7 +77,7 @@ static void group_add(struct owed *owed, const struct group *more)
 
 const char *actions_reason(const struct delivery *delivery)
 {
-    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
+    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->stage == STAGE_HELD)
         return delivery->reason;
     if (delivery->stage == STAGE_GATED && delivery->waits_for_primary)
         return "begins when the primary has said yes";
@@ -91,11 +91,11 @@ static uint64_t wall_of(struct ev_loop *loop, uint64_t when)
     return ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
 }
 
-static const enum delivery_stage grouped[] = {STAGE_RESTING, STAGE_GATED, STAGE_PARKED};
+static const enum delivery_stage grouped[] = {STAGE_RESTING, STAGE_GATED, STAGE_PARKED, STAGE_HELD};
 
 static bool is_grouped(enum delivery_stage stage)
 {
-    return stage == STAGE_RESTING || stage == STAGE_GATED || stage == STAGE_PARKED;
+    return stage == STAGE_RESTING || stage == STAGE_GATED || stage == STAGE_PARKED || stage == STAGE_HELD;
 }
 
 static void archive_owed_fill(struct archive *archive, struct owed *owed)

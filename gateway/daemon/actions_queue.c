@@ -207,6 +207,8 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
         return state == ADMIN_ANY || state == ADMIN_WAITING;
     case STAGE_SENDING:
         return state == ADMIN_ANY || state == ADMIN_SENDING;
+    case STAGE_HELD:
+        return state == ADMIN_ANY;
     case STAGE_PARKED:
         return state == ADMIN_ANY || state == ADMIN_PARKED;
     case STAGE_ANSWERED:

@@ -27,6 +27,7 @@ struct archive_figures {
     size_t lanes_limit;
     uint64_t owed; // waiting for any reason, or being sent
     uint64_t parked;
+    uint64_t held; // of those owed
     uint64_t answered;
     uint64_t oldest; // of the owed ones: when it came in; 0: none
     uint64_t last_success;
@@ -61,6 +62,8 @@ static uint64_t oldest_get(struct archive *archive)
         oldest_take(&oldest, list_first(&archive->waiting)); // by order of receipt
     if (!list_is_empty(&archive->gated))
         oldest_take(&oldest, list_first(&archive->gated));
+    if (!list_is_empty(&archive->held))
+        oldest_take(&oldest, list_first(&archive->held));
     LIST_EACH(&archive->sending, node)
     {
         oldest_take(&oldest, node);
@@ -87,7 +90,9 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
     }
     figures->lanes_limit = archive->lane_limit;
     figures->owed = archive_count(archive, STAGE_WAITING) + archive_count(archive, STAGE_RESTING) +
-                    archive_count(archive, STAGE_GATED) + archive_count(archive, STAGE_SENDING);
+                    archive_count(archive, STAGE_GATED) + archive_count(archive, STAGE_SENDING) +
+                    archive_count(archive, STAGE_HELD);
+    figures->held = archive_count(archive, STAGE_HELD);
     figures->parked = archive_count(archive, STAGE_PARKED);
     figures->answered = archive_count(archive, STAGE_ANSWERED);
     figures->oldest = oldest_get(archive);
@@ -134,6 +139,7 @@ static void archive_figures_add(struct archive_figures *to, const struct archive
     to->lanes_limit = from->lanes_limit; // the archive's, whichever worker uses it
     to->owed += from->owed;
     to->parked += from->parked;
+    to->held += from->held;
     to->answered += from->answered;
     if (from->oldest != 0 && (to->oldest == 0 || from->oldest < to->oldest))
         to->oldest = from->oldest;
@@ -212,6 +218,7 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_number(row, "lanes_limit", figures->lanes_limit);
     set_number(row, "owed", figures->owed);
     set_number(row, "parked", figures->parked);
+    set_number(row, "held", figures->held);
     set_number(row, "answered", figures->answered);
     set_time(row, "oldest", figures->oldest);
     set_time(row, "last_success", figures->last_success);
@@ -383,6 +390,9 @@ static void archive_alarms_add(json_t *alarms, struct node *node, const struct a
                   name, node->pause.who, node->pause.why);
     else if (is_down(figures))
         alarm_add(alarms, "archive %s is down: %s", name, figures->problem);
+    if (figures->held > 0)
+        alarm_add(alarms, "%llu held for archive %s by rules or crosswalk", (unsigned long long)figures->held,
+                  name);
     if (figures->parked > 0)
         alarm_add(alarms, "%llu parked for archive %s: a person must decide",
                   (unsigned long long)figures->parked, name);

@@ -7,10 +7,13 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "crosswalk/office.h"
 #include "daemon/damage.h"
 #include "daemon/ledger_loop.h"
+#include "daemon/news.h"
 #include "daemon/scrub.h"
 #include "daemon/worker.h"
+#include "edit/policy.h"
 #include "front/access.h"
 #include "front/census.h"
 #include "front/peers.h"
@@ -182,6 +185,7 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     gateway->configuration = configuration;
     gateway->epoch = 1; // one phase for ever, until there are cutovers
     gateway->started_at = ev_wall_now(platform->main_loop);
+    pthread_mutex_init(&gateway->policies_lock, NULL);
     ledger_loop_init(gateway);
     enum result result = gateway_limits_set(gateway, &configuration->limits);
     if (result == OK)
@@ -210,6 +214,10 @@ enum result gateway_new(const struct platform *platform, const struct configurat
         result = workers_make(gateway);
     if (result == OK)
         result = order_keeper_new(gateway, &gateway->order);
+    if (result == OK)
+        result = news_new(gateway, &gateway->news);
+    if (result == OK)
+        result = crosswalk_office_new(gateway, &gateway->office);
     if (result != OK) {
         gateway_free(gateway);
         return result;
@@ -239,6 +247,7 @@ enum result gateway_start(struct gateway *gateway)
         return result;
     gateway->life = GATEWAY_RUNNING;
     ledger_loop_start(gateway);
+    news_tell(gateway->news, NEWS_CROSSWALK | NEWS_POLICIES); // since the former life
     return OK;
 }
 
@@ -341,6 +350,8 @@ void gateway_free(struct gateway *gateway)
         return;
     MAGIC_CHECK(gateway, GATEWAY_MAGIC);
     order_keeper_drain(gateway->order);
+    crosswalk_office_drain(gateway->office);
+    news_free(gateway->news);
     for (unsigned i = 0; gateway->workers != NULL && i < gateway->platform.workers; i++)
         worker_free(gateway->workers[i]);
     for (unsigned i = 0; gateway->scrubs != NULL && i < gateway->platform.workers; i++)
@@ -348,6 +359,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->scrubs);
     ledger_loop_fini(gateway);
     order_keeper_free(gateway->order);
+    crosswalk_office_free(gateway->office);
     damage_free(gateway->damage);
     free(gateway->workers);
     journal_free(gateway->journal);
@@ -357,6 +369,9 @@ void gateway_free(struct gateway *gateway)
     census_free(gateway->census);
     peers_free(gateway->peers);
     limits_free(gateway);
+    if (gateway->policies != NULL)
+        edit_policies_unref(&gateway->policies);
+    pthread_mutex_destroy(&gateway->policies_lock);
     for (size_t i = 0; i < gateway->node_count; i++)
         pthread_mutex_destroy(&gateway->nodes[i].lock);
     free(gateway->nodes);

@@ -24,6 +24,10 @@
 
 struct access;
 struct census;
+struct crosswalk;
+struct crosswalk_office;
+struct edit_policies;
+struct news;
 struct peers;
 struct order_keeper;
 struct worker;
@@ -39,7 +43,9 @@ struct platform {
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *control_loop; // order of receipts with one SOP UID
-    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread
+    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread, of the crosswalk for workers
+    struct crosswalk *crosswalk;  // NULL: it could not be opened, and what needs it is held
+    struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker
     unsigned workers;            // 1 to 64
@@ -89,6 +95,10 @@ struct gateway {
     struct peers *peers;                           // whose certificates end soon
     _Atomic(const struct gateway_limits *) limits; // in force; those before stay until gateway_free()
     struct order_keeper *order;
+    struct crosswalk_office *office;
+    struct news *news;
+    pthread_mutex_t policies_lock;  // held for a few instructions
+    struct edit_policies *policies; // in force; NULL: nothing is done to anything
     struct node *nodes;
     size_t node_count;
     struct worker **workers;
@@ -155,6 +165,13 @@ MUST_USE enum result gateway_limits_set(struct gateway *gateway, const struct co
 
 // A worker's stream has been stopped; called on its thread.
 void gateway_worker_stopped(struct gateway *gateway);
+
+// What archives want done to the instances that they get, as loaded last: a reference for the caller, or
+// NULL: nothing. Any thread.
+struct edit_policies *gateway_policies(struct gateway *gateway);
+// Main thread: `policies`, taken, are in force for what begins from now on; if they differ from those before,
+// all workers are told (daemon/news.h), and the answer is true.
+bool gateway_policies_set(struct gateway *gateway, struct edit_policies **policies);
 
 // The worker for the next connection: the one with the fewest associations, in turn among equals. Main
 // thread.

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "crosswalk/desk.h"
+#include "crosswalk/office.h"
 #include "crosswalk/open.h"
 #include "daemon/actions.h"
 #include "daemon/expiry.h"
@@ -17,6 +18,7 @@
 #include "daemon/reload.h"
 #include "daemon/secure.h"
 #include "daemon/threads.h"
+#include "edit/policy.h"
 #include "ev/real.h"
 #include "front/listener.h"
 #include "seal/keys.h"
@@ -125,7 +127,7 @@ static enum result tls_open(struct process *process)
     return result;
 }
 
-// Without it the gateway runs: it takes everything in, and nobody's ID is mapped.
+// Without it the gateway runs: it takes everything in, and what would have to be mapped is held.
 static enum result crosswalk_open(struct process *process)
 {
     struct crosswalk_problem problem = {.text = ""};
@@ -167,6 +169,28 @@ static unsigned workers_wanted(const struct configuration *configuration)
     return workers < THREADS_WORKERS_MAX ? workers : THREADS_WORKERS_MAX;
 }
 
+static void on_crosswalk_changed(void *arg)
+{
+    struct gateway *gateway = arg;
+    crosswalk_office_look(gateway->office);
+}
+
+static enum result policies_open(struct process *process)
+{
+    struct edit_policies *policies = NULL;
+    struct conf_errors errors;
+    conf_errors_init(&errors);
+    enum result result = edit_policies_new(process->configuration, &errors, &policies);
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.item[i].text);
+    if (result != OK && errors.count == 0)
+        complain("rules", result_text(result));
+    conf_errors_fini(&errors);
+    if (result == OK)
+        (void)gateway_policies_set(process->gateway, &policies);
+    return result;
+}
+
 static enum result gateway_make(struct process *process)
 {
     struct threads *threads = &process->threads;
@@ -186,11 +210,17 @@ static enum result gateway_make(struct process *process)
         .ledger_loop = threads->ledger.loop,
         .control_loop = threads->control.loop,
         .lookup_loop = threads->lookup.loop,
+        .crosswalk = process->store.crosswalk,
+        .crosswalk_loop = threads->crosswalk.loop,
         .worker_loops = worker_loops,
         .disk_loops = disk_loops,
         .workers = threads->workers,
     };
     enum result result = gateway_new(&platform, process->configuration, &process->gateway);
+    if (result == OK)
+        result = policies_open(process);
+    if (result == OK && process->desk != NULL)
+        crosswalk_desk_watch(process->desk, on_crosswalk_changed, process->gateway);
     if (result == OK)
         result = names_new(process->gateway, threads->resolver.loop, &process->names);
     if (result == OK)

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "edit/policy.h"
 #include "ev/mailbox.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,9 @@ struct job {
     enum result result;
     struct configuration *fresh; // NULL: not read, or not right
     struct conf_errors errors;
-    struct secure_news *news; // NULL: not read
-    reload_done_fn *done;     // main's; NULL: nobody waits
+    struct edit_policies *policies; // NULL: not read, or not right
+    struct secure_news *news;       // NULL: not read
+    reload_done_fn *done;           // main's; NULL: nobody waits
     void *done_arg;
 };
 
@@ -65,6 +67,9 @@ static void on_files_mail(void *arg, struct mail *mail)
     if (job->is_whole) {
         job->result = configuration_load(conf->file, &job->fresh, &job->errors);
         conf = job->fresh;
+        // Nodes and domains are those that it was started with; their packs are read again.
+        if (job->result == OK)
+            job->result = edit_policies_new(reload->gateway->configuration, &job->errors, &job->policies);
     }
     if (job->result == OK) {
         job->mark = secure_files_mark(conf); // before they are read: what changes meanwhile is seen next time
@@ -151,6 +156,13 @@ static enum result fresh_apply(struct reload *reload, struct configuration *fres
     return OK;
 }
 
+// Packs have no path in the configuration of their own: they go by the option that names their folder.
+static void policies_take(struct reload *reload, struct job *job, json_t *body)
+{
+    if (gateway_policies_set(reload->gateway, &job->policies))
+        (void)json_array_append_new(json_object_get(body, "changed"), json_string("rules.packs"));
+}
+
 static enum result fresh_take(struct reload *reload, struct job *job, json_t *body)
 {
     json_t *changed = differences(current_of(reload), job->fresh, false);
@@ -224,6 +236,8 @@ static void on_main_mail(void *arg, struct mail *mail)
     json_t *body = json_object();
     if (is_fine && job->fresh != NULL)
         job->result = fresh_take(reload, job, body);
+    if (job->result == OK && job->policies != NULL)
+        policies_take(reload, job, body);
     is_fine = job->result == OK;
     errors_take(job, body);
     if (job->news != NULL)
@@ -232,6 +246,7 @@ static void on_main_mail(void *arg, struct mail *mail)
     conf_errors_fini(&job->errors);
     configuration_free(job->fresh);
     job->fresh = NULL;
+    edit_policies_unref(&job->policies);
     reload->is_busy = false;
     if (job->done != NULL)
         job->done(job->done_arg, body);
@@ -317,6 +332,7 @@ void reload_free(struct reload *reload)
     if (reload->is_busy) {
         secure_news_free(reload->job.news);
         configuration_free(reload->job.fresh);
+        edit_policies_unref(&reload->job.policies);
         conf_errors_fini(&reload->job.errors);
         if (reload->job.done != NULL)
             reload->job.done(reload->job.done_arg, NULL);

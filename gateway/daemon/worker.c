@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "edit/workshop.h"
 #include "forward/archive.h"
 #include "forward/awaited.h"
 #include "forward/lane.h"
@@ -251,6 +252,8 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
     if (result == OK)
         result = order_gate_new(worker, &worker->gate);
     if (result == OK)
+        result = edit_workshop_new(worker, &worker->workshop);
+    if (result == OK)
         result = archives_make(worker);
     return result;
 }
@@ -302,6 +305,7 @@ void worker_free(struct worker *worker)
         ev_mailbox_fini(&worker->inbox);
     }
     order_gate_free(worker->gate); // mail in the inbox may lie in it
+    edit_workshop_free(worker->workshop);
     if (worker->legs.read_buffer != NULL)
         leg_environment_fini(&worker->legs);
     hot_window_fini(&worker->window);

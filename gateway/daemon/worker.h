@@ -17,6 +17,7 @@
 #include "leg/leg.h"
 
 struct archive;
+struct edit_workshop;
 struct order_gate;
 
 #define WORKER_SCANNERS_KEPT 16
@@ -42,6 +43,7 @@ struct worker {
     struct hot_window window;
     struct notes notes;
     struct order_gate *gate;
+    struct edit_workshop *workshop;
     struct list sessions;
     struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room

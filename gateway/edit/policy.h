@@ -19,8 +19,12 @@ struct edit_policies;
 // must outlive the policies.
 MUST_USE enum result edit_policies_new(const struct configuration *configuration, struct conf_errors *errors,
                                        struct edit_policies **out);
+// The same of a library that has been read, and nothing is kept: whether `configuration` can be put into
+// force with it. Every node is looked at before ERR_FORMAT is told.
+MUST_USE enum result edit_policies_check(const struct configuration *configuration,
+                                         const struct rules_library *library, struct conf_errors *errors);
 struct edit_policies *edit_policies_ref(struct edit_policies *policies);
-void edit_policies_unref(struct edit_policies **policies);
+void edit_policies_unref(struct edit_policies **policies); // NULL inside is fine
 
 // Of the node with this id. NULL: it gets everything as it came (no packs, no domain, nothing to note), or
 // there is no such node.

@@ -62,6 +62,8 @@ struct list *archive_list(struct archive *archive, enum delivery_stage stage)
         return &archive->parked;
     case STAGE_GATED:
         return &archive->gated;
+    case STAGE_HELD:
+        return &archive->held;
     case STAGE_SETTLED:
         return NULL;
     }
@@ -418,6 +420,29 @@ size_t archive_try_now(struct archive *archive)
     return waiting;
 }
 
+static bool is_of_kinds(uint8_t hold, unsigned kinds)
+{
+    return hold == 0 || hold == DELIVERY_HOLD_UNKNOWN || (kinds >> (hold - 1) & 1) != 0;
+}
+
+// From the last one on each finds its place in the queue at once.
+size_t archive_look_again(struct archive *archive, unsigned kinds)
+{
+    size_t count = backlog_look_again(archive, kinds, is_of_kinds);
+    archive->news++;
+    struct list_node *node = list_last(&archive->held);
+    while (node != NULL) {
+        struct delivery *delivery = delivery_of(node);
+        node = list_previous(&archive->held, node);
+        if (!is_of_kinds(delivery->hold, kinds))
+            continue;
+        delivery_wait(delivery);
+        count++;
+    }
+    archive_pump_later(archive);
+    return count;
+}
+
 // ---- from lanes ----
 
 void archive_lane_opened(struct archive *archive)
@@ -477,8 +502,8 @@ void archive_init(struct archive *archive, struct worker *worker, struct node *n
 {
     *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
-    struct list *lists[] = {&archive->waiting, &archive->gated,   &archive->resting, &archive->answered,
-                            &archive->parked,  &archive->sending, &archive->lanes};
+    struct list *lists[] = {&archive->waiting, &archive->gated, &archive->resting, &archive->answered,
+                            &archive->parked,  &archive->held,  &archive->sending, &archive->lanes};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_init(lists[i]);
     unsigned workers = worker->gateway->platform.workers;

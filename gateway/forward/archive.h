@@ -39,6 +39,8 @@ struct archive {
     struct list resting;  // by time of the next try
     struct list answered; // by time of settlement
     struct list parked;
+    struct list held; // by order of receipt
+    uint32_t news;    // calls of archive_look_again()
     struct list sending;
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)
@@ -75,6 +77,11 @@ void archive_pump_later(struct archive *archive);
 // A person says that the archive is well again: the next association is tried now, not after the back-off.
 // Returns how many deliveries waited only for that.
 size_t archive_try_now(struct archive *archive);
+// Something has become known that may let held deliveries go: all that are held by one of these kinds (bits
+// 1 << enum edit_hold_kind), or of which the kind is not known any more, go back into the queue in order of
+// receipt, those that sleep too; one that is being looked at just now is, if it is held, looked at once more.
+// To be called with all kinds after a start, too: the news may have come before it. Returns how many.
+size_t archive_look_again(struct archive *archive, unsigned kinds);
 // Deliveries in a stage, those that sleep included.
 size_t archive_count(const struct archive *archive, enum delivery_stage stage);
 // The list that holds deliveries of a stage that are awake; NULL for settled ones.

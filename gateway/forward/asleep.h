@@ -25,13 +25,13 @@ struct asleep_row {
     uint32_t open_block; // offset / JOURNAL_ALIGNMENT
     uint32_t close_segment;
     uint32_t close_block;
-    uint32_t when[ASLEEP_DELIVERIES]; // RESTING, ANSWERED: see backlog.c
+    uint32_t when[ASLEEP_DELIVERIES]; // RESTING, ANSWERED: see backlog.c; else what holds it, or held it last
     uint16_t status[ASLEEP_DELIVERIES];
     uint16_t stream;                    // of both positions
     uint8_t part;                       // 0: the first row of this receipt
     uint8_t count;                      // deliveries in this row
     uint8_t archive[ASLEEP_DELIVERIES]; // index of the node
-    uint8_t bits[ASLEEP_DELIVERIES];    // stage, and whether it is resent
+    uint8_t bits[ASLEEP_DELIVERIES];    // stage, and what is to be remembered of it: see backlog.c
     uint8_t attempts[ASLEEP_DELIVERIES];
     uint8_t reason[ASLEEP_DELIVERIES]; // 0: none, else 1 + index of its text
 };

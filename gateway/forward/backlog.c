@@ -21,7 +21,9 @@ enum {
     FREE_BIT = 0x10, // alone with its UID (order/gate.h)
     UNPROVEN_BIT = 0x20,
     SENT_BIT = 0x40,
+    RELEASED_BIT = 0x80,
 };
+_Static_assert((unsigned)STAGE_SETTLED <= (unsigned)STAGE_BITS, "a stage fits into its bits");
 #define WHEN_UNIT_NS   (10 * NSEC_PER_MS)
 #define SEARCH_REST_NS (100 * NSEC_PER_MS) // after a walk that has found nothing
 #define PASS_REST_NS   (250 * NSEC_PER_MS) // at least, between two passes
@@ -130,15 +132,18 @@ static bool delivery_put(struct backlog *backlog, const struct delivery *deliver
     size_t archive = (size_t)(delivery->archive - backlog->worker->archives);
     row->archive[slot] = (uint8_t)archive;
     bool is_free = delivery->receipt != NULL && delivery->receipt->gate == RECEIPT_FREE;
-    row->bits[slot] = (uint8_t)((unsigned)delivery->stage | (delivery->is_resent ? RESENT_BIT : 0u) |
-                                (is_free ? FREE_BIT : 0u) | (delivery->is_unproven ? UNPROVEN_BIT : 0u) |
-                                (delivery->was_sent ? SENT_BIT : 0u));
+    row->bits[slot] =
+        (uint8_t)((unsigned)delivery->stage | (delivery->is_resent ? RESENT_BIT : 0u) |
+                  (is_free ? FREE_BIT : 0u) | (delivery->is_unproven ? UNPROVEN_BIT : 0u) |
+                  (delivery->was_sent ? SENT_BIT : 0u) | (delivery->is_released ? RELEASED_BIT : 0u));
     row->status[slot] = delivery->status;
     row->attempts[slot] = (uint8_t)delivery->attempts;
     bool fits = archive <= UINT8_MAX && delivery->attempts <= UINT8_MAX;
     if (stage_has_time(delivery->stage))
         fits = fits && when_put(backlog, delivery->when, &row->when[slot]);
-    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED)
+    else
+        row->when[slot] = delivery->hold;
+    if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->hold != 0)
         fits = fits && reason_put(backlog, delivery->reason, &row->reason[slot]);
     return fits;
 }
@@ -153,8 +158,12 @@ static void delivery_get(struct backlog *backlog, struct receipt *receipt, const
     delivery->was_sent = (row->bits[slot] & SENT_BIT) != 0;
     delivery->was_accepted = stage == STAGE_ANSWERED;
     delivery->status = row->status[slot];
+    delivery->is_released = (row->bits[slot] & RELEASED_BIT) != 0;
     delivery->attempts = row->attempts[slot];
-    delivery->when = when_get(backlog, row->when[slot]);
+    if (stage_has_time(stage))
+        delivery->when = when_get(backlog, row->when[slot]);
+    else
+        delivery->hold = (uint8_t)row->when[slot];
     text_copy(delivery->reason, sizeof delivery->reason,
               slice_of_text(reason_get(backlog, row->reason[slot])));
     delivery_stage_set(delivery, stage);
@@ -237,7 +246,7 @@ static struct asleep_row *row_next(struct asleep_row *rows, size_t *count)
 
 static bool delivery_may_sleep(const struct delivery *delivery)
 {
-    if (delivery->is_urgent && delivery->stage != STAGE_PARKED)
+    if (delivery->is_urgent && delivery->stage != STAGE_PARKED && delivery->stage != STAGE_HELD)
         return false;
     switch (delivery->stage) {
     case STAGE_WAITING:
@@ -250,6 +259,7 @@ static bool delivery_may_sleep(const struct delivery *delivery)
         return false;
     case STAGE_ANSWERED:
     case STAGE_PARKED: // a retry forgets what came before
+    case STAGE_HELD:
     case STAGE_SETTLED:
         return true;
     }
@@ -437,6 +447,29 @@ size_t backlog_stage_wake(struct archive *archive, enum delivery_stage stage, si
     return stage_wake_from(archive, stage, most, &from);
 }
 
+size_t backlog_look_again(struct archive *archive, unsigned kinds,
+                          bool (*is_meant)(uint8_t hold, unsigned kinds))
+{
+    const struct backlog *backlog = &archive->worker->backlog;
+    size_t count = 0;
+    struct asleep_position at = asleep_seek(&backlog->rows, 0);
+    struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL && archive->asleep[STAGE_HELD] > 0;
+         at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
+        for (unsigned slot = 0; slot < row->count; slot++) {
+            if (archive_get(backlog, row, slot) != archive || stage_get(row, slot) != STAGE_HELD ||
+                !is_meant((uint8_t)row->when[slot], kinds))
+                continue;
+            row->bits[slot] = (uint8_t)((row->bits[slot] & ~STAGE_BITS) | STAGE_WAITING);
+            archive->asleep[STAGE_HELD]--;
+            archive->asleep[STAGE_WAITING]++;
+            if (row->order < archive->asleep_from)
+                archive->asleep_from = row->order;
+            count++;
+        }
+    return count;
+}
+
 bool backlog_receipts_wake(struct worker *worker, bool (*is_meant)(void *arg, uint64_t number), void *arg)
 {
     struct backlog *backlog = &worker->backlog;
@@ -583,16 +616,16 @@ void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const 
 uint64_t backlog_oldest(const struct archive *archive)
 {
     const struct backlog *backlog = &archive->worker->backlog;
-    if (archive->asleep[STAGE_WAITING] + archive->asleep[STAGE_RESTING] == 0)
+    size_t elsewhere = archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD];
+    if (archive->asleep[STAGE_WAITING] + elsewhere == 0)
         return 0;
-    struct asleep_position at =
-        asleep_seek(&backlog->rows, archive->asleep[STAGE_RESTING] > 0 ? 0 : archive->asleep_from);
+    struct asleep_position at = asleep_seek(&backlog->rows, elsewhere > 0 ? 0 : archive->asleep_from);
     for (unsigned left = OLDEST_LOOKS; left > 0; left--, at = asleep_next(&backlog->rows, at)) {
         const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
         if (row == NULL)
             break;
         if (row_is_in(backlog, row, archive, STAGE_WAITING) ||
-            row_is_in(backlog, row, archive, STAGE_RESTING))
+            row_is_in(backlog, row, archive, STAGE_RESTING) || row_is_in(backlog, row, archive, STAGE_HELD))
             return row->closed_at;
     }
     return 0;

@@ -5,7 +5,7 @@
 // receipt is gone. They wake when their turn comes: the next ones of an archive's queue before it would run
 // dry, those whose rest or settlement is due, those that a person names. All is in memory, nothing is read.
 //
-// Asleep are only receipts without hot bytes and without a lane, all of whose deliveries are parked,
+// Asleep are only receipts without hot bytes and without a lane, all of whose deliveries are parked, held,
 // answered, resting, or far from the front of their queue. Between two turns of the loop any other receipt
 // may go to sleep, so a pointer to one is kept over turns only with `receipt->pins` raised.
 //
@@ -60,6 +60,9 @@ void backlog_front_wake(struct archive *archive);
 size_t backlog_stage_wake(struct archive *archive, enum delivery_stage stage, size_t most);
 // Wakes those that `is_meant`; stops early, false, when there is no memory.
 bool backlog_receipts_wake(struct worker *worker, bool (*is_meant)(void *arg, uint64_t number), void *arg);
+// Those that are held and `is_meant` wait from now on; they sleep on. Returns how many.
+size_t backlog_look_again(struct archive *archive, unsigned kinds,
+                          bool (*is_meant)(uint8_t hold, unsigned kinds));
 // The receipt, awake now; NULL: this worker does not have it, or has no memory to
 // wake it.
 struct receipt *backlog_receipt_find(struct worker *worker, uint64_t order, uint64_t number);

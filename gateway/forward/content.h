@@ -58,6 +58,7 @@ struct content {
     uint64_t receipt;
     uint64_t length; // bytes of the whole data set, once it has ended
     bool has_ended;  // all pieces are there
+    uint32_t flags;  // RECORD_CLOSE_ bits, once it has ended
     bool is_dropped; // there will be no CLOSE
     struct list followers;
     uint64_t hot_bytes;

@@ -353,10 +353,12 @@ void lane_wake(struct lane *lane)
 
 void lane_stop(struct lane *lane)
 {
-    if (lane->leg == NULL || lane->state == LANE_OPENING)
+    if (lane->leg == NULL || lane->state == LANE_OPENING) {
         lane_free(lane);
-    else
-        lane_drain(lane);
+        return;
+    }
+    lane_judgement_leave(lane);
+    lane_drain(lane);
 }
 
 static void on_idle_timer(void *arg)
@@ -406,6 +408,7 @@ static void lane_destroy(struct ev_garbage *garbage)
     if (lane->slot_memory != NULL)
         wipe(lane->slot_memory, LANE_SLOTS * (size_t)JOURNAL_RECORD_MAX);
     free(lane->slot_memory);
+    outlet_buffers_fini(&lane->buffers);
     MAGIC_CLEAR(lane);
     free(lane);
 }

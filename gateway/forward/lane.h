@@ -42,8 +42,9 @@ bool lane_may_cut(const struct lane *lane, const struct record_open *open);
 void lane_cut(struct lane *lane, struct content *content);
 // The content that it cuts through and that is not owed yet; NULL: none.
 const struct content *lane_cut_content(const struct lane *lane);
-// Its CLOSE is durable and this is what is owed: the flight goes on as any other. Moves the delivery to
-// SENDING.
+// Its CLOSE is durable and this is what is owed: the flight goes on as any other, and the delivery moves to
+// SENDING. Or, where rules or crosswalk might say otherwise now, the flight is broken off and the delivery
+// stays in the queue.
 void lane_cut_bind(struct lane *lane, struct delivery *delivery);
 
 // The stream is gone: what waited for reads is given back now.

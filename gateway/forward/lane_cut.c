@@ -62,6 +62,11 @@ void flight_cut_off(struct flight *flight)
     struct lane *lane = flight->lane;
     log_event(LOG_LANE_CUT_OFF, log_text(lane->archive->node->conf->name),
               log_number(flight->content->receipt), log_number(flight->sent));
+    if (!flight->is_command_queued) { // the archive knows nothing of it
+        (void)flight_land(&flight);
+        lane_step_later(lane);
+        return;
+    }
     lane->is_cut_off = true;
     leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
 }
@@ -77,6 +82,10 @@ void lane_on_cut_timer(void *arg)
 void lane_cut_bind(struct lane *lane, struct delivery *delivery)
 {
     struct flight *flight = lane->sending;
+    if (!flight_edit_stands(flight, delivery)) { // it comes through the queue
+        flight_cut_off(flight);
+        return;
+    }
     delivery_begin(delivery);
     delivery->attempts++;
     lane->association = delivery->receipt->association;

@@ -126,6 +126,8 @@ static struct flight *flight_find(const struct lane *lane, uint8_t context_id,
     LIST_EACH(&lane->flights, node)
     {
         struct flight *flight = CONTAINER_OF(node, struct flight, node);
+        if (!flight->is_command_queued)
+            continue;
 #if DG_FAULT_ANSWER_BY_ORDER
         if (flight->context_id == context_id)
             return flight;
@@ -218,8 +220,11 @@ void lane_flights_interrupted(struct lane *lane, const struct leg_end *end, cons
     bool was_alone = lane->flights.count == 1;
     while (!list_is_empty(&lane->flights)) {
         struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
+        bool is_judged = flight->is_judged;
         struct delivery *delivery = lose(flight);
-        if (delivery != NULL)
+        if (delivery != NULL && !is_judged)
+            delivery_wait(delivery); // the archive has heard nothing of it
+        else if (delivery != NULL)
             interrupted(lane, delivery, was_alone, end, why);
     }
 }

@@ -80,6 +80,8 @@ static void on_close_read(struct journal_read *read, enum result result)
         result = record_close_decode(body, close);
     if (result == OK)
         result = content_index_set(lane->content, close->index, header.stream, close->length);
+    if (result == OK)
+        lane->content->flags = close->flags;
     free(close);
     if (result != OK) {
         load_fail(lane, result);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The inside of a lane, shared by lane.c (association, choice of work), lane_contexts.c (titles and
-// contexts), lane_load.c (what is cold), lane_send.c (data sets) and lane_flight.c (answers, and their
-// absence).
+// contexts), lane_load.c (what is cold), lane_edit.c (the verdict of rules and crosswalk), lane_send.c (data
+// sets) and lane_flight.c (answers, and their absence).
 #pragma once
 
 #include "base/magic.h"
+#include "edit/edit.h"
 #include "forward/lane.h"
+#include "forward/outlet.h"
 #include "route/negotiation.h"
 
 #define LANE_MAGIC     0x4c414e31u
@@ -42,9 +44,15 @@ struct flight {
     uint8_t context_id;
     uint16_t message_id;
     bool is_command_queued;
+    struct edit_policies *policies; // that the edit stands on; NULL: it goes as it came
+    struct edit *edit;
+    uint32_t news;  // of the archive, when the edit began
+    bool is_judged; // it goes: until then no byte does, the command included
+    struct outlet outlet;
     uint64_t sent;        // bytes of the data set queued
-    size_t piece;         // being sent
-    size_t piece_sent;    // bytes of it queued
+    size_t piece;         // being sent, or before the verdict being looked at
+    bool is_piece_in;     // it is in the outlet
+    bool is_sent_filled;  // what SENT says is known
     bool has_sent_record; // SENT is appended
     bool is_sent_written; // and its write has returned
     struct journal_waiter sent_waiter;
@@ -104,6 +112,7 @@ struct lane {
     uint16_t message_id;    // of the last command
     struct lane_slot slots[LANE_SLOTS];
     uint8_t *slot_memory;
+    struct outlet_buffers buffers;
     struct ev_timer response_timer;
     struct ev_timer cut_timer; // a cut-through that gets no further
     bool is_cut_off;           // we aborted the association for that: not the archive's fault
@@ -150,6 +159,30 @@ void lane_send_more(struct lane *lane);
 void lane_sent_release(struct lane *lane);
 // The flight is over; the delivery is the caller's again.
 struct delivery *flight_land(struct flight **flight);
+// The verdict is that it goes, its outlet is set up: an attempt begins. False: the flight is over.
+MUST_USE bool flight_go(struct flight *flight);
+// The bytes of the current piece; false: being read.
+MUST_USE bool flight_piece_bytes(struct flight *flight, struct slice *bytes);
+// Begins to read a cold piece unless both slots are still in use.
+void flight_piece_request(struct flight *flight, size_t piece);
+// From the first piece on again.
+void flight_pieces_rewind(struct flight *flight);
+
+// ---- lane_edit.c ----
+// Begins an edit if the archive has a policy. ERR_NOMEM.
+MUST_USE enum result flight_edit_begin(struct flight *flight);
+void flight_edit_end(struct flight *flight);
+// True: it goes. False: the verdict is not there yet, or the flight is over.
+MUST_USE bool flight_judge(struct flight *flight);
+// What SENT says of the edit. False: more than can be said, and the flight is over.
+MUST_USE bool flight_edit_describe(struct flight *flight, struct record_sent *sent);
+// The edited data set can not be made; the flight is over.
+void flight_edit_fail(struct flight *flight, enum result result);
+// What is cut through is owed now. True: it may go on, as nothing has come to light that could change the
+// verdict.
+bool flight_edit_stands(const struct flight *flight, const struct delivery *delivery);
+// The gateway stops: what waits for its verdict goes back into the queue.
+void lane_judgement_leave(struct lane *lane);
 
 // ---- lane_cut.c ----
 // What is in hand, or in flight, is a cut-through of an instance that is not owed yet.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The data set of one instance after the other: chunks, hot or read ahead from the journal, cut into
-// fragments for this peer. Non-last fragments are even (PS3.8 annex E, PROTOCOL 77). The last one waits until
-// SENT is written (ENGINE 2), so that a crash after it is known as "possibly sent".
+// The data set of one instance after the other: chunks, hot or read ahead from the journal, go through the
+// outlet (outlet.h), which cuts them into fragments for this peer. The last one waits until SENT is written
+// (ENGINE 2), so that a crash after it is known as "possibly sent".
 #include "base/check.h"
 #include "base/log.h"
 #include "dimse/message.h"
@@ -56,22 +56,36 @@ static struct lane_slot *slot_find(struct lane *lane, const struct flight *fligh
     return NULL;
 }
 
-static struct lane_slot *slot_free_find(struct lane *lane)
+static void slot_forget(struct lane_slot *slot)
+{
+    slot->flight = NULL;
+    slot->is_ready = false;
+    if (slot->is_reading)
+        journal_read_cancel(&slot->read);
+}
+
+// For another piece of this flight. What was read to be looked at only gives way.
+static struct lane_slot *slot_free_find(struct lane *lane, const struct flight *flight)
 {
     for (size_t i = 0; i < LANE_SLOTS; i++)
         if (!lane->slots[i].is_reading && !lane->slots[i].is_ready)
             return &lane->slots[i];
+    for (size_t i = 0; i < LANE_SLOTS && !flight->is_judged; i++)
+        if (lane->slots[i].is_ready && lane->slots[i].flight == flight &&
+            lane->slots[i].piece < flight->piece) {
+            slot_forget(&lane->slots[i]);
+            return &lane->slots[i];
+        }
     return NULL;
 }
 
-// Begins to read a cold piece unless both slots are still in use.
-static void piece_request(struct flight *flight, size_t piece)
+void flight_piece_request(struct flight *flight, size_t piece)
 {
     struct lane *lane = flight->lane;
     if (piece >= flight->content->piece_count || flight->content->pieces[piece].hot != NULL ||
         slot_find(lane, flight, piece) != NULL)
         return;
-    struct lane_slot *slot = slot_free_find(lane);
+    struct lane_slot *slot = slot_free_find(lane, flight);
     if (slot == NULL || !slot_memory_make(lane))
         return;
     *slot = (struct lane_slot){.lane = lane, .flight = flight, .piece = piece, .is_reading = true};
@@ -83,8 +97,7 @@ static void piece_request(struct flight *flight, size_t piece)
     journal_stream_read(lane->worker->stream, &slot->read);
 }
 
-// The bytes of the current piece; false: being read.
-static bool piece_bytes(struct flight *flight, struct slice *bytes)
+bool flight_piece_bytes(struct flight *flight, struct slice *bytes)
 {
     const struct content_piece *piece = &flight->content->pieces[flight->piece];
     if (piece->hot != NULL) {
@@ -93,21 +106,54 @@ static bool piece_bytes(struct flight *flight, struct slice *bytes)
     }
     struct lane_slot *slot = slot_find(flight->lane, flight, flight->piece);
     if (slot == NULL || !slot->is_ready) {
-        piece_request(flight, flight->piece);
+        flight_piece_request(flight, flight->piece);
         return false;
     }
     *bytes = slot->bytes;
     return true;
 }
 
-// All of this piece is queued: its slot is free once that is written.
+void flight_pieces_rewind(struct flight *flight)
+{
+    struct lane *lane = flight->lane;
+    flight->piece = 0;
+    for (size_t i = 0; i < LANE_SLOTS; i++)
+        if (lane->slots[i].flight == flight && lane->slots[i].piece >= LANE_SLOTS)
+            slot_forget(&lane->slots[i]);
+}
+
+// All of the piece in the outlet is queued: its slot is free once that is written. On to the next one.
 static void piece_done(struct flight *flight)
 {
-    struct lane_slot *slot = slot_find(flight->lane, flight, flight->piece);
+    if (!flight->is_piece_in)
+        return;
+    flight->is_piece_in = false;
+    struct lane_slot *slot = slot_find(flight->lane, flight, flight->piece++);
     if (slot == NULL)
         return;
     slot->is_queued = true;
     slot->mark = leg_mark(flight->lane->leg);
+}
+
+// The next piece, or the end, goes into the outlet. False: it is not there yet.
+static bool piece_put(struct flight *flight)
+{
+    const struct content *content = flight->content;
+    struct slice bytes;
+    piece_done(flight);
+    if (content->has_ended)
+        outlet_length_set(&flight->outlet, content->length);
+    else if (flight->piece + 1 >= content->piece_count)
+        return false; // the last piece may have the last fragment in it
+    if (flight->piece >= content->piece_count) {
+        outlet_end(&flight->outlet);
+        return true;
+    }
+    if (!flight_piece_bytes(flight, &bytes))
+        return false;
+    outlet_put(&flight->outlet, bytes);
+    flight->is_piece_in = true;
+    return true;
 }
 
 void lane_sent_release(struct lane *lane)
@@ -116,6 +162,9 @@ void lane_sent_release(struct lane *lane)
         if (lane->slots[i].is_ready && lane->slots[i].is_queued &&
             leg_is_past(lane->leg, lane->slots[i].mark))
             lane->slots[i].is_ready = false;
+    for (unsigned i = 0; i < OUTLET_BUFFERS; i++)
+        if (lane->buffers.each[i].is_out && leg_is_past(lane->leg, lane->buffers.each[i].mark))
+            outlet_buffer_release(&lane->buffers, i);
     LIST_EACH(&lane->flights, node)
     {
         struct flight *flight = CONTAINER_OF(node, struct flight, node);
@@ -128,15 +177,9 @@ void lane_sent_release(struct lane *lane)
 
 static void slots_forget(struct lane *lane, const struct flight *flight)
 {
-    for (size_t i = 0; i < LANE_SLOTS; i++) {
-        struct lane_slot *slot = &lane->slots[i];
-        if (slot->flight != flight)
-            continue;
-        slot->flight = NULL;
-        slot->is_ready = false;
-        if (slot->is_reading)
-            journal_read_cancel(&slot->read);
-    }
+    for (size_t i = 0; i < LANE_SLOTS; i++)
+        if (lane->slots[i].flight == flight)
+            slot_forget(&lane->slots[i]);
 }
 
 // ---- SENT ----
@@ -159,25 +202,36 @@ static void on_sent_written(struct journal_waiter *waiter, enum result result)
     lane_send_more(flight->lane);
 }
 
-// False: the stream has no room; tried again on every step.
-static void sent_record_append(struct flight *flight)
+// What the record says of the instance. False: it can not be said, and the flight is over.
+static bool sent_record_fill(struct flight *flight)
+{
+    struct record_sent *sent = &flight->sent_record;
+    *sent = (struct record_sent){.archive = flight->lane->archive->node->conf->id,
+                                 .attempt = flight->delivery->attempts,
+                                 .resent = flight->delivery->is_resent,
+                                 .time = ev_wall_now(flight->lane->worker->loop)};
+    flight->is_sent_filled = flight->edit == NULL || flight_edit_describe(flight, sent);
+    return flight->is_sent_filled;
+}
+
+// False: the flight is over. The stream may have no room: tried again on every step.
+static bool sent_record_append(struct flight *flight)
 {
     struct lane *lane = flight->lane;
-    if (flight->has_sent_record || flight->delivery == NULL)
-        return;
-    flight->sent_record = (struct record_sent){.archive = lane->archive->node->conf->id,
-                                               .attempt = flight->delivery->attempts,
-                                               .resent = flight->delivery->is_resent,
-                                               .time = ev_wall_now(lane->worker->loop)};
+    if (flight->has_sent_record || flight->delivery == NULL || !outlet_is_known(&flight->outlet))
+        return true;
+    if (!flight->is_sent_filled && !sent_record_fill(flight))
+        return false;
     if (journal_append_sent(lane->worker->stream, flight->delivery->receipt->number, &flight->sent_record,
                             &flight->sent_place) != OK)
-        return;
+        return true;
     flight->has_sent_record = true;
     flight->sent_waiter.done = on_sent_written;
     enum result result =
         journal_wait(lane->worker->stream, &flight->sent_place, JOURNAL_WRITTEN, &flight->sent_waiter);
     if (result != AGAIN)
         sent_reached(flight, result);
+    return true;
 }
 
 // ---- fragments ----
@@ -194,37 +248,34 @@ static void last_queued(struct flight *flight)
     lane_step_later(lane);
 }
 
-static size_t fragment_size(const struct lane *lane, size_t available)
+static size_t fragment_most(const struct lane *lane)
 {
     size_t most = leg_max_fragment(lane->leg);
     uint32_t configured = lane->archive->node->conf->max_pdu;
     if (configured > UL_PDV_HEADER_LENGTH + 2 && most > configured - UL_PDV_HEADER_LENGTH)
         most = (configured - UL_PDV_HEADER_LENGTH) & ~(size_t)1;
-    return available < most ? available : most;
+    return most;
 }
 
-static bool may_send_last(struct flight *flight)
+static bool may_send(const struct flight *flight, bool is_last)
 {
 #if DG_FAULT_CUT_BEFORE_CLOSE
     if (flight->delivery == NULL)
         return true;
 #endif
-    sent_record_append(flight);
-    return flight->is_sent_written;
+    return !is_last || flight->is_sent_written;
 }
 
-static void fragment_queued(struct flight *flight, size_t length, size_t piece_length, bool is_last)
+static void fragment_queued(struct flight *flight, const struct outlet_fragment *fragment)
 {
-    flight->sent += length;
-    flight->piece_sent += length;
-    if (flight->piece_sent == piece_length)
+    flight->sent += fragment->payload.length;
+    outlet_taken(&flight->outlet, leg_mark(flight->lane->leg));
+    if (fragment->is_last) {
         piece_done(flight);
-    if (is_last) {
         last_queued(flight);
-    } else if (flight->piece_sent == piece_length) {
-        flight->piece++;
-        flight->piece_sent = 0;
-        piece_request(flight, flight->piece);
+    } else if (outlet_wants_piece(&flight->outlet)) {
+        piece_done(flight);
+        flight_piece_request(flight, flight->piece);
     }
 }
 
@@ -241,36 +292,40 @@ static enum result command_send(struct flight *flight)
     return result;
 }
 
-// One fragment from the current piece. False: nothing can be queued now.
+static void fragments_fail(struct flight *flight)
+{
+    enum result result = flight->outlet.result;
+    if (flight->outlet.plan == NULL)
+        flight_unreadable(flight, result); // its pieces are shorter than its CLOSE says
+    else
+        flight_edit_fail(flight, result);
+}
+
+// One fragment more. False: nothing can be queued now.
 static bool fragment_send(struct flight *flight)
 {
     struct lane *lane = flight->lane;
-    struct slice bytes = slice_of(NULL, 0);
-    if (!flight->content->has_ended && flight->piece + 1 >= flight->content->piece_count)
-        return false; // the last piece may have the last fragment in it
-    if (flight->content->length > 0 && flight->piece >= flight->content->piece_count) {
-        flight_unreadable(flight, ERR_FORMAT); // its pieces are shorter than its CLOSE says
+    struct outlet_fragment fragment;
+    if (outlet_wants_piece(&flight->outlet) && !piece_put(flight))
         return false;
-    }
-    bool is_empty = flight->content->has_ended && flight->content->length == 0;
-    if (!is_empty && !piece_bytes(flight, &bytes))
-        return false;
-    struct slice rest = slice_from(bytes, flight->piece_sent);
-    struct slice payload = slice_first(rest, fragment_size(lane, rest.length));
-    bool is_last = flight->content->has_ended && flight->sent + payload.length == flight->content->length;
-    if (is_last && !may_send_last(flight))
+    enum outlet_step step = outlet_next(&flight->outlet, fragment_most(lane), &fragment);
+    if (step == OUTLET_FAILED)
+        fragments_fail(flight);
+    if (step != OUTLET_FRAGMENT)
+        return step == OUTLET_WANTS_PIECE;
+    if (!sent_record_append(flight) || !may_send(flight, fragment.is_last))
         return false;
     enum result result = flight->is_command_queued ? OK : command_send(flight);
     if (result == OK)
-        result = leg_send(lane->leg, flight->context_id, false, is_last, payload);
+        result = leg_send(lane->leg, flight->context_id, false, fragment.is_last, fragment.payload);
     if (result != OK) {
         if (result != AGAIN)
             leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
         return false;
     }
-    fragment_queued(flight, payload.length, bytes.length, is_last);
+    fragment_queued(flight, &fragment);
     lane_cut_timer_update(lane);
-    return !is_last;
+    return !fragment.is_last;
 }
 
 void lane_send_more(struct lane *lane)
@@ -282,10 +337,12 @@ void lane_send_more(struct lane *lane)
         flight_cut_off(lane->sending);
         return;
     }
+    if (lane->sending != NULL && !flight_judge(lane->sending))
+        return;
     while (lane->sending != NULL && leg_has_room(lane->leg, 1) && fragment_send(lane->sending))
         continue;
     if (lane->sending != NULL)
-        piece_request(lane->sending, lane->sending->piece + 1);
+        flight_piece_request(lane->sending, lane->sending->piece + 1);
 }
 
 // ---- a flight ----
@@ -309,7 +366,16 @@ static uint16_t message_id_next(struct lane *lane)
     return lane->message_id;
 }
 
-enum result lane_send_begin(struct lane *lane, uint8_t context_id)
+bool flight_go(struct flight *flight)
+{
+    flight->is_judged = true;
+    if (flight->delivery != NULL)
+        flight->delivery->attempts++;
+    return sent_record_append(flight); // early, so that its write has returned when the last fragment is due
+}
+
+// Of what is in hand; it stays there. ERR_NOMEM.
+static enum result flight_new(struct lane *lane, uint8_t context_id, struct flight **out)
 {
     struct flight *flight = calloc(1, sizeof *flight);
     if (flight == NULL)
@@ -319,11 +385,25 @@ enum result lane_send_begin(struct lane *lane, uint8_t context_id)
     flight->context_id = context_id;
     flight->message_id = message_id_next(lane);
     flight->content = lane->content;
-    lane->content = NULL;
-    flight->delivery = lane_put_down(lane);
-    if (flight->delivery != NULL)
-        flight->delivery->attempts++;
+    flight->delivery = lane->delivery;
+    outlet_begin_plain(&flight->outlet);
+    enum result result = flight_edit_begin(flight);
+    if (result == OK)
+        *out = flight;
     else
+        free(flight);
+    return result;
+}
+
+enum result lane_send_begin(struct lane *lane, uint8_t context_id)
+{
+    struct flight *flight;
+    enum result result = flight_new(lane, context_id, &flight);
+    if (result != OK)
+        return result;
+    lane->content = NULL; // the flight's now
+    (void)lane_put_down(lane);
+    if (flight->delivery == NULL)
         flight_follow(flight);
     content_sender_begin(flight->content);
     flight->is_sender = true;
@@ -331,8 +411,8 @@ enum result lane_send_begin(struct lane *lane, uint8_t context_id)
     lane->is_alone = flight->delivery == NULL || delivery_goes_alone(flight->delivery);
     lane->sending = flight;
     lane_cut_timer_update(lane);
-    sent_record_append(flight); // early, so that its write has returned when the last fragment is due
-    lane_send_more(lane);
+    if (flight->edit != NULL || flight_go(flight))
+        lane_send_more(lane);
     return OK;
 }
 
@@ -356,6 +436,7 @@ struct delivery *flight_land(struct flight **owned)
     content_unfollow(flight->content, &flight->follower);
     if (flight->is_sender)
         content_sender_end(flight->content);
+    flight_edit_end(flight);
     content_unref(&flight->content);
     MAGIC_CLEAR(flight);
     ev_loop_discard(lane->worker->loop, &flight->garbage, flight_destroy);

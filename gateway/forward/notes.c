@@ -2,8 +2,10 @@
 #include "forward/notes.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/wipe.h"
+#include <stdlib.h>
 
-enum { NOTE_TEXT = 96 };
+enum { NOTE_TEXT = 160 };
 
 enum note_kind { NOTE_OUTCOME, NOTE_DROP, NOTE_SENT };
 
@@ -20,6 +22,7 @@ struct note {
     };
     char comment[NOTE_TEXT];
     char person[NOTE_TEXT];
+    uint8_t *evidence; // of a SENT: a copy; patient data. NULL: none
 };
 
 static void note_submit(struct note *note);
@@ -34,6 +37,9 @@ void notes_init(struct notes *notes, struct journal_stream *stream)
 
 static void note_give(struct note *note)
 {
+    if (note->evidence != NULL)
+        wipe(note->evidence, note->sent.evidence.length);
+    free(note->evidence);
     pool_give(&note->notes->pool, note);
 }
 
@@ -144,6 +150,20 @@ static struct slice text_keep(char *to, struct slice from)
     return slice_first(slice_of(to, from.length), NOTE_TEXT - 1);
 }
 
+// The lane's own memory of it does not last as long as the note.
+static bool evidence_keep(struct note *note)
+{
+    size_t length = note->sent.evidence.length;
+    if (length == 0)
+        return true;
+    note->evidence = malloc(length);
+    if (note->evidence == NULL)
+        return false;
+    memcpy(note->evidence, note->sent.evidence.data, length);
+    note->sent.evidence.data = note->evidence;
+    return true;
+}
+
 void notes_outcome(struct notes *notes, const struct record_outcome *outcome)
 {
     struct note *note = note_new(notes, NOTE_OUTCOME, outcome->receipt);
@@ -172,6 +192,11 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
     if (note == NULL)
         return;
     note->sent = *sent;
+    if (!evidence_keep(note)) {
+        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        note_give(note);
+        return;
+    }
     if (note_sink(note, place) != OK)
         note_submit(note);
 }

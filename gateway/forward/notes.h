@@ -26,7 +26,8 @@ void notes_fini(struct notes *notes);
 void notes_outcome(struct notes *notes, const struct record_outcome *outcome);
 void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop);
 // A SENT that the lane has appended at `place` and whose write has returned: the instance may have gone out
-// on the strength of it, so from now on it is kept like the others. It has no texts.
+// on the strength of it, so from now on it is kept like the others. Its evidence is copied, and wiped in the
+// end.
 void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent *sent,
                 const struct journal_place *place);
 

@@ -31,6 +31,8 @@ const char *delivery_stage_name(enum delivery_stage stage)
         return "parked";
     case STAGE_GATED:
         return "gated";
+    case STAGE_HELD:
+        return "held";
     case STAGE_SETTLED:
         return "settled";
     }
@@ -85,7 +87,7 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
         list_remove(archive_list(archive, delivery->stage), &delivery->node);
     delivery->stage = stage;
     struct list *list = archive_list(archive, stage);
-    if (stage == STAGE_WAITING || stage == STAGE_GATED)
+    if (stage == STAGE_WAITING || stage == STAGE_GATED || stage == STAGE_HELD)
         insert_sorted(list, delivery, order_get);
     else if (stage == STAGE_RESTING || stage == STAGE_ANSWERED)
         insert_sorted(list, delivery, when_get);
@@ -231,6 +233,7 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
     if (delivery->is_urgent && delay_ns > pause)
         delay_ns = pause;
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
+    delivery->hold = 0;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
     delivery_stage_set(delivery, STAGE_RESTING);
 }
@@ -329,6 +332,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
         return;
     struct receipt *receipt = delivery->receipt;
     delivery->status = status;
+    delivery->hold = 0;
     text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
     outcome.comment = slice_of_text(delivery->reason);
@@ -351,6 +355,7 @@ void delivery_unpark(struct delivery *delivery, struct slice person)
     delivery->aborts = 0;
     delivery->hiccups = 0;
     delivery->attempts = 0;
+    delivery->hold = 0;
     delivery->reason[0] = 0;
     delivery_wait(delivery);
 }
@@ -367,6 +372,66 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
     log_event(LOG_DELIVERY_DROPPED, log_text(delivery->archive->node->conf->name),
               log_number(receipt->number));
     settled(delivery);
+}
+
+// ---- holds ----
+
+// Of what is kept in memory of a reason.
+static bool is_held_for(const struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
+{
+    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
+    return is_kind && strncmp(delivery->reason, reason, sizeof delivery->reason - 1) == 0;
+}
+
+void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
+{
+    if (ends_for_client(delivery, 0, reason))
+        return;
+    struct receipt *receipt = delivery->receipt;
+    bool is_news = !is_held_for(delivery, kind, reason);
+    delivery->hold = DELIVERY_HOLD(kind);
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    if (is_news) {
+        struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);
+        outcome.status = 0; // that of a failed attempt is no answer to this
+        outcome.comment = slice_of_text(reason);
+        note(delivery, &outcome);
+        log_event(LOG_DELIVERY_HELD, log_text(delivery->archive->node->conf->name),
+                  log_number(receipt->number), log_text(reason));
+    }
+    delivery_stage_set(delivery, STAGE_HELD);
+    content_let_go(receipt);
+}
+
+void delivery_release(struct delivery *delivery, struct slice person)
+{
+    struct record_outcome outcome = outcome_of(delivery, RECORD_RELEASED);
+    outcome.status = 0;
+    outcome.person = person;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_RELEASED, log_text(delivery->archive->node->conf->name),
+              log_number(delivery->receipt->number));
+    delivery->is_released = true;
+    delivery->hold = 0;
+    delivery->reason[0] = 0;
+    delivery_wait(delivery);
+}
+
+void delivery_reject(struct delivery *delivery, struct slice person, struct slice reason)
+{
+    if (ends_for_client(delivery, 0, "rejected by an operator"))
+        return;
+    struct receipt *receipt = delivery->receipt;
+    struct record_outcome outcome = outcome_of(delivery, RECORD_REJECTED);
+    outcome.person = person;
+    outcome.comment = reason;
+    note(delivery, &outcome);
+    log_event(LOG_DELIVERY_REJECTED, log_text(delivery->archive->node->conf->name),
+              log_number(receipt->number));
+    receipt_keep(receipt);
+    settled(delivery);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
 }
 
 static enum record_outcome_kind kind_of(enum order_action how)
@@ -548,7 +613,9 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     delivery->was_sent = from->attempts > 0;
     delivery->is_unproven = from->remark == RECORD_CONTENT_UNPROVEN;
     delivery->was_accepted = from->state == DELIVERY_ANSWERED;
-    delivery->is_resent = from->state == DELIVERY_SENT || (from->state == DELIVERY_PARKED && from->resent);
+    delivery->is_released = from->is_released;
+    delivery->is_resent = from->state == DELIVERY_SENT ||
+                          ((from->state == DELIVERY_PARKED || from->state == DELIVERY_HELD) && from->resent);
     if (from->state == DELIVERY_ANSWERED) {
         uint64_t wall = ev_wall_now(worker->loop);
         uint64_t age = wall > from->since ? wall - from->since : 0;
@@ -556,11 +623,14 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
         delivery->when = ev_now(worker->loop) + left;
         return STAGE_ANSWERED;
     }
-    if (from->state != DELIVERY_PARKED)
+    bool is_held = from->state == DELIVERY_HELD;
+    if (from->state != DELIVERY_PARKED && !is_held)
         return STAGE_WAITING;
-    const char *why = from->explanation != NULL ? from->explanation : "parked before the last start";
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(why));
-    return STAGE_PARKED;
+    const char *unknown = is_held ? "held before the last start" : "parked before the last start";
+    text_copy(delivery->reason, sizeof delivery->reason,
+              slice_of_text(from->explanation != NULL ? from->explanation : unknown));
+    delivery->hold = is_held ? DELIVERY_HOLD_UNKNOWN : 0;
+    return is_held ? STAGE_HELD : STAGE_PARKED;
 }
 
 enum result receipt_restore(struct worker *worker, const struct open_entry *entry)

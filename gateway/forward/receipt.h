@@ -9,6 +9,7 @@
 #pragma once
 
 #include "daemon/worker.h"
+#include "edit/edit.h"
 #include "order/rule.h"
 
 struct order_ask;
@@ -36,8 +37,15 @@ struct delivery {
     bool was_sent;            // an earlier attempt of its own may have left whole
     bool was_accepted;        // SETTLED: by the archive, not by being dropped or overtaken
     bool is_unproven;         // ANSWERED: which content the archive holds is not proven
-    char reason[63];          // PARKED, RESTING: why
+    bool is_released;         // a person has let it go in spite of what held it
+    uint8_t hold;             // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
+    char reason[63];          // PARKED, RESTING, HELD: why
 };
+
+// `hold` of a delivery: 1 + enum edit_hold_kind. Kept while it is looked at again, so that one that is held
+// for the same reason is not recorded again.
+#define DELIVERY_HOLD(kind)   ((uint8_t)((unsigned)(kind) + 1))
+#define DELIVERY_HOLD_UNKNOWN UINT8_MAX // by a former process life
 
 enum receipt_gate {
     RECEIPT_UNASKED, // whether it is alone with its SOP Instance UID is not known yet
@@ -140,6 +148,13 @@ void delivery_failed(struct delivery *delivery, const struct delivery_answer *an
 void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person);
 void delivery_unpark(struct delivery *delivery, struct slice person);
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);
+// FIELD 4: held back until it is released, or looked at again (archive_look_again()). Recorded if the kind or
+// the reason (text for people, without patient data) is another than before.
+void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason);
+// A person lets a held one go: findings hold it no more.
+void delivery_release(struct delivery *delivery, struct slice person);
+// Owed no more: by a person, or by a rejection note (FIELD 13).
+void delivery_reject(struct delivery *delivery, struct slice person, struct slice reason);
 // settle_after has passed.
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark);
 // Overtaken by another receipt of its UID (FIELD 5): owed no more, with that receipt as evidence.

@@ -10,6 +10,7 @@ enum delivery_stage {
     STAGE_SENDING,  // a lane has it
     STAGE_ANSWERED, // success or warning; settles after settle_after
     STAGE_PARKED,   // waits for a person
+    STAGE_HELD,     // rules or crosswalk hold it back (FIELD 4)
     STAGE_SETTLED,  // nothing is owed any more
 };
 

@@ -151,6 +151,7 @@ static enum result open_encode(struct intake *intake, struct content **content)
         .implementation_class = slice_first(request->implementation_class, RECORD_TEXT_MAX),
         .implementation_version = slice_first(request->implementation_version, RECORD_TEXT_MAX),
         .source_node = from->source_node,
+        .domain = from->domain,
         .time = intake->first_byte,
     };
     if (dimse_command_has(&intake->request, DIMSE_MOVE_ORIGINATOR)) {
@@ -275,6 +276,7 @@ static enum result admit(struct intake *intake)
 
 static enum result append_close(struct intake *intake)
 {
+    intake->content->flags = intake->close->flags;
     if (!intake->content->has_ended)
         content_end(intake->content, intake->length);
     enum result result =

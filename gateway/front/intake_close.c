@@ -137,6 +137,8 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
         log_event(LOG_INTAKE_NO_ROUTE, log_number(facts->number), log_number(intake->receipt.number));
     if (report->reason != DCM_SCAN_FINE)
         close->flags |= RECORD_CLOSE_UNSCANNED;
+    if ((report->flags & DCM_FLAG_BEHIND_PIXELS) != 0)
+        close->flags |= RECORD_CLOSE_BEHIND;
     struct slice abstract;
     struct slice transfer;
     if (session_context(intake->session, intake->context_id, &abstract, &transfer) &&

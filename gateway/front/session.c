@@ -324,6 +324,8 @@ static void on_request(void *arg, const struct ul_parameters *request)
         return;
     }
     session->facts.quirks = session->access.quirks;
+    if (session->access.client != NULL && session->access.client->domain != NULL)
+        session->facts.domain = slice_of_text(session->access.client->domain->name);
     session->facts.route =
         configuration_phase_route(gateway->configuration->start_phase, session->called, session->calling);
     session->asking.session = session;

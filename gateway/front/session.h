@@ -48,6 +48,7 @@ struct session_facts {
     const struct configuration_listener *listener;
     const struct configuration_route *route; // NULL: none
     uint32_t quirks;
+    struct slice domain;  // of patient IDs, that the configuration gives to this client; empty: not known
     uint32_t source_node; // id of the node that this client is; 0
     char address[NET_ADDRESS_TEXT_MAX];
     char fingerprint[2 * TRANSPORT_FINGERPRINT_LENGTH + 1];

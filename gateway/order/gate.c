@@ -188,6 +188,7 @@ static enum order_stage stage_of(const struct delivery *delivery)
     case STAGE_ANSWERED:
         return ORDER_ACCEPTED;
     case STAGE_PARKED:
+    case STAGE_HELD:
         return ORDER_PARKED;
     case STAGE_SETTLED:
         return delivery->was_accepted ? ORDER_ACCEPTED : ORDER_OVER;
@@ -315,7 +316,7 @@ static struct order_watch *watch_get(struct worker *worker, struct order_set *se
 static bool may_still_end(const struct delivery *delivery)
 {
     return delivery->stage == STAGE_WAITING || delivery->stage == STAGE_RESTING ||
-           delivery->stage == STAGE_GATED || delivery->stage == STAGE_PARKED;
+           delivery->stage == STAGE_GATED || delivery->stage == STAGE_PARKED || delivery->stage == STAGE_HELD;
 }
 
 static void order_carry_out(struct delivery *delivery, const struct order_slot *slot)

@@ -26,6 +26,7 @@ static enum order_stage stage_of(const struct fact_delivery *delivery)
     case DELIVERY_ANSWERED:
         return ORDER_ACCEPTED;
     case DELIVERY_PARKED:
+    case DELIVERY_HELD:
         return ORDER_PARKED;
     case DELIVERY_SETTLED:
         return delivery->settled_by == RECORD_BY_LOOP ? ORDER_OVER : ORDER_ACCEPTED;

@@ -31,7 +31,7 @@ enum order_stage {
     ORDER_NONE,    // not owed to it
     ORDER_ALIVE,   // waits, for whatever reason
     ORDER_SENDING, // a lane has it
-    ORDER_PARKED,  // waits for a person
+    ORDER_PARKED,  // waits for a person, or is held
     ORDER_ACCEPTED,
     ORDER_OVER, // owed no more without having been accepted
 };

@@ -26,8 +26,8 @@ start_phase: one
 """
 
 ARCHIVE = {"id": 1, "name": "legacy", "ae_title": "OLD", "address": "10.0.0.5:104", "tls": False, "state": "down",
-           "lanes": 0, "lanes_limit": 8, "owed": 3, "parked": 1, "answered": 0, "oldest": None, "last_success": None,
-           "problem": "connection refused"}
+           "lanes": 0, "lanes_limit": 8, "owed": 3, "held": 2, "parked": 1, "answered": 0, "oldest": None,
+           "last_success": None, "problem": "connection refused"}
 STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "since": 0, "phase": "one", "epoch": 1,
           "associations": 2, "associations_limit": 400,
           "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
@@ -94,8 +94,9 @@ def test_status_is_a_page(daemon):
                                 "quota 6.0 TiB")
     assert lines[7:9] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
     assert lines[10:] == [
-        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  PARKED  OLDEST  LAST SUCCESS  PROBLEM",
-        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3       1       -             -  "
+        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  OLDEST  LAST SUCCESS  "
+        "PROBLEM",
+        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1       -             -  "
         "connection refused"]
     assert daemon.asked == [("GET", "/v1/status", None)]
 
@@ -140,13 +141,13 @@ CONTEXTS = {"sop_class": "1.2.840.10008.5.1.4.1.1.2", "sop_class_name": "CTImage
 def test_queue_show_of_all(daemon):
     group = {"stage": "parked", "reason": "no\x1bcontext", "count": 3, "receipt": 17, "next": None, "contexts": CONTEXTS}
     daemon.answer = {"version": 1, "archives": [
-        {"archive": "legacy", "paused": True, "owed": 5, "waiting": 2, "resting": 1, "gated": 1, "sending": 1, "parked": 3,
-         "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
+        {"archive": "legacy", "paused": True, "owed": 7, "waiting": 2, "resting": 1, "gated": 1, "held": 2,
+         "sending": 1, "parked": 3, "answered": 9, "problem": "refused", "next": None, "groups": [group], "ungrouped": 7}]}
     done = run(daemon.folder, "queue", "show", "--archive", "legacy")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "ARCHIVE  OWED  WAITING  RESTING  GATED  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
-        "legacy      5        2        1      1        1         9       3  -         paused by a person",
+        "ARCHIVE  OWED  WAITING  RESTING  GATED  HELD  SENDING  ANSWERED  PARKED  NEXT TRY  WHAT IS THE MATTER",
+        "legacy      7        2        1      1     2        1         9       3  -         paused by a person",
         "",
         "ARCHIVE  STAGE   HOW MANY  FIRST RECEIPT  NEXT TRY  WHY",
         "legacy   parked         3             17  -         no?context",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`dicomgate crosswalk`: the same answers with the daemon up and down, refusals by line, who did what, exports, and no
 patient where none belongs."""
+import fcntl
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,25 @@ def test_orders(folder, is_up):
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1", "2")) == ["E-1", "E-2"]
         assert not any(b"SECRET" in path.read_bytes() for path in stage.daemon.folder.rglob("data.mdb"))
         assert not any("SECRET" in path.read_text(errors="replace") for path in stage.daemon.folder.rglob("*.log"))
+
+
+def test_dry_run_clears_what_a_killed_one_has_left(folder):
+    with stage_of(folder) as stage:
+        rows = put(stage, "rows.csv", HEADER + "LEGACY,1,ENTERPRISE,E-1,\n")
+        data = next(path.parent for path in stage.daemon.folder.rglob("crosswalk") if path.is_dir())
+        left = data / "crosswalk.check"
+        left.mkdir(mode=0o700)
+        (left / "source-0000").write_bytes(b"left")
+        run(stage, "import", rows, "--dry-run", *WHO)
+        assert list(left.iterdir()) == [] and not list(data.glob("crosswalk.check-*"))
+        handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+        try:  # somebody else's is under way
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            (left / "source-0000").write_bytes(b"in use")
+            assert "under way" in run(stage, "import", rows, "--dry-run", *WHO, expect=5).stderr
+            assert (left / "source-0000").read_bytes() == b"in use"
+        finally:
+            os.close(handle)
 
 
 def test_refused_import_names_every_line(folder):

@@ -105,8 +105,8 @@ def test_an_archive_that_is_away_and_one_that_refuses(folder):
 
         def counts() -> tuple[int, ...]:
             found = summary(stage, "new")
-            return tuple(found[key] for key in ("owed", "waiting", "resting", "gated", "sending", "parked"))
-        wait_for("one rests, one is parked", lambda: counts() == (1, 0, 1, 0, 0, 1), 15)
+            return tuple(found[key] for key in ("owed", "waiting", "resting", "gated", "held", "sending", "parked"))
+        wait_for("one rests, one is parked", lambda: counts() == (1, 0, 1, 0, 0, 0, 1), 15)
         told = stage.daemon.run_client("queue", "show").stdout + json.dumps(ask(stage))
         assert PATIENT not in told and "Test^Patient" not in told
         assert stage.daemon.run_client("queue", "show", "--archive", "nobody").returncode == 5

@@ -106,9 +106,12 @@ def test_golden_case_that_differs(site):
     assert "golden/site.yaml:4: the institution: InstitutionName becomes `St Mary` instead of `St Anne`" in answer.stdout
 
 
-def test_the_daemon_refuses_packs_that_it_does_not_apply(site):
+def test_config_check_says_what_is_wrong_with_packs(site):
     answer = run(site, "config", "check")
-    assert answer.returncode == 3 and "rule packs are not applied by this version" in answer.stderr
+    assert "packs" not in answer.stderr
+    (site / "packs" / "site.yaml").write_text(PACK.replace("rule: comments,", "rule: comments, when: { archive: nwe },"))
+    answer = run(site, "config", "check")
+    assert answer.returncode == 3 and "can never match: there is no archive `nwe`" in answer.stderr
 
 
 def elements_of(data, path=()):

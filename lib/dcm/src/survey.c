@@ -45,6 +45,17 @@ void dcm_survey_free(struct dcm_survey *s)
     free(s);
 }
 
+void dcm_survey_clear(struct dcm_survey *s)
+{
+    MAGIC_CHECK(s, SURVEY_MAGIC);
+    wiped_clear(&s->kept);
+    inflater_fini(&s->inflater);
+    wipe(s->creator, sizeof s->creator);
+    s->is_complete = false;
+    s->found_count = 0;
+    s->structure.result = ERR_ARGUMENT; // until begin
+}
+
 // Room for one more; the numbers in these arrays are no patient data.
 static enum result array_reserve(void **array, uint32_t *capacity, uint32_t wanted, uint32_t limit,
                                  size_t size)

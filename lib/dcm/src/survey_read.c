@@ -102,8 +102,9 @@ void dcm_survey_path(const struct dcm_survey *s, size_t path, const struct dcm_f
 }
 
 // Of one level the first (0008,0005) counts; without one what encloses it rules.
-static struct dcm_charset charset_of(const struct dcm_survey *s, uint32_t at)
+static struct dcm_charset charset_of(const struct dcm_survey *s, uint32_t at, struct slice *value)
 {
+    *value = slice_of(NULL, 0);
     for (;;) {
         const struct level *level = &s->levels[at];
         uint32_t node = interest_child(s->interest, level->node, DCM_SPECIFIC_CHARACTER_SET);
@@ -112,8 +113,10 @@ static struct dcm_charset charset_of(const struct dcm_survey *s, uint32_t at)
                              : NONE;
         if (found != NONE && !s->found[found].is_whole) // a part may name another set
             return dcm_charset_parse(slice_of_text("?"));
-        if (found != NONE)
-            return dcm_charset_parse(survey_value(s, &s->found[found]));
+        if (found != NONE) {
+            *value = survey_value(s, &s->found[found]);
+            return dcm_charset_parse(*value);
+        }
         if (level->found == NONE)
             return dcm_charset_parse(slice_of(NULL, 0));
         at = s->found[level->found].level;
@@ -133,6 +136,6 @@ void dcm_survey_level(const struct dcm_survey *s, uint32_t at, struct dcm_level 
         .end_offset = level->end_offset,
         .implicit_vr = level->implicit_vr,
         .big_endian = level->big_endian,
-        .charset = charset_of(s, at),
     };
+    info->charset = charset_of(s, at, &info->charset_value);
 }

@@ -95,6 +95,12 @@ void journal_free(struct journal *journal)
     free(journal);
 }
 
+struct seal_keyring *journal_keyring(const struct journal *journal)
+{
+    MAGIC_CHECK(journal, JOURNAL_MAGIC);
+    return journal->keyring;
+}
+
 uint64_t journal_life(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);

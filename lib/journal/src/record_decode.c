@@ -52,6 +52,7 @@ static void open_field(struct cbor_reader *r, int64_t key, struct record_open *o
         {OPEN_MOVE_ORIGINATOR, &open->move_originator},
         {OPEN_IMPLEMENTATION_CLASS, &open->implementation_class},
         {OPEN_IMPLEMENTATION_VERSION, &open->implementation_version},
+        {OPEN_DOMAIN, &open->domain},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].key == key)
@@ -324,6 +325,8 @@ enum result record_sent_decode(struct slice body, struct record_sent *out)
             cbor_take_exact(&r, sent.edits, RECORD_DIGEST_SIZE);
         } else if (key == SENT_HEADER) {
             cbor_take_exact(&r, sent.header, RECORD_DIGEST_SIZE);
+        } else if (key == SENT_EVIDENCE) {
+            sent.evidence = cbor_take_bytes(&r, RECORD_EVIDENCE_MAX);
         }
     }
     enum result result = finish(&r, !has_archive);

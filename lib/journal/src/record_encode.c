@@ -85,6 +85,7 @@ enum result record_open_encode(const struct record_open *open, uint8_t *out, siz
     put_number(&w, OPEN_IDENTITY_TYPE, open->user_identity_type);
     put_bytes(&w, OPEN_IDENTITY, open->user_identity, RECORD_IDENTITY_MAX);
     put_number(&w, OPEN_SOURCE_NODE, open->source_node);
+    put_text(&w, OPEN_DOMAIN, open->domain);
     return finish(&w, length);
 }
 
@@ -175,6 +176,8 @@ static void add_known_delivery(struct cbor_writer *w, const struct record_delive
     if (delivery->resent)
         cbor_put_bool(w, KNOWN_RESENT, true);
     put_number(w, KNOWN_FAILURES, delivery->failures);
+    if (delivery->is_released)
+        cbor_put_bool(w, KNOWN_RELEASED, true);
     put_bytes(w, KNOWN_REMARK, slice_first(delivery->remark, RECORD_KNOWN_TEXT_MAX), RECORD_KNOWN_TEXT_MAX);
     put_bytes(w, KNOWN_PERSON, slice_first(delivery->person, RECORD_KNOWN_TEXT_MAX), RECORD_KNOWN_TEXT_MAX);
     if (delivery->has_header) {
@@ -234,6 +237,7 @@ enum result record_sent_encode(const struct record_sent *sent, uint8_t *out, siz
     put_number(&w, SENT_CROSSWALK, sent->crosswalk);
     put_digest_unless_zero(&w, SENT_EDITS, sent->edits);
     put_digest_unless_zero(&w, SENT_HEADER, sent->header);
+    put_bytes(&w, SENT_EVIDENCE, sent->evidence, RECORD_EVIDENCE_MAX);
     return finish(&w, length);
 }
 

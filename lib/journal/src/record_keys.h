@@ -25,6 +25,7 @@ enum open_key {
     OPEN_IDENTITY_TYPE = 16,
     OPEN_IDENTITY = 17,
     OPEN_SOURCE_NODE = 18,
+    OPEN_DOMAIN = 19,
 };
 
 enum close_key {
@@ -72,6 +73,7 @@ enum known_delivery_key {
     KNOWN_EDITS = 14,
     KNOWN_PACK = 15,
     KNOWN_CROSSWALK = 16,
+    KNOWN_RELEASED = 17,
 };
 
 enum drop_key { DROP_REASON = 1, DROP_STATUS = 2, DROP_COMMENT = 3 };
@@ -84,6 +86,7 @@ enum sent_key {
     SENT_CROSSWALK = 5,
     SENT_EDITS = 6,
     SENT_HEADER = 7,
+    SENT_EVIDENCE = 8, // bytes: a map by itself
 };
 
 enum outcome_key {

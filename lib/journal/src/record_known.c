@@ -81,6 +81,9 @@ static void delivery_field(struct cbor_reader *r, int64_t key, struct record_del
     case KNOWN_RESENT:
         delivery->resent = cbor_take_bool(r);
         break;
+    case KNOWN_RELEASED:
+        delivery->is_released = cbor_take_bool(r);
+        break;
     case KNOWN_FAILURES:
         delivery->failures = (uint32_t)cbor_take_uint(r, UINT32_MAX);
         break;

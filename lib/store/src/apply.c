@@ -186,11 +186,17 @@ static enum result drop_apply(struct ledger_fact *fact, const struct journal_ent
     return dropped_set(fact, drop.reason, drop.status, drop.comment, drop.time);
 }
 
-static enum result sent_apply(struct ledger_fact *fact, const struct journal_entry *entry)
+// Its evidence is taken in any case: a copy that knew of this SENT had only the digests.
+static enum result sent_apply(struct ledger_writer *writer, struct ledger_fact *fact,
+                              const struct journal_entry *entry)
 {
     struct record_sent sent;
     struct fact_delivery *delivery = NULL;
     enum result result = record_sent_decode(entry->body, &sent);
+    if (result == OK)
+        result = ledger_pending_add(writer, fact->receipt, &sent);
+    if (result == OK && ledger_known_has(fact, entry->position))
+        return ERR_EXISTS;
     if (result == OK)
         result = fact_delivery_get(fact, sent.archive, &delivery);
     if (result != OK)
@@ -203,7 +209,8 @@ static enum result sent_apply(struct ledger_fact *fact, const struct journal_ent
     memcpy(delivery->edits, sent.edits, sizeof delivery->edits);
     memcpy(delivery->pack, sent.pack, sizeof delivery->pack);
     delivery->crosswalk = sent.crosswalk;
-    if (delivery->state == DELIVERY_OWED || delivery->state == DELIVERY_PARKED)
+    if (delivery->state == DELIVERY_OWED || delivery->state == DELIVERY_PARKED ||
+        delivery->state == DELIVERY_HELD)
         delivery->state = DELIVERY_SENT;
     if (fact->state == 0)
         fact->state = FACT_ORPHAN;
@@ -230,6 +237,12 @@ static enum delivery_state state_after(enum delivery_state state, enum record_ou
         return DELIVERY_SUPERSEDED;
     case RECORD_FAILED:
         return state == DELIVERY_SENT ? DELIVERY_OWED : state;
+    case RECORD_HELD:
+        return state == DELIVERY_ANSWERED ? state : DELIVERY_HELD;
+    case RECORD_RELEASED:
+        return state == DELIVERY_HELD ? DELIVERY_OWED : state;
+    case RECORD_REJECTED:
+        return DELIVERY_REJECTED;
     }
     return state; // a kind of a newer version: shown as it was
 }
@@ -258,6 +271,7 @@ static enum result outcome_apply(struct ledger_fact *fact, const struct record_o
         delivery->has_status |= outcome->remark == RECORD_SETTLE_ON_ANSWER;
     }
     delivery->failures += kind == RECORD_FAILED;
+    delivery->is_released |= kind == RECORD_RELEASED;
     delivery->resent |= outcome->resent;
     if (!was_settled)
         delivery->outcome_at = outcome->answered;
@@ -287,7 +301,7 @@ static enum result fact_apply(struct ledger_writer *writer, struct ledger_fact *
     case JOURNAL_DROP:
         return drop_apply(fact, entry);
     case JOURNAL_SENT:
-        return ledger_known_has(fact, entry->position) ? ERR_EXISTS : sent_apply(fact, entry);
+        return sent_apply(writer, fact, entry);
     case JOURNAL_OUTCOME:
         return ledger_known_has(fact, entry->position) ? ERR_EXISTS : outcome_apply(fact, outcome);
     case JOURNAL_DATA:

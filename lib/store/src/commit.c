@@ -170,6 +170,8 @@ static enum result batch_write(struct ledger_writer *writer, struct kv_transacti
             result = fact_count(&deltas, writer->touched[i]);
     }
     if (result == OK)
+        result = ledger_pending_write(writer, transaction);
+    if (result == OK)
         result = ledger_deltas_write(transaction, &deltas, &writer->marks);
     if (result == OK)
         result = vector_put(writer, transaction);
@@ -231,7 +233,8 @@ static void batch_sort(struct ledger_writer *writer)
 
 static bool has_moved(const struct ledger_writer *writer)
 {
-    bool moved = writer->marks_moved || writer->marks.life_high != writer->stored.life_high;
+    bool moved = writer->marks_moved || writer->pending_count > 0 ||
+                 writer->marks.life_high != writer->stored.life_high;
     for (size_t i = 0; !moved && i < writer->stream_count; i++)
         moved = journal_position_compare(writer->streams[i].applied, writer->streams[i].committed) != 0;
     for (size_t i = 0; !moved && i < writer->touched_count; i++)

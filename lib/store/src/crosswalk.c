@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/magic.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "cbor/writer.h"
 
 #include <stdlib.h>
@@ -267,14 +268,12 @@ static enum result domain_put(struct kv_transaction *transaction, const struct d
     return kv_put(transaction, DB_DOMAIN, slice_of_text(domain->name), cbor_writer_slice(&writer), KV_PLAIN);
 }
 
-// Whether anything in the store was hashed by the options of this domain.
-static enum result domain_is_used(struct kv_transaction *transaction, const struct state *state,
-                                  uint16_t number, bool *is_used)
+// Whether rows in force were hashed by the options of this domain.
+static enum result rows_use(struct kv_transaction *transaction, const struct state *state, uint16_t number,
+                            bool *is_used)
 {
     struct kv_cursor cursor = {0};
     struct key pair = pair_key(state->load, 0, 0);
-    struct key merge = {.length = 2, .bytes = {(uint8_t)(number >> 8), (uint8_t)number}};
-    *is_used = false;
     enum result result = kv_cursor_init(&cursor, transaction, DB_PAIR);
     if (result == OK)
         result = kv_cursor_seek(&cursor, key_slice(&pair));
@@ -284,14 +283,49 @@ static enum result domain_is_used(struct kv_transaction *transaction, const stru
         result = kv_cursor_next(&cursor);
     }
     kv_cursor_fini(&cursor);
-    if (result == OK || result == ERR_MISSING)
-        result = kv_cursor_init(&cursor, transaction, DB_MERGE);
-    if (result == OK)
-        result = kv_cursor_seek(&cursor, key_slice(&merge));
-    if (result == OK)
-        *is_used |= key_has_prefix(cursor.key, &merge);
-    kv_cursor_fini(&cursor);
     return result == ERR_MISSING ? OK : result;
+}
+
+// The same of merges that are not over. Those that are go: with other options they would not be in their
+// place.
+static enum result merges_use(struct view *view, uint16_t number, bool *is_used)
+{
+    struct kv_cursor cursor = {0};
+    struct merge merge;
+    struct key prefix = {.length = 2, .bytes = {(uint8_t)(number >> 8), (uint8_t)number}};
+    enum result result = OK;
+    while (result == OK && !*is_used) {
+        id_hash id;
+        result = kv_cursor_init(&cursor, view->in, DB_MERGE);
+        if (result == OK)
+            result = kv_cursor_seek(&cursor, key_slice(&prefix));
+        if (result == OK && !key_has_prefix(cursor.key, &prefix))
+            result = ERR_MISSING;
+        if (result == OK && cursor.key.length != prefix.length + HASH_SIZE)
+            result = ERR_FORMAT;
+        if (result == OK)
+            memcpy(id, cursor.key.data + prefix.length, HASH_SIZE);
+        kv_cursor_fini(&cursor);
+        if (result == OK)
+            result = merge_find(view, number, id, &merge);
+        if (result == OK && merge_is_over(&merge, view->state.horizon))
+            result = merge_delete(view, number, id, &merge);
+        else if (result == OK)
+            *is_used = true;
+    }
+    wipe(&merge, sizeof merge);
+    return result == ERR_MISSING ? OK : result;
+}
+
+// Whether what counts in the store was hashed by the options of this domain.
+static enum result domain_is_used(struct crosswalk *crosswalk, struct kv_transaction *transaction,
+                                  const struct state *state, uint16_t number, bool *is_used)
+{
+    struct view view;
+    enum result result = rows_use(transaction, state, number, is_used);
+    if (result == OK && !*is_used)
+        result = view_over(&view, crosswalk->own, transaction);
+    return result == OK && !*is_used ? merges_use(&view, number, is_used) : result;
 }
 
 static bool domain_says(const struct domain *domain, const struct crosswalk_domain *wanted)
@@ -311,8 +345,9 @@ static enum result domain_meet(struct crosswalk *crosswalk, struct kv_transactio
     if (domain != NULL && domain_says(domain, wanted))
         return OK;
     if (domain != NULL) {
-        enum result result =
-            crosswalk->env->read_only ? OK : domain_is_used(transaction, state, domain->number, &is_used);
+        enum result result = crosswalk->env->read_only
+                                 ? OK
+                                 : domain_is_used(crosswalk, transaction, state, domain->number, &is_used);
         domain->is_differing = is_used || crosswalk->env->read_only;
         if (result != OK || domain->is_differing)
             return result;

@@ -126,22 +126,21 @@ static enum result domain_take(struct change *change, uint16_t domain)
 
 // ---- merge
 
-static bool merge_is_over(const struct merge *merge, uint64_t now)
+bool merge_is_over(const struct merge *merge, uint64_t now)
 {
     return merge->until != 0 && merge->until <= now;
 }
 
-static enum result merge_delete(struct change *change, uint16_t domain, const id_hash id,
-                                const struct merge *merge)
+enum result merge_delete(struct view *view, uint16_t domain, const id_hash id, const struct merge *merge)
 {
     id_hash into;
-    enum result result = id_hash_make(change->crosswalk->own, domain, id_slice(&merge->into), into);
+    enum result result = id_hash_make(view->reader, domain, id_slice(&merge->into), into);
     struct key forward = merge_key(domain, id);
     struct key back = merged_key(domain, into, id);
     if (result == OK)
-        result = kv_delete(&change->transaction, DB_MERGED, key_slice(&back), NULL);
+        result = kv_delete(view->in, DB_MERGED, key_slice(&back), NULL);
     if (result == OK || result == ERR_MISSING)
-        result = kv_delete(&change->transaction, DB_MERGE, key_slice(&forward), NULL);
+        result = kv_delete(view->in, DB_MERGE, key_slice(&forward), NULL);
     return result;
 }
 
@@ -199,8 +198,9 @@ static enum result merge_check(struct change *change, uint16_t domain, const id_
     unsigned below = 0;
     enum result result = merge_find(&change->view, domain, id, &present);
     if (result == OK)
-        result = merge_is_over(&present, change->order->now) ? merge_delete(change, domain, id, &present)
-                                                             : ERR_EXISTS;
+        result = merge_is_over(&present, change->order->now)
+                     ? merge_delete(&change->view, domain, id, &present)
+                     : ERR_EXISTS;
     wipe(&present, sizeof present);
     if (result == OK || result == ERR_MISSING)
         result = chain_check(change, domain, id, into, &above);
@@ -275,7 +275,7 @@ static enum result merge_end(struct change *change, uint16_t domain, const id_ha
     uint8_t plain[PLAIN_MAX];
     struct key key = merge_key(domain, id);
     if (change->future == 0 || merge->effective >= change->future)
-        return merge_delete(change, domain, id, merge);
+        return merge_delete(&change->view, domain, id, merge);
     merge->until = change->future;
     enum result result = value_put(change->crosswalk, &change->transaction, DB_MERGE, &key,
                                    merge_encode(merge, plain), KV_PLAIN);

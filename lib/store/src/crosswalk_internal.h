@@ -235,3 +235,10 @@ struct mapped {
 };
 MUST_USE enum result view_map(struct view *view, uint16_t from, const id_hash id, uint16_t to,
                               struct mapped *mapped);
+
+// ---- merges that are over (crosswalk_change.c)
+
+bool merge_is_over(const struct merge *merge, uint64_t now);
+// Both entries of a merge; the view is over a writing transaction.
+MUST_USE enum result merge_delete(struct view *view, uint16_t domain, const id_hash id,
+                                  const struct merge *merge);

@@ -83,13 +83,19 @@ static enum result map_table(struct question *question, const struct crosswalk_p
 
 // ---- a study at an archive
 
-// To whom the study belongs at the archive by a move or its pin, merges followed. ERR_MISSING: neither.
+// To whom the study belongs at the archive by a move or its pin, merges followed. ERR_MISSING: neither, or it
+// is there under the ID of another domain.
 struct belonging {
     struct crosswalk_id id;
     id_hash hash;
     struct pin pin; // `to` 0: none
     unsigned flags;
 };
+
+static bool pin_is_unmapped(const struct pin *pin)
+{
+    return pin->to != 0 && pin->to == pin->from;
+}
 
 static enum result belonging_get(struct view *view, const struct crosswalk_study *study, uint16_t domain,
                                  struct belonging *out)
@@ -100,13 +106,11 @@ static enum result belonging_get(struct view *view, const struct crosswalk_study
     enum result result = study_hash_make(view->reader, study->study, hash);
     if (result == OK)
         result = pin_get(view, hash, study->archive, &out->pin);
-    if (result == OK && out->pin.to != domain)
-        out->pin.to = 0; // the archive was of another domain then
     if (result == OK || result == ERR_MISSING)
         result = move_get(view, hash, domain, &out->id);
     if (result == OK) {
         out->flags = CROSSWALK_FROM_MOVE;
-    } else if (result == ERR_MISSING && out->pin.to != 0) {
+    } else if (result == ERR_MISSING && out->pin.to == domain) {
         out->id = out->pin.target;
         out->flags = CROSSWALK_FROM_PIN;
         result = OK;
@@ -143,6 +147,21 @@ static enum result is_one_patient(struct view *view, uint16_t domain, const stru
     return result;
 }
 
+// Whether the study was first delivered for this patient: by the source ID, or where that is of the archive's
+// own domain by the ID that the study has there.
+static enum result is_pinned_patient(struct question *question, const struct belonging *belonging,
+                                     bool *is_one)
+{
+    const struct pin *pin = &belonging->pin;
+    bool is_same = question->from == question->to;
+    *is_one = false;
+    if (is_same && (belonging->flags & CROSSWALK_FROM_PIN) != 0)
+        return is_one_patient(&question->view, question->to, &belonging->id, &question->id, is_one);
+    if (pin->from == question->from)
+        return is_one_patient(&question->view, question->from, &pin->source, &question->id, is_one);
+    return OK;
+}
+
 // The verdict by the table is there; what the study is tied to takes its place. An ID of the archive's own
 // domain is never changed by a pin, but by a move, which a person has ordered for this study.
 static enum result study_apply(struct question *question, const struct crosswalk_study *study,
@@ -151,20 +170,23 @@ static enum result study_apply(struct question *question, const struct crosswalk
     struct belonging belonging;
     bool is_one = true;
     enum result result = belonging_get(&question->view, study, question->to, &belonging);
-    bool is_moved = (belonging.flags & CROSSWALK_FROM_MOVE) != 0;
-    if (result == OK && belonging.pin.to != 0) {
-        is_one = belonging.pin.from == question->from;
-        if (is_one)
-            result = is_one_patient(&question->view, question->from, &belonging.pin.source, &question->id,
-                                    &is_one);
-    }
-    if (result == OK && (is_moved || verdict->outcome != CROSSWALK_SAME)) {
+    bool has_id = result == OK;
+    result = result == ERR_MISSING ? OK : result;
+    verdict->is_pinned = belonging.pin.to != 0;
+    if (result == OK && verdict->is_pinned)
+        result = is_pinned_patient(question, &belonging, &is_one);
+    if (has_id && ((belonging.flags & CROSSWALK_FROM_MOVE) != 0 || verdict->outcome != CROSSWALK_SAME)) {
         verdict->outcome = CROSSWALK_MAPPED;
         verdict->id = belonging.id;
-        verdict->flags = belonging.flags | (is_one ? 0u : CROSSWALK_OTHER_SOURCE);
+        verdict->flags = belonging.flags;
+    } else if (is_one && pin_is_unmapped(&belonging.pin) && verdict->outcome != CROSSWALK_SAME) {
+        verdict->outcome = CROSSWALK_UNMAPPED;
+        verdict->id = question->id;
+        verdict->flags = CROSSWALK_FROM_PIN;
     }
+    verdict->flags |= is_one ? 0u : CROSSWALK_OTHER_SOURCE;
     wipe(&belonging, sizeof belonging);
-    return result == ERR_MISSING ? OK : result;
+    return result;
 }
 
 enum result crosswalk_map_study(struct crosswalk_reader *reader, const struct crosswalk_study *study,
@@ -360,28 +382,52 @@ enum result crosswalk_sources(struct crosswalk_reader *reader, uint16_t from, st
 
 // ---- unmap
 
+// The study went out unmapped and is asked about by the ID that it has had ever since; the domain of the
+// archive may have another patient with that number.
+static enum result recorded_unmapped_get(struct question *question, const struct pin *pin,
+                                         const struct crosswalk_id *given, struct crosswalk_id *source)
+{
+    id_hash hash[2];
+    if (!pin_is_unmapped(pin) || pin->from != question->to)
+        return ERR_MISSING;
+    enum result result = id_hash_make(question->view.reader, pin->to, id_slice(given), hash[0]);
+    if (result == OK)
+        result = id_hash_make(question->view.reader, pin->to, id_slice(&pin->target), hash[1]);
+    if (result == OK && memcmp(hash[0], hash[1], HASH_SIZE) != 0)
+        result = ERR_MISSING;
+    if (result == OK)
+        *source = pin->source;
+    return result;
+}
+
 // The source that the study was delivered with, if it still belongs to the patient asked about and was not
 // moved there from another one.
 static enum result recorded_get(struct question *question, const struct crosswalk_study *study,
-                                const id_hash patient, struct crosswalk_id *source)
+                                const id_hash patient, const struct crosswalk_id *given,
+                                struct crosswalk_id *source)
 {
     struct belonging belonging;
     id_hash hash;
     bool has_followed;
     bool is_one = false;
     enum result result = belonging_get(&question->view, study, question->from, &belonging);
-    if (result == OK && belonging.pin.to != 0)
-        result =
-            is_one_patient(&question->view, question->from, &belonging.pin.target, &belonging.id, &is_one);
+    const struct pin *pin = &belonging.pin;
+    if (result == ERR_MISSING) {
+        result = recorded_unmapped_get(question, pin, given, source);
+        goto out;
+    }
+    if (result == OK && pin->to == question->from)
+        result = is_one_patient(&question->view, question->from, &pin->target, &belonging.id, &is_one);
     if (result == OK &&
-        (!is_one || belonging.pin.from != question->to || memcmp(belonging.hash, patient, HASH_SIZE) != 0))
+        (!is_one || pin->from != question->to || memcmp(belonging.hash, patient, HASH_SIZE) != 0))
         result = ERR_MISSING;
     if (result == OK) {
-        *source = belonging.pin.source;
+        *source = pin->source;
         result = id_hash_make(question->view.reader, question->to, id_slice(source), hash);
     }
     if (result == OK)
         result = merges_follow(&question->view, question->to, source, hash, &has_followed);
+out:
     wipe(&belonging, sizeof belonging);
     return result;
 }
@@ -465,7 +511,8 @@ static enum result unmap(struct question *question, const struct crosswalk_study
     enum result result = sources_find(question, &sources);
     if (result != OK)
         return result;
-    result = has_study(study) ? recorded_get(question, study, sources.target, &source) : ERR_MISSING;
+    result =
+        has_study(study) ? recorded_get(question, study, sources.target, &verdict->id, &source) : ERR_MISSING;
     if (result == OK) {
         verdict->outcome = CROSSWALK_MAPPED;
         verdict->flags |= CROSSWALK_RECORDED;
@@ -494,6 +541,17 @@ enum result crosswalk_unmap(struct crosswalk_reader *reader, const struct crossw
     wipe(&found, sizeof found);
     question_end(&question);
     return result;
+}
+
+enum result crosswalk_generation_get(struct crosswalk_reader *reader, uint64_t *generation)
+{
+    struct view view;
+    enum result result = view_begin(&view, reader);
+    if (result != OK)
+        return result;
+    *generation = view.state.generation;
+    view_end(&view);
+    return OK;
 }
 
 enum result crosswalk_direction_get(struct crosswalk_reader *reader, uint16_t from, uint16_t to,

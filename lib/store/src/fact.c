@@ -23,6 +23,7 @@ const char *delivery_state_text(enum delivery_state state)
         [DELIVERY_ANSWERED] = "answered", [DELIVERY_PARKED] = "parked",
         [DELIVERY_SETTLED] = "settled",   [DELIVERY_SUPERSEDED] = "superseded",
         [DELIVERY_REJECTED] = "rejected", [DELIVERY_DROPPED] = "dropped",
+        [DELIVERY_HELD] = "held",
     };
     unsigned number = (unsigned)state;
     return number < DELIVERY_STATES && texts[number] != NULL ? texts[number] : "unknown";

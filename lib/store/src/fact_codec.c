@@ -62,6 +62,7 @@ enum delivery_key {
     DELIVERY_KEY_EDITS = 14,
     DELIVERY_KEY_PACK = 15,
     DELIVERY_KEY_CROSSWALK = 16,
+    DELIVERY_KEY_RELEASED = 17,
 };
 
 enum digests_key {
@@ -133,6 +134,8 @@ static void delivery_write(struct cbor_writer *writer, const struct fact_deliver
     if (delivery->resent)
         cbor_put_bool(writer, DELIVERY_KEY_RESENT, true);
     put_number(writer, DELIVERY_KEY_FAILURES, delivery->failures);
+    if (delivery->is_released)
+        cbor_put_bool(writer, DELIVERY_KEY_RELEASED, true);
     put_text(writer, DELIVERY_KEY_REMARK, delivery->remark);
     put_text(writer, DELIVERY_KEY_PERSON, delivery->person);
     if (delivery->has_header) {
@@ -299,6 +302,9 @@ static enum result delivery_field_take(struct cbor_reader *reader, int64_t key,
         break;
     case DELIVERY_KEY_RESENT:
         delivery->resent = cbor_take_bool(reader);
+        break;
+    case DELIVERY_KEY_RELEASED:
+        delivery->is_released = cbor_take_bool(reader);
         break;
     case DELIVERY_KEY_FAILURES:
         delivery->failures = (uint32_t)cbor_take_uint(reader, UINT32_MAX);

@@ -20,6 +20,7 @@ static struct record_delivery known_of(const struct fact_delivery *delivery)
         .state = (uint8_t)delivery->state,
         .settled_by = delivery->settled_by,
         .resent = delivery->resent,
+        .is_released = delivery->is_released,
         .has_status = delivery->has_status,
         .status = delivery->status,
         .attempts = delivery->attempts,
@@ -99,6 +100,7 @@ static enum result delivery_take(struct ledger_fact *fact, const struct record_d
         delivery->state = (enum delivery_state)known->state;
     delivery->settled_by = known->settled_by;
     delivery->resent = known->resent;
+    delivery->is_released = known->is_released;
     delivery->has_status = known->has_status;
     delivery->status = known->status;
     delivery->attempts = known->attempts;

@@ -21,6 +21,8 @@ static const struct kv_database databases[LEDGER_DATABASES] = {
     [LEDGER_META] = {"meta", false, 0},
     [LEDGER_DAY] = {"day", false, 0},
     [LEDGER_ARCHIVE] = {"archive", false, 0},
+    [LEDGER_EVIDENCE] = {"evidence", false, 0},
+    [LEDGER_WRITER] = {"writer", false, 0},
 };
 
 const struct kv_schema ledger_schema = {"ledger", databases, LEDGER_DATABASES};
@@ -250,6 +252,7 @@ void ledger_writer_free(struct ledger_writer **writer)
             journal_reader_free(gone->streams[i].reader);
     ledger_forward_free(gone->forward);
     ledger_live_fini(&gone->live);
+    ledger_pending_fini(gone);
     free(gone->streams);
     free(gone->slots);
     free(gone->touched);
@@ -279,6 +282,7 @@ void ledger_batch_clear(struct ledger_writer *writer)
     for (size_t i = 0; i < writer->touched_count; i++)
         touched_free(writer->touched[i]);
     writer->touched_count = 0;
+    ledger_pending_clear(writer);
     memset(writer->slots, 0, (writer->slot_mask + 1) * sizeof *writer->slots);
 }
 

@@ -2,14 +2,15 @@
 //
 // The ledger writer inside: the batch (facts touched since the last commit), the streams with their two
 // positions (applied in memory, committed on disk), and what is live. Files: ledger.c (life, look-up),
-// apply.c (records to facts), known.c, commit.c (facts to the store), live.c, counters.c, tail.c (journal to
-// records).
+// apply.c (records to facts), known.c, ledger_evidence.c, commit.c (facts to the store), live.c, counters.c,
+// tail.c (journal to records).
 // Thread: the ledger thread.
 #pragma once
 
 #include "fact_internal.h"
 #include "store/ledger.h"
 #include "store/ledger_reader.h"
+#include "vault.h"
 
 enum ledger_database {
     LEDGER_FACT,
@@ -19,6 +20,8 @@ enum ledger_database {
     LEDGER_META,
     LEDGER_DAY,
     LEDGER_ARCHIVE,
+    LEDGER_EVIDENCE,
+    LEDGER_WRITER,
     LEDGER_DATABASES,
 };
 
@@ -117,6 +120,15 @@ struct ledger_touched {
     size_t delivery_count;
 };
 
+// Evidence of a SENT in the batch, to be sealed at the commit. Patient data.
+#define EVIDENCE_KEY_SIZE (FACT_KEY_SIZE + 4 + RECORD_DIGEST_SIZE) // receipt, archive, edits
+
+struct ledger_pending {
+    uint8_t key[EVIDENCE_KEY_SIZE];
+    uint8_t *bytes;
+    size_t length;
+};
+
 #define LEDGER_WRITER_MAGIC 0x4c454447u
 
 struct ledger_forward;
@@ -131,6 +143,10 @@ struct ledger_writer {
     size_t touched_count;
     uint32_t *slots; // open addressing: index into `touched` + 1, by receipt
     size_t slot_mask;
+    struct ledger_pending *pending;
+    size_t pending_count, pending_capacity;
+    size_t pending_bytes;
+    struct vault vault;         // zeros until the first evidence
     struct kv_transaction read; // for looking up stored facts while a batch grows
     bool is_reading;
     struct ledger_stream *streams; // by number
@@ -175,6 +191,20 @@ MUST_USE enum result ledger_known_take(struct ledger_writer *writer, struct ledg
                                        struct slice encoded);
 // Whether a SENT or OUTCOME that stands there is among what the fact was given by a copy.
 bool ledger_known_has(const struct ledger_fact *fact, struct journal_position report);
+
+// ---- ledger_evidence.c
+
+// Into the batch. Without evidence: OK. AGAIN: the batch is full. ERR_NOMEM.
+MUST_USE enum result ledger_pending_add(struct ledger_writer *writer, uint64_t receipt,
+                                        const struct record_sent *sent);
+// What is not there yet, in the transaction of the facts; uses the scratch memory.
+MUST_USE enum result ledger_pending_write(struct ledger_writer *writer, struct kv_transaction *transaction);
+void ledger_pending_clear(struct ledger_writer *writer);
+void ledger_pending_fini(struct ledger_writer *writer);
+// All that another ledger of this journal has, into batches, of which the last is not committed. `damaged`
+// counts what can not be opened.
+MUST_USE enum result ledger_evidence_keep(struct ledger_writer *writer, struct kv_env *former,
+                                          uint64_t *damaged);
 
 // ---- forward.c
 void ledger_forward_free(struct ledger_forward *forward);

@@ -11,11 +11,13 @@ static struct open_delivery open_delivery_of(const struct fact_delivery *deliver
         .archive = delivery->archive,
         .state = delivery->state,
         .resent = delivery->resent,
+        .is_released = delivery->is_released,
         .remark = delivery->settled_by,
         .status = delivery->status,
         .attempts = delivery->attempts,
         .since = delivery->outcome_at != 0 ? delivery->outcome_at : delivery->sent_at,
-        .explanation = delivery->state == DELIVERY_PARKED ? delivery->remark : NULL,
+        .explanation =
+            delivery->state == DELIVERY_PARKED || delivery->state == DELIVERY_HELD ? delivery->remark : NULL,
     };
 }
 

@@ -33,7 +33,8 @@ static uint64_t progress_of(const struct ledger_fact *fact)
     for (size_t i = 0; i < fact->delivery_count; i++) {
         const struct fact_delivery *delivery = &fact->deliveries[i];
         settled += delivery_state_settles(delivery->state);
-        answered += delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_PARKED;
+        answered += delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_PARKED ||
+                    delivery->state == DELIVERY_HELD || delivery->is_released;
         attempts += delivery->attempts;
     }
     return settled << 56 | answered << 48 | (attempts < UINT32_MAX ? attempts : UINT32_MAX);
@@ -126,6 +127,8 @@ enum result ledger_rebuild_keep(struct ledger_writer *writer, struct kv_env *env
     }
     if (result == OK)
         result = ledger_each(env, on_former, &rebuild, &counts->damaged);
+    if (result == OK)
+        result = ledger_evidence_keep(writer, env, &counts->damaged);
     return result == OK ? ledger_commit(writer) : result;
 }
 

@@ -83,6 +83,7 @@ static void problem_say(struct rules_match *match, enum rules_outcome outcome)
         return; // the outcome counts, there is no room to say why
     struct rules_finding *finding = &match->finding[match->finding_count++];
     *finding = (struct rules_finding){.outcome = outcome,
+                                      .is_failure = true,
                                       .pack = rule != NULL ? &rule->pack->info : NULL,
                                       .rule = rule != NULL ? rule->name : NULL,
                                       .element = match->problem_element != NULL ? match->problem_element->text
@@ -137,7 +138,7 @@ static void run_begin(struct rules_match *match, const struct rules_program *pro
 static void run_fail(struct rules_match *match, const char *reason)
 {
     match->outcome = RULES_HOLD;
-    match->finding[0] = (struct rules_finding){.outcome = RULES_HOLD};
+    match->finding[0] = (struct rules_finding){.outcome = RULES_HOLD, .is_failure = true};
     (void)text_copy(match->finding[0].reason, sizeof match->finding[0].reason, slice_of_text(reason));
     match->finding_count = 1;
 }

@@ -54,6 +54,15 @@ static enum result watch_paths_add(struct rules_program *program, struct watch *
         if (result != OK)
             return result;
     }
+    if (path->is_item) { // the value of the sequence, too, as it is before the item goes
+        struct dcm_path sequence = *path;
+        size_t place;
+        sequence.is_item = false;
+        sequence.step[path->depth].item = 0;
+        enum result result = path_add(program, &sequence, &place);
+        if (result != OK)
+            return result;
+    }
     return path_add(program, path, &watch->path);
 }
 
@@ -282,6 +291,30 @@ void rules_program_free(struct rules_program *program)
 const struct dcm_interest *rules_program_interest(const struct rules_program *program)
 {
     return program->interest;
+}
+
+bool rules_program_place(const struct rules_program *program, const struct dcm_path *path, size_t *place)
+{
+    for (size_t i = 0; i < program->path_count; i++) {
+        if (dcm_path_compare(&program->path[i], path) != 0)
+            continue;
+        *place = i;
+        return true;
+    }
+    return false;
+}
+
+bool rules_program_may_reject(const struct rules_program *program)
+{
+    for (size_t i = 0; i < program->rule_count; i++) {
+        const struct rule *rule = program->rule[i];
+        if (rule->on_error == RULES_REJECT)
+            return true;
+        for (size_t j = 0; j < rule->step_count; j++)
+            if (rule->step[j].outcome == RULES_REJECT)
+                return true;
+    }
+    return false;
 }
 
 const uint8_t *rules_program_digest(const struct rules_program *program)

@@ -26,7 +26,8 @@ static const char DESIGN_5[] =
     "calling: preserve }\n"
     "  new:     { id: 2, kind: archive, ae_title: NEWPACS, address: \"10.0.0.9:2762\", tls: archives, "
     "domain: "
-    "ENTERPRISE, calling: replace, called: preserve, settle_on: answer }\n"
+    "ENTERPRISE, calling: replace, called: preserve, settle_on: answer,\n"
+    "             unmatched: hold, original_attributes: no, contributing_equipment: always }\n"
     "clients:\n"
     "  - { ae_title: CT1, from: [10.1.0.0/16], certificate: \"CN=ct1\", domain: LEGACY, services: [echo, "
     "store, "
@@ -111,6 +112,13 @@ static void test_peers(void **state)
     assert_int_equal(new->called, CONFIGURATION_CALLED_PRESERVE);
     assert_int_equal(legacy->settle_on, CONFIGURATION_SETTLE_AFTER);
     assert_int_equal(new->settle_on, CONFIGURATION_SETTLE_ON_ANSWER);
+    assert_int_equal(legacy->crosswalk, CONFIGURATION_CROSSWALK_ALWAYS);
+    assert_int_equal(legacy->unmatched, CONFIGURATION_UNMATCHED_FLAG);
+    assert_true(legacy->keeps_originals);
+    assert_int_equal(legacy->contribution, CONFIGURATION_CONTRIBUTION_EDITED);
+    assert_int_equal(new->unmatched, CONFIGURATION_UNMATCHED_HOLD);
+    assert_false(new->keeps_originals);
+    assert_int_equal(new->contribution, CONFIGURATION_CONTRIBUTION_ALWAYS);
     assert_int_equal(legacy->settle_after_ns, 72 * 3600 * NSEC_PER_SEC);
     assert_int_equal(legacy->associations, 8);
     assert_int_equal(legacy->response_ns, 600 * NSEC_PER_SEC);

@@ -184,6 +184,23 @@ static void test_nodes(void **state)
     expect(
         NODE("plain: yes, packs: [vendor-names]"),
         "/etc/g.yaml:5:80: nodes.x.packs: has no meaning here; allowed: with `rules: { packs: FOLDER }`\n");
+    expect(NODE("plain: yes, crosswalk: always"),
+           "/etc/g.yaml:5:80: nodes.x.crosswalk: has no meaning here; allowed: with domain\n");
+    expect(NODE("plain: yes, unmatched: hold"),
+           "/etc/g.yaml:5:80: nodes.x.unmatched: has no meaning here; allowed: with domain\n");
+    expect(NODE("plain: yes, original_attributes: no"),
+           "/etc/g.yaml:5:80: nodes.x.original_attributes: has no meaning here; allowed: with domain or "
+           "packs\n");
+    expect(NODE("plain: yes, contributing_equipment: always"), "");
+    expect(NODE("plain: yes, domain: D, unmatched: no") "\ndomains: { D: { } }",
+           "/etc/g.yaml:5:102: nodes.x.unmatched: \"no\" is not known here; allowed: flag, pass, hold, "
+           "reject\n");
+    expect(NODE("plain: yes, domain: D, crosswalk: rules") "\ndomains: { D: { } }",
+           "/etc/g.yaml:5:102: nodes.x.crosswalk: without packs no rule would ever ask for it; allowed: "
+           "always; or rules, with packs\n");
+    expect(NODE("plain: yes, domain: D, unmatched: hold, original_attributes: no, "
+                "contributing_equipment: never") "\ndomains: { D: { } }",
+           "");
     expect("nodes: { x: { id: 1, kind: mpps, ae_title: X, address: \"x:104\", plain: yes } }",
            "/etc/g.yaml:5:28: nodes.x.kind: \"mpps\" is not supported by this version; allowed: archive\n");
     expect("nodes: { x: { id: 1, kind: archive, ae_title: X, address: \"x:1\", plain: yes }, "

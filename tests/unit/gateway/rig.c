@@ -47,6 +47,22 @@ const char rig_configuration_mirror[] =
 const char rig_configuration_primary[] = RIG_AWAITED("primary");
 const char rig_configuration_all[] = RIG_AWAITED("all");
 
+const char rig_configuration_domains[] =
+    "gateway: { ae_title: GATE, data: /data, workers: 1 }\n"
+    "journal: { segment_size: 1MiB, watermark: 64MiB, reserve: 32MiB, unsynced: 1MiB }\n"
+    "limits: { artim: 5s, release: 5s, idle: 60s, stall: 20s, stop: 5s }\n"
+    "listeners: [ { name: front, address: \"127.0.0.1:11112\", plain: yes } ]\n"
+    "titles: [GATE]\n"
+    "domains: { LEGACY: { issuers: [OLDHOSP] }, ENTERPRISE: { issuers: [GROUP] } }\n"
+    "nodes: { pacs: { id: 1, kind: archive, ae_title: PACS, address: \"10.0.0.5:104\", plain: yes,\n"
+    "                 domain: ENTERPRISE } }\n"
+    "clients: [ { ae_title: CT1, domain: LEGACY, services: [echo, store] },\n"
+    "           { ae_title: \"*\", services: [echo, store] } ]\n"
+    "phases:\n"
+    "  one: { store: [ { to: [pacs], negotiate: fixed,\n"
+    "                    transfer_syntaxes: [1.2.840.10008.1.2.1, 1.2.840.10008.1.2] } ] }\n"
+    "start_phase: one\n";
+
 struct configuration *rig_configuration_parse(const char *text)
 {
     struct configuration *configuration = NULL;
@@ -71,6 +87,7 @@ struct rig *rig_new(const char *configuration, uint64_t seed)
     ensure(fs_sim_new(&options, &rig->disk) == OK);
     ensure(kv_sim_disk_new(&rig->ledger_disk) == OK);
     ensure(kv_sim_disk_new(&rig->control_disk) == OK);
+    ensure(kv_sim_disk_new(&rig->crosswalk_disk) == OK);
     ensure(seal_master_from_bytes(key, &rig->master) == OK);
     struct fs *fs;
     ensure(fs_sim_mount(rig->disk, &fs) == OK);
@@ -83,14 +100,18 @@ static void life_end(struct rig *rig)
 {
     gateway_free(rig->gateway);
     rig->gateway = NULL;
+    crosswalk_free(rig->crosswalk);
+    rig->crosswalk = NULL;
     seal_keyring_free(rig->keyring);
     rig->keyring = NULL;
     kv_env_free(&rig->ledger);
     kv_env_free(&rig->control);
+    kv_env_free(&rig->crosswalk_env);
     fs_free(rig->fs);
     rig->fs = NULL;
     struct ev_loop **loops[] = {&rig->worker_loop,  &rig->disk_loop,   &rig->ledger_loop,
-                                &rig->control_loop, &rig->lookup_loop, &rig->main_loop};
+                                &rig->control_loop, &rig->lookup_loop, &rig->crosswalk_loop,
+                                &rig->main_loop};
     for (size_t i = 0; i < sizeof loops / sizeof loops[0]; i++)
         if (*loops[i] != NULL)
             ev_loop_free(loops[i]);
@@ -107,6 +128,7 @@ void rig_free(struct rig *rig)
     fs_sim_free(rig->disk);
     kv_sim_disk_free(&rig->ledger_disk);
     kv_sim_disk_free(&rig->control_disk);
+    kv_sim_disk_free(&rig->crosswalk_disk);
     free(rig);
 }
 
@@ -130,6 +152,19 @@ static bool has_room(void *arg)
     return journal_stream_room(rig_worker(arg)->stream);
 }
 
+static void crosswalk_begin(struct rig *rig)
+{
+    struct crosswalk_domain domains[8];
+    size_t count = rig->configuration->domain_count;
+    if (count == 0)
+        return;
+    ensure(count <= sizeof domains / sizeof domains[0]);
+    for (size_t i = 0; i < count; i++)
+        domains[i] = (struct crosswalk_domain){.name = rig->configuration->domain[i].name};
+    ensure(kv_sim_open(rig->crosswalk_disk, &crosswalk_schema, &rig->crosswalk_env) == OK);
+    ensure(crosswalk_new(rig->crosswalk_env, rig->keyring, domains, count, &rig->crosswalk, NULL) == OK);
+}
+
 void rig_boot_begin(struct rig *rig)
 {
     ensure(fs_sim_mount(rig->disk, &rig->fs) == OK);
@@ -140,6 +175,8 @@ void rig_boot_begin(struct rig *rig)
     rig->ledger_loop = sim_loop_new(rig->world, "ledger");
     rig->control_loop = sim_loop_new(rig->world, "control");
     rig->lookup_loop = sim_loop_new(rig->world, "lookup");
+    rig->crosswalk_loop = sim_loop_new(rig->world, "crosswalk");
+    crosswalk_begin(rig);
     rig->worker_loop = sim_loop_new(rig->world, "worker");
     rig->disk_loop = sim_loop_new(rig->world, "disk");
     for (size_t i = 0; i < rig->configuration->node_count; i++)
@@ -153,6 +190,8 @@ void rig_boot_begin(struct rig *rig)
                                 .ledger_loop = rig->ledger_loop,
                                 .control_loop = rig->control_loop,
                                 .lookup_loop = rig->lookup_loop,
+                                .crosswalk = rig->crosswalk,
+                                .crosswalk_loop = rig->crosswalk_loop,
                                 .worker_loops = &rig->worker_loop,
                                 .disk_loops = &rig->disk_loop,
                                 .workers = 1};
@@ -174,10 +213,12 @@ void rig_crash(struct rig *rig)
     sim_loop_kill(rig->ledger_loop);
     sim_loop_kill(rig->control_loop);
     sim_loop_kill(rig->lookup_loop);
+    sim_loop_kill(rig->crosswalk_loop);
     sim_loop_kill(rig->main_loop);
     fs_sim_crash(rig->disk);
     kv_sim_crash(rig->ledger_disk);
     kv_sim_crash(rig->control_disk);
+    kv_sim_crash(rig->crosswalk_disk);
     life_end(rig);
 }
 

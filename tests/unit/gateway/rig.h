@@ -15,6 +15,7 @@
 #include "ev/sim.h"
 #include "fs/sim.h"
 #include "net/memory.h"
+#include "store/crosswalk.h"
 #include "store/kv_sim.h"
 
 struct rig {
@@ -23,6 +24,7 @@ struct rig {
     struct fs_sim *disk;
     struct kv_sim_disk *ledger_disk;
     struct kv_sim_disk *control_disk;
+    struct kv_sim_disk *crosswalk_disk;
     struct seal_master *master;
     struct configuration *configuration;
     struct ev_loop *client_loop; // of clients and archives that a test plays
@@ -31,10 +33,13 @@ struct rig {
     struct seal_keyring *keyring;
     struct kv_env *ledger;
     struct kv_env *control;
+    struct kv_env *crosswalk_env;
+    struct crosswalk *crosswalk; // NULL: the configuration has no domains
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *control_loop;
     struct ev_loop *lookup_loop;
+    struct ev_loop *crosswalk_loop;
     struct ev_loop *worker_loop;
     struct ev_loop *disk_loop;
     const struct net_dialer *dialers[4];
@@ -52,6 +57,9 @@ extern const char rig_configuration_mirror[];
 // To both archives, fixed, and the client waits for the first, or for both, 20 seconds long.
 extern const char rig_configuration_primary[];
 extern const char rig_configuration_all[];
+// To pacs, fixed; it holds IDs of the domain ENTERPRISE, the client CT1 sends those of LEGACY, of others it
+// is not known.
+extern const char rig_configuration_domains[];
 
 struct configuration *rig_configuration_parse(const char *text);
 

@@ -95,6 +95,8 @@ static struct writer data_set_make(const struct store *store)
     element(&w, 0x0010, 0x0010, "PN", slice_of_text("SECRET^PATIENT"));
     element(&w, 0x0010, 0x0020, "LO", slice_of_text("4711"));
     element(&w, 0x7fe0, 0x0010, "OW", slice_of(pixels, store->pixels));
+    if (store->has_behind)
+        element(&w, 0x0010, 0x0040, "CS", slice_of_text("O"));
     ensure(!w.failed);
     free(pixels);
     return w;

@@ -25,6 +25,7 @@ struct store {
     size_t pixels;               // bytes of Pixel Data, even
     size_t fragment;             // bytes of each data fragment, even; 0: as large as fits
     const char *originator;      // Move Originator AE title, or NULL
+    bool has_behind;             // a patient's element stands behind Pixel Data
     size_t most;                 // bytes of the data set to be sent, then nothing more; 0: all
 };
 void speak_store(struct client *client, const struct store *store);

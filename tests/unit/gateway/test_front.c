@@ -66,6 +66,31 @@ static void test_echo_store_release(void **state)
     assert_int_equal(rig->gateway->recovery.owed, 1);
 }
 
+// FIELD 1: the domain that the configuration gives to a client stands in the receipt; none, where it gives
+// none.
+static void test_domain_of_the_client(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *calling, *domain;
+    } clients[] = {{"CT1", "LEGACY"}, {"CT2", ""}};
+    tear_down(NULL);
+    rig = rig_new(rig_configuration_domains, 1);
+    rig_boot(rig);
+    for (size_t i = 0; i < COUNT_OF(clients); i++) {
+        struct client client;
+        client_open(&client, rig, NULL);
+        speak_associate(&client, "GATE", clients[i].calling);
+        (void)hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
+        speak_store(&client, &(struct store){.message_id = 2, .instance = "1.2.3", .pixels = 2000});
+        assert_int_equal(hear_response(&client, 2), DIMSE_SUCCESS);
+        struct receipt *receipt = CONTAINER_OF(list_last(&rig_worker(rig)->receipts), struct receipt, node);
+        assert_true(slice_is_text(receipt->content->open.calling, clients[i].calling));
+        assert_true(slice_is_text(receipt->content->open.domain, clients[i].domain));
+        client_close(&client);
+    }
+}
+
 // Success is said only for what survives: the power goes in the moment of the response.
 static void test_success_is_durable(void **state)
 {
@@ -595,6 +620,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_echo_store_release, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_domain_of_the_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_success_is_durable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_byte_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_and_lives, set_up, tear_down),

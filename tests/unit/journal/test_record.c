@@ -41,6 +41,7 @@ static struct record_open open_sample(void)
         .user_identity_type = 1,
         .user_identity = text("jdoe"),
         .source_node = 2,
+        .domain = text("LEGACY"),
         .time = 1767225600000000001u,
     };
 }
@@ -72,6 +73,7 @@ static void test_open(void **state)
     assert_int_equal(out.user_identity_type, 1);
     assert_true(slice_is_equal(in.user_identity, out.user_identity));
     assert_int_equal(out.source_node, 2);
+    assert_true(slice_is_equal(in.domain, out.domain));
     assert_true(out.time == in.time);
     for (size_t cut = 0; cut < length; cut++) {
         uint8_t *exact = malloc(cut + 1);
@@ -269,14 +271,15 @@ static void test_known_greatest(void **state)
     for (size_t i = 0; i < in.delivery_count; i++) {
         struct record_delivery *delivery = &in.deliveries[i];
         delivery->remark = delivery->person = slice_of(text, sizeof text);
-        delivery->resent = delivery->has_status = delivery->has_header = true;
+        delivery->resent = delivery->has_status = delivery->has_header = delivery->is_released = true;
     }
     assert_int_equal(record_known_encode(&in, memory, RECORD_KNOWN_MAX, &length), OK);
     assert_int_equal(record_known_decode(slice_of(memory, length), &out), OK);
     assert_int_equal(out.stream_count, in.stream_count);
     assert_int_equal(out.delivery_count, in.delivery_count);
     const struct record_delivery *last = &out.deliveries[RECORD_ARCHIVES_MAX - 1];
-    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->pack[0] == 0xff);
+    assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->is_released &&
+                last->pack[0] == 0xff);
     assert_int_equal(last->person.length, RECORD_KNOWN_TEXT_MAX);
     in.delivery_count++;
     assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);

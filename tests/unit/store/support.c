@@ -225,10 +225,12 @@ void test_outcome(struct test_journal *journal, uint16_t stream, uint64_t receip
         .attempt = 1,
         .answered = seconds * NSEC_PER_SEC,
     };
-    if (kind == RECORD_DROPPED_PERSON)
+    if (kind == RECORD_DROPPED_PERSON || kind == RECORD_REJECTED || kind == RECORD_RELEASED)
         outcome.person = slice_of_text("operator");
     if (kind == RECORD_PARKED)
         outcome.comment = slice_of_text("no context");
+    if (kind == RECORD_HELD)
+        outcome.comment = slice_of_text("patient is unmatched");
     ensure(record_outcome_encode(&outcome, body, sizeof body, &length) == OK);
     append(journal, stream, JOURNAL_ENTRY_RECORD, JOURNAL_OUTCOME, receipt, slice_of(body, length));
 }

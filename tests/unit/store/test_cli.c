@@ -98,7 +98,7 @@ static int run(const char *words, char output[OUTPUT_MAX])
     fflush(stdout);
     int kept = dup(STDOUT_FILENO);
     assert_true(kept >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
-    int status = cli_ledger_main(argc, argv, data_folder, NULL, 0);
+    int status = cli_ledger_main(argc, argv, data_folder, NULL, 0, NULL);
     fflush(stdout);
     assert_true(dup2(kept, STDOUT_FILENO) >= 0);
     close(kept);
@@ -164,7 +164,7 @@ static void test_usage(void **state)
         "stats --x", "export 1", "list",         "stats --json --csv"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(run(wrong[i], output), 2);
-    assert_int_equal(cli_ledger_main(1, (char *[]){"stats"}, "/tmp/store-cli-none", NULL, 0), 3);
+    assert_int_equal(cli_ledger_main(1, (char *[]){"stats"}, "/tmp/store-cli-none", NULL, 0, NULL), 3);
 }
 
 // With the daemon up: another process has the store open for writing.

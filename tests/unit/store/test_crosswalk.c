@@ -227,6 +227,97 @@ static void test_first_delivery_fixes_the_target(void **state)
     assert_int_equal(verdict.flags, CROSSWALK_FROM_PIN | CROSSWALK_FOLLOWED_MERGE);
 }
 
+static void pin_study(struct walk_bench *bench, const char *study, uint16_t from, const char *source,
+                      uint16_t to, const char *target)
+{
+    struct crosswalk_pin pin = {.study = {.study = slice_of_text(study), .archive = 2},
+                                .from = from,
+                                .to = to,
+                                .source = slice_of_text(source),
+                                .target = slice_of_text(target),
+                                .when = T0};
+    assert_int_equal(crosswalk_pins_put(bench->crosswalk, &pin, 1), OK);
+}
+
+static void assert_study(struct walk_bench *bench, uint16_t from, const char *id,
+                         enum crosswalk_outcome outcome, const char *expected, unsigned flags)
+{
+    struct crosswalk_verdict verdict = map_study(bench, "1.2.3", 2, from, id);
+    assert_int_equal(verdict.outcome, outcome);
+    assert_string_equal(verdict.id.text, expected);
+    assert_int_equal(verdict.flags, flags);
+    assert_true(verdict.is_pinned);
+}
+
+// The first half of a study went out with its own ID, as nobody knew the patient. The second half does too,
+// whatever an import says meanwhile.
+static void test_unmatched_study_is_not_split(void **state)
+{
+    struct walk_bench *bench = *state;
+    assert_false(map_study(bench, "1.2.3", 2, bench->legacy, "1").is_pinned);
+    pin_study(bench, "1.2.3", bench->legacy, "1", bench->legacy, "1");
+    assert_study(bench, bench->legacy, "1", CROSSWALK_UNMAPPED, "1", CROSSWALK_FROM_PIN);
+    bench_load(bench, HEADER "LEGACY,1,ENTERPRISE,E-1\nLEGACY,2,ENTERPRISE,E-2\nOTHER,1,ENTERPRISE,E-5\n");
+    assert_study(bench, bench->legacy, "1", CROSSWALK_UNMAPPED, "1", CROSSWALK_FROM_PIN);
+    // Other studies, other archives.
+    assert_string_equal(map_study(bench, "1.2.4", 2, bench->legacy, "1").id.text, "E-1");
+    assert_string_equal(map_study(bench, "1.2.3", 3, bench->legacy, "1").id.text, "E-1");
+    // Another patient in the study: as the table says, and told.
+    assert_study(bench, bench->legacy, "2", CROSSWALK_MAPPED, "E-2", CROSSWALK_OTHER_SOURCE);
+    assert_study(bench, bench->legacy, "3", CROSSWALK_UNMAPPED, "3", CROSSWALK_OTHER_SOURCE);
+    assert_study(bench, bench->other, "1", CROSSWALK_MAPPED, "E-5", CROSSWALK_OTHER_SOURCE);
+    assert_study(bench, bench->enterprise, "E-1", CROSSWALK_SAME, "E-1", CROSSWALK_OTHER_SOURCE);
+    // An ID that has become the patient's is the patient's.
+    assert_int_equal(bench_merge(bench, bench->legacy, "4", "1"), OK);
+    assert_study(bench, bench->legacy, "4", CROSSWALK_UNMAPPED, "4", CROSSWALK_FROM_PIN);
+    // A person puts it right.
+    struct crosswalk_order order = bench_order(bench);
+    assert_int_equal(crosswalk_move_study(bench->crosswalk, slice_of_text("1.2.3"), bench->enterprise,
+                                          slice_of_text("E-1"), &order, NULL),
+                     OK);
+    assert_study(bench, bench->legacy, "1", CROSSWALK_MAPPED, "E-1", CROSSWALK_FROM_MOVE);
+}
+
+// The archive has it under the ID of its own domain, and there that number is somebody else.
+static void test_unmatched_study_comes_back(void **state)
+{
+    struct walk_bench *bench = *state;
+    struct crosswalk_verdict verdict;
+    struct crosswalk_study study = {.study = slice_of_text("1.2.3"), .archive = 2};
+    bench_load(bench, HEADER "LEGACY,9,ENTERPRISE,1\nLEGACY,8,ENTERPRISE,E-8\n");
+    pin_study(bench, "1.2.3", bench->legacy, "1", bench->legacy, "1");
+    assert_int_equal(crosswalk_unmap(bench->reader, &study, bench->enterprise, slice_of_text("1"),
+                                     bench->legacy, slice_of_text(""), &verdict),
+                     OK);
+    assert_int_equal(verdict.outcome, CROSSWALK_MAPPED);
+    assert_string_equal(verdict.id.text, "1");
+    assert_int_equal(verdict.flags, CROSSWALK_RECORDED);
+    // Moved by the archive meanwhile.
+    assert_int_equal(crosswalk_unmap(bench->reader, &study, bench->enterprise, slice_of_text("E-8"),
+                                     bench->legacy, slice_of_text(""), &verdict),
+                     OK);
+    assert_string_equal(verdict.id.text, "8");
+    // Another study of that number.
+    study.study = slice_of_text("1.2.4");
+    assert_int_equal(crosswalk_unmap(bench->reader, &study, bench->enterprise, slice_of_text("1"),
+                                     bench->legacy, slice_of_text(""), &verdict),
+                     OK);
+    assert_string_equal(verdict.id.text, "9");
+}
+
+// An ID of the archive's own domain is never changed by a pin; that the study is another patient's is told.
+static void test_same_domain_and_another_patient(void **state)
+{
+    struct walk_bench *bench = *state;
+    pin_study(bench, "1.2.3", bench->legacy, "1", bench->enterprise, "E-1");
+    assert_study(bench, bench->enterprise, "e-01", CROSSWALK_SAME, "e-01", CROSSWALK_OTHER_SOURCE);
+    assert_study(bench, bench->enterprise, "e-1", CROSSWALK_SAME, "e-1", 0);
+    assert_int_equal(bench_merge(bench, bench->enterprise, "E-1", "E-7"), OK);
+    assert_study(bench, bench->enterprise, "E-7", CROSSWALK_SAME, "E-7", 0);
+    assert_study(bench, bench->enterprise, "E-1", CROSSWALK_SAME, "E-1", CROSSWALK_MERGED_AWAY);
+    assert_study(bench, bench->enterprise, "E-2", CROSSWALK_SAME, "E-2", CROSSWALK_OTHER_SOURCE);
+}
+
 static void test_move_study(void **state)
 {
     struct walk_bench *bench = *state;
@@ -522,6 +613,40 @@ static void test_options_of_a_domain_in_use_stay(void **state)
     assert_maps(bench, "7", "E-1");
 }
 
+// A merge that has ended is no reason to keep them, and is not found under another hash afterwards.
+static void test_options_behind_ended_merges(void **state)
+{
+    struct walk_bench *bench = *state;
+    static const struct crosswalk_domain changed[] = {{.name = "LEGACY", .strips_leading_zeros = true}};
+    struct crosswalk_findings findings;
+    assert_int_equal(bench_merge(bench, bench->legacy, "007", "008"), OK);
+    assert_int_equal(bench_merge(bench, bench->legacy, "008", "009"), OK);
+    assert_int_equal(bench_merge(bench, bench->enterprise, "E-1", "E-2"), OK);
+    for (unsigned i = 7; i < 9; i++) {
+        struct crosswalk_order order = bench_order(bench);
+        char id[4] = {'0', '0', (char)('0' + i), 0};
+        order.effective = T0 + DAY;
+        assert_int_equal(crosswalk_unmerge(bench->crosswalk, bench->legacy, slice_of_text(id), &order, NULL),
+                         OK);
+    }
+    for (unsigned pass = 0; pass < 2; pass++) {
+        crosswalk_reader_free(bench->reader);
+        crosswalk_free(bench->crosswalk);
+        assert_int_equal(crosswalk_new(bench->env, bench->ring, changed, 1, &bench->crosswalk, NULL), OK);
+        assert_int_equal(crosswalk_reader_new(bench->crosswalk, &bench->reader), OK);
+        if (pass == 0) { // still in force
+            assert_string_equal(crosswalk_domain_differing(bench->crosswalk), "LEGACY");
+            assert_int_equal(crosswalk_advance(bench->crosswalk, T0 + DAY), OK);
+        }
+    }
+    assert_null(crosswalk_domain_differing(bench->crosswalk));
+    assert_int_equal(crosswalk_check(bench->reader, &findings), OK);
+    assert_int_equal(findings.damaged + findings.lost + findings.cycles, 0);
+    assert_int_equal(findings.merges, 1); // of the other domain
+    assert_int_equal(bench_merge(bench, bench->legacy, "7", "8"), OK);
+    assert_int_equal(bench_merge(bench, bench->legacy, "007", "9"), ERR_EXISTS);
+}
+
 // ---- crashes: each call is there wholly or not at all
 
 enum call { CALL_MERGE, CALL_UNMERGE, CALL_MOVE, CALL_PIN, CALL_ADVANCE, CALLS };
@@ -613,6 +738,9 @@ int main(void)
         WITH_BENCH(test_unmap_order),
         WITH_BENCH(test_too_many_sources),
         WITH_BENCH(test_first_delivery_fixes_the_target),
+        WITH_BENCH(test_unmatched_study_is_not_split),
+        WITH_BENCH(test_unmatched_study_comes_back),
+        WITH_BENCH(test_same_domain_and_another_patient),
         WITH_BENCH(test_move_study),
         WITH_BENCH(test_move_behind_one_that_is_due),
         WITH_BENCH(test_moves_that_wait),
@@ -624,6 +752,7 @@ int main(void)
         WITH_BENCH(test_damaged_hash_key),
         WITH_BENCH(test_damaged_sealing_key),
         WITH_BENCH(test_options_of_a_domain_in_use_stay),
+        WITH_BENCH(test_options_behind_ended_merges),
         cmocka_unit_test(test_crash_in_a_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

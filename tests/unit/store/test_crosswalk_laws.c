@@ -2,7 +2,8 @@
 //
 // The laws of FIELD 2 on random crosswalks with merges on both sides, against a model that is nothing but
 // arrays and exhaustive search: map(unmap(y)) = y; x is in unmap(map(x)); the sources of y are exactly those
-// IDs that map to it; a chain of merges is followed, a circle refused. The seed is printed on failure.
+// IDs that map to it; a chain of merges is followed, a circle refused. Then the same of studies that are
+// delivered, and so pinned, and moved, while all that goes on. The seed is printed on failure.
 #include "crosswalk_support.h"
 
 #include "base/text.h"
@@ -236,6 +237,153 @@ static void test_laws(void **state)
         run(last_seed);
 }
 
+// ---- studies at an archive
+
+enum { STUDIES = 4, STUDY_STEPS = 40, STUDY_ROUNDS = 60, UNMAPPED = -3 };
+
+struct model_study {
+    int source; // as first delivered; NONE: it was not
+    int target; // or UNMAPPED
+    int move;   // NONE: it was not
+};
+
+static struct crosswalk_study study_of(unsigned index)
+{
+    static const char *const uids[STUDIES] = {"1.2.1", "1.2.2", "1.2.3", "1.2.4"};
+    return (struct crosswalk_study){.study = slice_of_text(uids[index]), .archive = 3};
+}
+
+// Index of the target, or NONE: it goes with its own ID.
+static int model_map_study(const struct model *model, const struct model_study *study, int id)
+{
+    int table = model_map(model, id);
+    if (study->move != NONE)
+        return root(model->into[1], study->move);
+    if (study->source == NONE)
+        return table < 0 ? NONE : table;
+    if (study->target != UNMAPPED)
+        return root(model->into[1], study->target);
+    bool is_one = root(model->into[0], study->source) == root(model->into[0], id);
+    return table < 0 || is_one ? NONE : table;
+}
+
+static struct crosswalk_verdict map_study(struct walk_bench *bench, unsigned study, int id)
+{
+    struct crosswalk_verdict verdict;
+    struct crosswalk_study at = study_of(study);
+    assert_int_equal(crosswalk_map_study(bench->reader, &at, bench->legacy, slice_of_text(name(0, id)),
+                                         bench->enterprise, NULL, &verdict),
+                     OK);
+    return verdict;
+}
+
+static struct crosswalk_verdict unmap_study(struct walk_bench *bench, unsigned study, const char *id)
+{
+    struct crosswalk_verdict verdict;
+    struct crosswalk_study at = study_of(study);
+    assert_int_equal(crosswalk_unmap(bench->reader, &at, bench->enterprise, slice_of_text(id), bench->legacy,
+                                     slice_of_text(""), &verdict),
+                     OK);
+    return verdict;
+}
+
+// As the gateway: what is answered is pinned, and then holds.
+static void deliver(struct walk_bench *bench, const struct model *model, struct model_study *study,
+                    unsigned index, int id)
+{
+    int expected = model_map_study(model, study, id);
+    struct crosswalk_verdict verdict = map_study(bench, index, id);
+    bool is_mapped = verdict.outcome == CROSSWALK_MAPPED;
+    struct crosswalk_pin pin = {.study = study_of(index),
+                                .from = bench->legacy,
+                                .to = is_mapped ? bench->enterprise : bench->legacy,
+                                .source = slice_of_text(name(0, id)),
+                                .target = slice_of_text(verdict.id.text),
+                                .when = T0};
+    assert_int_equal(verdict.is_pinned, study->source != NONE);
+    assert_int_equal(crosswalk_pins_put(bench->crosswalk, &pin, 1), OK);
+    assert_string_equal(map_study(bench, index, id).id.text, verdict.id.text);
+    if (study->source != NONE)
+        return;
+    study->source = id;
+    study->target = expected == NONE ? UNMAPPED : expected;
+}
+
+static void move(struct walk_bench *bench, struct model_study *study, unsigned index, int target)
+{
+    struct crosswalk_order order = bench_order(bench);
+    assert_int_equal(crosswalk_move_study(bench->crosswalk, study_of(index).study, bench->enterprise,
+                                          slice_of_text(name(1, target)), &order, NULL),
+                     OK);
+    study->move = target;
+}
+
+static void assert_study(struct walk_bench *bench, const struct model *model, const struct model_study *study,
+                         unsigned index)
+{
+    for (int x = 0; x < IDS; x++) {
+        struct crosswalk_verdict there = map_study(bench, index, x);
+        int expected = model_map_study(model, study, x);
+        assert_int_equal(there.outcome, expected == NONE ? CROSSWALK_UNMAPPED : CROSSWALK_MAPPED);
+        assert_string_equal(there.id.text, expected == NONE ? name(0, x) : name(1, expected));
+    }
+    if (study->source == NONE || study->move != NONE)
+        return;
+    // What the archive has the study under comes back as what it was delivered for, and goes there again.
+    char sent[16];
+    (void)text_copy(sent, sizeof sent, slice_of_text(map_study(bench, index, study->source).id.text));
+    struct crosswalk_verdict back = unmap_study(bench, index, sent);
+    assert_int_equal(back.outcome, CROSSWALK_MAPPED);
+    assert_true((back.flags & CROSSWALK_RECORDED) != 0);
+    int source = study->target == UNMAPPED ? study->source : root(model->into[0], study->source);
+    assert_string_equal(back.id.text, name(0, source));
+    assert_string_equal(map_study(bench, index, source).id.text, sent);
+}
+
+static void run_studies(uint64_t seed)
+{
+    struct walk_bench bench;
+    struct model model;
+    struct model_study studies[STUDIES];
+    random_state = seed * 31337 + 11;
+    bench_init(&bench);
+    memset(&model, 0, sizeof model);
+    for (int i = 0; i < IDS; i++)
+        model.row[i] = model.into[0][i] = model.into[1][i] = NONE;
+    for (unsigned i = 0; i < STUDIES; i++)
+        studies[i] = (struct model_study){.source = NONE, .target = NONE, .move = NONE};
+    for (unsigned step = 0; step < STUDY_STEPS; step++) {
+        unsigned index = draw(STUDIES);
+        switch (draw(8)) {
+        case 0:
+            model_load(&bench, &model);
+            break;
+        case 1:
+        case 2:
+        case 3:
+            change(&bench, &model);
+            break;
+        case 4:
+            if (draw(3) == 0)
+                move(&bench, &studies[index], index, (int)draw(IDS));
+            break;
+        default:
+            deliver(&bench, &model, &studies[index], index, (int)draw(IDS));
+            break;
+        }
+        for (unsigned i = 0; i < STUDIES; i++)
+            assert_study(&bench, &model, &studies[i], i);
+    }
+    bench_fini(&bench);
+}
+
+static void test_laws_of_studies(void **state)
+{
+    (void)state;
+    for (last_seed = 0; last_seed < STUDY_ROUNDS; last_seed++)
+        run_studies(last_seed);
+}
+
 static int seed_print(void **state)
 {
     (void)state;
@@ -245,6 +393,7 @@ static int seed_print(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_laws, seed_print)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_laws, seed_print),
+                                       cmocka_unit_test_teardown(test_laws_of_studies, seed_print)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,65 @@ static void test_states_one_by_one(void **state)
     teardown(&fixture);
 }
 
+static enum result open_note(void *argument, const struct open_entry *entry)
+{
+    struct open_delivery *first = argument;
+    *first = entry->deliveries[0];
+    if (first->state == DELIVERY_HELD)
+        assert_string_equal(first->explanation, "patient is unmatched");
+    return OK;
+}
+
+static void test_held(void **state)
+{
+    (void)state;
+    static const struct {
+        enum record_outcome_kind kind; // 0: SENT
+        enum delivery_state after;
+        bool is_released;
+    } steps[] = {
+        {RECORD_HELD, DELIVERY_HELD, false},
+        {0, DELIVERY_SENT, false}, // what held it has gone
+        {RECORD_FAILED, DELIVERY_OWED, false},
+        {RECORD_HELD, DELIVERY_HELD, false},
+        {RECORD_RELEASED, DELIVERY_OWED, true},
+        {RECORD_HELD, DELIVERY_HELD, true}, // it can not be edited
+        {RECORD_RELEASED, DELIVERY_OWED, true},
+        {0, DELIVERY_SENT, true},
+        {RECORD_ANSWERED, DELIVERY_ANSWERED, true},
+        {RECORD_HELD, DELIVERY_ANSWERED, true}, // too late
+        {RECORD_RELEASED, DELIVERY_ANSWERED, true},
+    };
+    struct fixture fixture;
+    struct open_delivery first;
+    uint64_t receipt = test_receipt(0, 1);
+    setup(&fixture, 100);
+    test_open(&fixture.journal, receipt, 1, 100);
+    test_close(&fixture.journal, receipt, 1, 2, 1000, 101);
+    for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (steps[i].kind == 0)
+            test_sent(&fixture.journal, 0, receipt, 1, 110 + i);
+        else
+            test_outcome(&fixture.journal, 0, receipt, 1, steps[i].kind, 0, 110 + i);
+        feed_commit(&fixture);
+        assert_int_equal(open_index_each(fixture.store.env, open_note, &first), OK);
+        assert_int_equal(first.state, steps[i].after);
+        assert_true(first.is_released == steps[i].is_released);
+        struct ledger_stats stats = stats_of(&fixture);
+        assert_int_equal(stats.archives[0].states[DELIVERY_HELD], steps[i].after == DELIVERY_HELD);
+        ledger_stats_fini(&stats);
+    }
+    test_outcome(&fixture.journal, 0, receipt, 1, RECORD_SETTLED, 0, 130);
+    test_outcome(&fixture.journal, 0, receipt, 2, RECORD_HELD, 0, 130);
+    feed_commit(&fixture);
+    assert_int_equal(state_of(&fixture, receipt), FACT_DURABLE);
+    test_outcome(&fixture.journal, 0, receipt, 2, RECORD_REJECTED, 0, 131);
+    feed_commit(&fixture);
+    assert_int_equal(state_of(&fixture, receipt), FACT_SETTLED);
+    assert_int_equal(delivery_of(&fixture, receipt, 2), DELIVERY_REJECTED);
+    teardown(&fixture);
+}
+
 static void test_stats(void **state)
 {
     (void)state;
@@ -623,6 +682,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_batch_three_puts),
         cmocka_unit_test(test_states_one_by_one),
+        cmocka_unit_test(test_held),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_drops),

@@ -44,22 +44,28 @@ static void report_add(struct history *history, struct expected *expected, unsig
         enum record_outcome_kind kind;
         enum delivery_state state;
     } kinds[] = {
-        {RECORD_ANSWERED, DELIVERY_ANSWERED},     {RECORD_SETTLED, DELIVERY_SETTLED},
-        {RECORD_PARKED, DELIVERY_PARKED},         {RECORD_UNPARKED, DELIVERY_OWED},
-        {RECORD_SUPERSEDED, DELIVERY_SUPERSEDED}, {RECORD_DROPPED_PERSON, DELIVERY_DROPPED},
+        {RECORD_ANSWERED, DELIVERY_ANSWERED},
+        {RECORD_SETTLED, DELIVERY_SETTLED},
+        {RECORD_PARKED, DELIVERY_PARKED},
+        {RECORD_UNPARKED, DELIVERY_OWED},
+        {RECORD_SUPERSEDED, DELIVERY_SUPERSEDED},
+        {RECORD_DROPPED_PERSON, DELIVERY_DROPPED},
+        {RECORD_HELD, DELIVERY_HELD},
+        {RECORD_REJECTED, DELIVERY_REJECTED},
     };
     enum delivery_state *state = &expected->states[archive];
-    uint64_t choice = below(history, 8);
-    bool settled = *state >= DELIVERY_SETTLED;
+    uint64_t choice = below(history, 10);
+    bool settled = *state >= DELIVERY_SETTLED && *state <= DELIVERY_DROPPED;
     uint16_t stream = expected->via[archive];
-    if (choice >= 6) {
+    if (choice >= 8) {
         test_sent(&history->journal, stream, expected->receipt, archive + 1, time);
-        if (*state == DELIVERY_OWED || *state == DELIVERY_PARKED)
+        if (*state == DELIVERY_OWED || *state == DELIVERY_PARKED || *state == DELIVERY_HELD)
             *state = DELIVERY_SENT;
         return;
     }
     test_outcome(&history->journal, stream, expected->receipt, archive + 1, kinds[choice].kind, 0, time);
-    if (!settled)
+    bool is_late = kinds[choice].kind == RECORD_HELD && *state == DELIVERY_ANSWERED;
+    if (!settled && !is_late)
         *state = kinds[choice].state;
 }
 
@@ -101,7 +107,7 @@ static bool is_open(const struct expected *expected)
     if (!expected->closed || expected->dropped)
         return false;
     for (unsigned archive = 0; archive < ARCHIVES; archive++)
-        if (expected->states[archive] < DELIVERY_SETTLED)
+        if (expected->states[archive] < DELIVERY_SETTLED || expected->states[archive] == DELIVERY_HELD)
             return true;
     return false;
 }

@@ -63,6 +63,8 @@ struct dcm_level {
     bool implicit_vr;    // how the elements in it are encoded (UN sequences: CP-246)
     bool big_endian;
     struct dcm_charset charset; // in force here: its own, or that of what encloses it
+    struct slice
+        charset_value; // (0008,0005) that says so, as it stands; empty: none. Borrowed as `found.value`
 };
 
 struct dcm_survey;
@@ -70,6 +72,9 @@ struct dcm_survey;
 MUST_USE enum result dcm_survey_new(struct dcm_survey **survey); // ERR_NOMEM
 // Wipes what was kept. NULL is allowed.
 void dcm_survey_free(struct dcm_survey *survey);
+
+// Forgets and wipes a data set before the next one comes.
+void dcm_survey_clear(struct dcm_survey *survey);
 
 // Begins a data set; whatever came before is forgotten and wiped. `interest` is borrowed until the next begin
 // or free; the transfer syntax (UID) need not outlive the call. inflated_limit: bytes that the header of a

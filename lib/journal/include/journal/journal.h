@@ -60,6 +60,9 @@ void journal_free(struct journal *journal);
 // Number of this process life, from 1; 0 before journal_life_begin().
 uint64_t journal_life(struct journal *journal);
 
+// The keyring that it was made with; borrowed.
+struct seal_keyring *journal_keyring(const struct journal *journal);
+
 // The next process-wide order: life << 40 | counter, never 0, never used twice. journal_append_close() takes
 // it itself.
 uint64_t journal_order_next(struct journal *journal);

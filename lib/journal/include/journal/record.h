@@ -24,6 +24,7 @@
 #define RECORD_ELEMENTS_MAX      64u
 #define RECORD_ELEMENT_BYTES_MAX 32768u // all named elements of a CLOSE together
 #define RECORD_DIGEST_SIZE       32u
+#define RECORD_EVIDENCE_MAX      131072u // of a SENT
 
 enum record_role { RECORD_ROLE_SCU = 1, RECORD_ROLE_SCP = 2 }; // bits of record_open.roles
 
@@ -76,8 +77,10 @@ enum record_acknowledgement { RECORD_ACK_DURABLE = 1, RECORD_ACK_PRIMARY = 2, RE
 // What is known of one delivery when its receipt is copied (copy.h).
 struct record_delivery {
     uint32_t archive;
-    uint8_t state;      // 1 owed, 2 possibly sent, 3 answered, 4 parked, 5 settled, 6 superseded, 8 dropped
+    uint8_t state; // 1 owed, 2 possibly sent, 3 answered, 4 parked, 5 settled, 6 superseded, 7 rejected, 8
+                   // dropped, 9 held
     uint8_t settled_by; // enum record_settle_remark
+    bool is_released;   // a person lets it go in spite of findings
     bool resent;
     bool has_status;
     uint16_t status; // of the last answer

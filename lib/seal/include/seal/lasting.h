@@ -15,6 +15,7 @@
 enum seal_lasting {
     SEAL_LASTING_LOOKUP = 1,    // keyed hashes
     SEAL_LASTING_CROSSWALK = 2, // values of the crosswalk
+    SEAL_LASTING_EVIDENCE = 3,  // evidence of edits in the ledger
 };
 
 #define SEAL_SEED_SIZE 16

@@ -91,9 +91,10 @@ enum crosswalk_outcome {
 
 enum crosswalk_flag {
     CROSSWALK_FOLLOWED_MERGE = 1 << 0,
-    CROSSWALK_FROM_PIN = 1 << 1,     // fixed by the first delivery of the study
+    CROSSWALK_FROM_PIN = 1 << 1,     // fixed by the first delivery of the study; unmapped: it went out so
     CROSSWALK_FROM_MOVE = 1 << 2,    // the study was moved to this patient
-    CROSSWALK_OTHER_SOURCE = 1 << 3, // the study was first delivered for another source ID
+    CROSSWALK_OTHER_SOURCE = 1 << 3, // the study was first delivered for another source ID; same domain:
+                                     // it is at the archive under another ID
     CROSSWALK_RECORDED = 1 << 4,     // unmap: the source recorded for the study
     CROSSWALK_ASKED = 1 << 5,        // unmap: the ID that was asked for
     CROSSWALK_PREFERRED = 1 << 6,    // unmap: the row marked so, or the only one
@@ -107,6 +108,7 @@ enum crosswalk_flag {
 struct crosswalk_verdict {
     enum crosswalk_outcome outcome;
     unsigned flags; // enum crosswalk_flag
+    bool is_pinned; // the study has a pin at the archive
     uint64_t generation;
     struct crosswalk_id id; // patient data: wipe
 };
@@ -129,7 +131,9 @@ struct crosswalk_study {
 MUST_USE enum result crosswalk_map(struct crosswalk_reader *reader, uint16_t from, struct slice id,
                                    uint16_t to, const struct crosswalk_person *person,
                                    struct crosswalk_verdict *verdict);
-// The same for an instance of a study that goes to an archive: its pin and its move count before the row.
+// The same for an instance of a study that goes to an archive: its pin and its move count before the row. A
+// study that first went out unmapped, which its pin to its own domain and ID says, stays so until it is
+// moved: else an import in the midst of it would split it.
 MUST_USE enum result crosswalk_map_study(struct crosswalk_reader *reader, const struct crosswalk_study *study,
                                          uint16_t from, struct slice id, uint16_t to,
                                          const struct crosswalk_person *person,
@@ -145,6 +149,9 @@ MUST_USE enum result crosswalk_unmap(struct crosswalk_reader *reader, const stru
 // means something. `list` has CROSSWALK_SOURCES_MAX places. ERR_LIMIT: more than that.
 MUST_USE enum result crosswalk_sources(struct crosswalk_reader *reader, uint16_t from, struct slice id,
                                        uint16_t to, struct crosswalk_id *list, size_t *count);
+
+// Goes up with each change that can change an answer.
+MUST_USE enum result crosswalk_generation_get(struct crosswalk_reader *reader, uint64_t *generation);
 
 // How IDs of `from` become IDs of `to`.
 enum crosswalk_direction { CROSSWALK_NOTHING, CROSSWALK_MAPS, CROSSWALK_UNMAPS };

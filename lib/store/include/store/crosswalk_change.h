@@ -40,7 +40,7 @@ MUST_USE enum result crosswalk_move_study(struct crosswalk *crosswalk, struct sl
 struct crosswalk_pin {
     struct crosswalk_study study;
     uint16_t from; // domain and ID as the instance came
-    uint16_t to;   // domain and ID under which it was delivered
+    uint16_t to;   // domain and ID under which it was delivered; unmapped: the same again
     struct slice source;
     struct slice target;
     uint64_t when;

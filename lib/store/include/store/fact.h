@@ -24,7 +24,7 @@ enum fact_state {
     FACT_ORPHAN = 5,   // only reports of another stream so far: neither OPEN nor CLOSE read
 };
 
-// Per archive. Stored numbers, in copies of the journal too. From SETTLED on they settle (FIELD 7).
+// Per archive. Stored numbers, in copies of the journal too. Which of them settle: FIELD 7.
 enum delivery_state {
     DELIVERY_OWED = 1,
     DELIVERY_SENT = 2,     // the last fragment may have left; after a crash "possibly sent"
@@ -32,10 +32,11 @@ enum delivery_state {
     DELIVERY_PARKED = 4,   // waits for a person; `remark` says why
     DELIVERY_SETTLED = 5,  // `settled_by` says by what
     DELIVERY_SUPERSEDED = 6,
-    DELIVERY_REJECTED = 7, // kept for FIELD 13
+    DELIVERY_REJECTED = 7, // by `person`, or by a rejection note (FIELD 13)
     DELIVERY_DROPPED = 8,  // by `person`
+    DELIVERY_HELD = 9,     // by rules or crosswalk (FIELD 4); `remark` says why. Does not settle
 };
-#define DELIVERY_STATES 9 // one past the last
+#define DELIVERY_STATES 10 // one past the last
 
 bool delivery_state_settles(enum delivery_state state);
 const char *
@@ -46,6 +47,7 @@ struct fact_delivery {
     uint32_t archive; // node id of the configuration
     bool owed;        // CLOSE named it; false: reported without being owed
     bool resent;      // some delivery followed one without OUTCOME
+    bool is_released; // a person lets it go in spite of what rules and crosswalk found, for good
     bool has_status;
     enum delivery_state state;
     uint8_t settled_by;  // enum record_settle_remark; of an answered one: what is to be said of it
@@ -54,8 +56,8 @@ struct fact_delivery {
     uint32_t failures;   // attempts that failed
     uint64_t sent_at;    // wall clock of the last SENT, ns since 1970 UTC; 0 = never
     uint64_t outcome_at; // of the last OUTCOME; 0 = none
-    char *remark;        // Error Comment of the answer or reason of parking; NULL = none
-    char *person;        // who dropped or retried it; NULL = nobody
+    char *remark;        // Error Comment of the answer or reason of parking or holding; NULL = none
+    char *person;        // who dropped, retried, released or rejected it; NULL = nobody
     bool has_header;     // the digests of the last SENT are there
     uint8_t header[RECORD_DIGEST_SIZE]; // of the header as sent
     uint8_t edits[RECORD_DIGEST_SIZE];  // of the edit list; zeros: none

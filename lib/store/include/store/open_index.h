@@ -11,15 +11,16 @@
 
 struct open_delivery {
     uint32_t archive;
-    enum delivery_state
-        state;       // OWED, SENT ("possibly sent": mark the next one `resent`), ANSWERED, PARKED or settled
-    bool resent;     // a report said that the archive may have it already
-    uint8_t remark;  // enum record_settle_remark of an ANSWERED one
-    uint16_t status; // of the last answer
+    enum delivery_state state; // OWED, SENT ("possibly sent": mark the next one `resent`), ANSWERED, PARKED,
+                               // HELD or settled
+    bool resent;               // a report said that the archive may have it already
+    bool is_released;          // a person has let it go in spite of what rules and crosswalk find
+    uint8_t remark;            // enum record_settle_remark of an ANSWERED one
+    uint16_t status;           // of the last answer
     uint32_t attempts;
     uint64_t since; // time of the last OUTCOME, else of the last SENT, else 0: `settle_after` counts from
                     // ANSWERED's
-    const char *explanation; // of a PARKED one: why, as it was recorded; NULL: not known. Borrowed
+    const char *explanation; // of a PARKED or HELD one: why, as it was recorded; NULL: not known. Borrowed
 };
 
 // Borrowed for the time of the visit.

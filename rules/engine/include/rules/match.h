@@ -35,6 +35,7 @@ struct rules_finding {
     const char *rule;
     const char *element;             // as the rule names it, or NULL
     char reason[RULES_REASON_BYTES]; // without any value
+    bool is_failure; // nothing was found: a rule could not be applied, or the instance not be looked at
 };
 
 // What one rule did to one element, for the ledger: the last change of an element is the edit that goes out.

@@ -30,6 +30,12 @@ void rules_program_free(struct rules_program *program); // NULL is allowed
 // What the survey of an instance has to look at; lives as long as the program.
 const struct dcm_interest *rules_program_interest(const struct rules_program *program);
 
+// The number of a path in the interest (dcm_survey_next()); false: it is not in it.
+bool rules_program_place(const struct rules_program *program, const struct dcm_path *path, size_t *place);
+
+// Some rule may say reject.
+bool rules_program_may_reject(const struct rules_program *program);
+
 // Over the digests of its packs, in order: what SENT records name. Zero without packs.
 const uint8_t *rules_program_digest(const struct rules_program *program);
 

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whose patient ID it is, and which one the archive gets (FIELD 1, 3, 4).
+#include "base/check.h"
+#include "base/text.h"
+#include "base/wipe.h"
+#include "daemon/worker.h"
+#include "edit/edit_private.h"
+
+// ---- what the data set says ----
+
+static struct slice raw_value(const struct edit *edit, enum edit_path place)
+{
+    struct dcm_found found;
+    if (!edit_found(edit, place, &found) || !found.is_whole)
+        return slice_of(NULL, 0);
+    return slice_trimmed(found.value);
+}
+
+bool patient_text(const struct edit *edit, enum edit_path place, char *to, struct slice *text)
+{
+    struct dcm_found found;
+    struct dcm_level level;
+    size_t length;
+    struct slice value = raw_value(edit, place);
+    if (value.length == 0 || value.length > PATIENT_TEXT_BYTES || !edit_found(edit, place, &found))
+        return false;
+    dcm_survey_level(edit->survey, found.level, &level);
+    enum dcm_vr vr = dcm_path_vr(&edit->policies->path[place]); // also where it is written as UN
+    if (dcm_text_decode(edit->workshop->text, &level.charset, vr, value, to,
+                        DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES), &length) != OK)
+        return false;
+    *text = slice_trimmed(slice_of(to, length));
+    return text->length > 0;
+}
+
+// An element that is there with a value, readable or not.
+static bool has_value(const struct edit *edit, enum edit_path place)
+{
+    struct dcm_found found;
+    return edit_found(edit, place, &found) && (!found.is_whole || slice_trimmed(found.value).length > 0);
+}
+
+// Issuer of Patient ID, or else what its qualifiers say.
+static const struct configuration_domain *trusted_domain(const struct edit *edit)
+{
+    char text[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+    struct slice issuer;
+    enum edit_path place = has_value(edit, EDIT_ISSUER) ? EDIT_ISSUER : EDIT_QUALIFIER_ID;
+    const struct configuration_domain *domain = NULL;
+    if (patient_text(edit, place, text, &issuer))
+        domain = edit_policies_domain(edit->policies, issuer);
+    wipe(text, sizeof text);
+    return domain;
+}
+
+void patient_domain_find(struct edit *edit)
+{
+    edit->patient.has_issuer = has_value(edit, EDIT_ISSUER) || has_value(edit, EDIT_QUALIFIER_ID);
+    edit->patient.domain = trusted_domain(edit);
+    if (edit->patient.domain == NULL)
+        edit->patient.domain = edit_policies_domain_named(edit->policies, edit->origin.open->domain);
+}
+
+// ---- the crosswalk ----
+
+static bool wants_crosswalk(const struct edit *edit, const struct rules_verdict *verdict)
+{
+    const struct configuration_node *node = edit->policy->node;
+    return node->domain != NULL && edit->patient.domain != node->domain &&
+           (node->crosswalk == CONFIGURATION_CROSSWALK_ALWAYS || verdict->crosswalk_rule != NULL);
+}
+
+static bool has_id(const struct edit *edit)
+{
+    char text[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+    struct slice id;
+    bool has = patient_text(edit, EDIT_PATIENT_ID, text, &id) && id.length <= CROSSWALK_ID_BYTES;
+    wipe(text, sizeof text);
+    return has;
+}
+
+bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *verdict)
+{
+    return wants_crosswalk(edit, verdict) && edit->patient.domain != NULL && has_id(edit);
+}
+
+static uint16_t domain_number(const struct edit *edit, const struct configuration_domain *domain)
+{
+    const struct crosswalk *crosswalk = edit->workshop->worker->gateway->platform.crosswalk;
+    return crosswalk != NULL ? crosswalk_domain_find(crosswalk, domain->name) : 0;
+}
+
+static bool lets_unmatched_go(const struct edit *edit)
+{
+    enum configuration_unmatched unmatched = edit->policy->node->unmatched;
+    return edit->origin.is_released || unmatched == CONFIGURATION_UNMATCHED_PASS ||
+           unmatched == CONFIGURATION_UNMATCHED_FLAG;
+}
+
+enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered)
+{
+    const struct configuration_node *node = edit->policy->node;
+    struct {
+        char id[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+        char name[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+        char birth_date[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+        char sex[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+    } text;
+    struct enquiry_question question = {
+        .archive = node->id,
+        .from = domain_number(edit, edit->patient.domain),
+        .to = domain_number(edit, node->domain),
+        .study = raw_value(edit, EDIT_STUDY),
+        .when = edit->origin.open->time,
+        .wants_pin = !edit->origin.may_reject,
+        .unmatched_goes = lets_unmatched_go(edit),
+    };
+    bool has = patient_text(edit, EDIT_PATIENT_ID, text.id, &question.id);
+    ensure(has);
+    // What can not be read is as good as not said: it is a guard, never a key.
+    (void)patient_text(edit, EDIT_NAME, text.name, &question.person.name);
+    (void)patient_text(edit, EDIT_BIRTH_DATE, text.birth_date, &question.person.birth_date);
+    (void)patient_text(edit, EDIT_SEX, text.sex, &question.person.sex);
+    enum result result = enquiry_ask(edit->workshop->worker, &question, answered, edit, &edit->enquiry);
+    wipe(&text, sizeof text);
+    return result;
+}
+
+// ---- the verdict ----
+
+// A person has let it go all the same: then it is a flag.
+static bool refuse(struct edit *edit, bool may_refuse, const char *why)
+{
+    if (edit->origin.is_released) {
+        edit_flag(edit, "%s", why);
+        return true;
+    }
+    edit_hold_back(edit, EDIT_HOLD_PATIENT, "%s", why);
+    if (may_refuse && edit->origin.may_reject)
+        edit->stage = EDIT_REFUSES;
+    return false;
+}
+
+static bool unmatched(struct edit *edit, const char *why)
+{
+    edit->patient.fate = PATIENT_UNMATCHED;
+    edit->patient.because = "unmatched";
+    switch (edit->policy->node->unmatched) {
+    case CONFIGURATION_UNMATCHED_PASS:
+        edit->patient.fate = PATIENT_STAYS;
+        return true;
+    case CONFIGURATION_UNMATCHED_FLAG:
+        edit_flag(edit, "%s", why);
+        return true;
+    case CONFIGURATION_UNMATCHED_HOLD:
+        return refuse(edit, false, why);
+    case CONFIGURATION_UNMATCHED_REJECT:
+        return refuse(edit, true, why);
+    }
+    unreachable_state();
+}
+
+// A guard has spoken: such a patient is never given another's ID (FIELD 1).
+static bool contradicted(struct edit *edit)
+{
+    char why[EDIT_REASON_BYTES];
+    unsigned flags = edit->answer.flags;
+    (void)text_format(why, sizeof why, "the crosswalk has another%s%s%s for this patient ID",
+                      flags & CROSSWALK_BY_NAME ? " name" : "",
+                      flags & CROSSWALK_BY_BIRTH_DATE ? " birth date" : "",
+                      flags & CROSSWALK_BY_SEX ? " sex" : "");
+    edit->patient.fate = PATIENT_UNMATCHED;
+    edit->patient.because = "contradicted";
+    return refuse(edit, false, why);
+}
+
+static bool mapped(struct edit *edit)
+{
+    unsigned flags = edit->answer.flags;
+    edit->patient.fate = PATIENT_MAPPED;
+    edit->patient.because = flags & CROSSWALK_FROM_MOVE  ? "moved"
+                            : flags & CROSSWALK_FROM_PIN ? "pinned"
+                                                         : "mapped";
+    if (flags & CROSSWALK_OTHER_SOURCE)
+        edit_flag(edit, "the study was first delivered for another patient ID");
+    return true;
+}
+
+bool patient_judge(struct edit *edit, const struct rules_verdict *verdict)
+{
+    edit->patient.fate = PATIENT_STAYS;
+    if (!wants_crosswalk(edit, verdict))
+        return true;
+    if (edit->patient.domain == NULL)
+        return unmatched(edit, "the domain of the patient ID is not known");
+    if (!edit->is_answered)
+        return unmatched(edit, "there is no patient ID that can be read");
+    switch (edit->answer.outcome) {
+    case CROSSWALK_SAME:
+        return true;
+    case CROSSWALK_MAPPED:
+        return mapped(edit);
+    case CROSSWALK_UNMAPPED:
+        return unmatched(edit, edit->answer.flags & CROSSWALK_AMBIGUOUS
+                                   ? "the crosswalk has several patients for this patient ID"
+                                   : "the crosswalk does not know this patient ID");
+    case CROSSWALK_CONTRADICTED:
+        return contradicted(edit);
+    }
+    unreachable_state();
+}
+
+// ---- what that means ----
+
+static void put(const struct edit *edit, struct draft *draft, enum edit_path place,
+                enum dcm_edit_operation operation, struct slice text)
+{
+    draft->edit[draft->count++] = (struct dcm_edit){
+        .path = &edit->policies->path[place], .operation = operation, .kind = DCM_VALUE_TEXT, .value = text};
+}
+
+static bool is_issuer_of(const struct configuration_domain *domain, struct slice issuer)
+{
+    for (size_t i = 0; i < domain->issuers.count; i++)
+        if (slice_is_text(issuer, domain->issuers.item[i]))
+            return true;
+    return false;
+}
+
+// The qualifiers name nobody else than the domain's issuer.
+static bool qualifiers_agree(const struct edit *edit, const struct configuration_domain *domain)
+{
+    char text[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
+    struct slice id;
+    bool agree = patient_text(edit, EDIT_QUALIFIER_ID, text, &id) && is_issuer_of(domain, id);
+    wipe(text, sizeof text);
+    return agree;
+}
+
+void patient_draft(const struct edit *edit, struct draft *draft)
+{
+    const struct configuration_domain *own = edit->patient.domain;
+    const struct configuration_domain *theirs = edit->policy->node->domain;
+    if (edit->patient.fate == PATIENT_MAPPED) {
+        bool is_named = theirs->issuers.count > 0;
+        put(edit, draft, EDIT_PATIENT_ID, DCM_EDIT_SET,
+            slice_of(edit->answer.id.text, edit->answer.id.length));
+        put(edit, draft, EDIT_ISSUER, is_named ? DCM_EDIT_SET : DCM_EDIT_REMOVE,
+            is_named ? slice_of_text(theirs->issuers.item[0]) : slice_of(NULL, 0));
+        if (!qualifiers_agree(edit, theirs))
+            put(edit, draft, EDIT_QUALIFIERS, DCM_EDIT_REMOVE, slice_of(NULL, 0));
+    }
+    if (edit->patient.fate == PATIENT_UNMATCHED && own != NULL && !edit->patient.has_issuer &&
+        own->issuers.count > 0)
+        put(edit, draft, EDIT_ISSUER, DCM_EDIT_SET, slice_of_text(own->issuers.item[0]));
+}

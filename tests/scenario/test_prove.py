@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dicomgate ledger prove` and the edits in `ledger show`: copies as the archive got them, rewritten by DCMTK and
+pydicom, and with one byte changed. The ledger is written by tests/support/ledger_edited.c, as the gateway would."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
+PROGRAM = BINARIES / "dicomgate"
+MAKER = BINARIES / "ledger_edited"
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+pytestmark = pytest.mark.skipif(not MAKER.exists(), reason=f"{MAKER} is not built")
+
+CONFIGURATION = """
+gateway: { ae_title: GW, data: data, keyring: keyring, master_key_file: master.key }
+listeners: [ { name: a, address: "127.0.0.1:104", plain: yes } ]
+nodes:
+  new: { id: 1, kind: archive, ae_title: NEW, address: "10.0.0.5:104", plain: yes }
+  old: { id: 2, kind: archive, ae_title: OLD, address: "10.0.0.6:104", plain: yes }
+phases: { one: { store: [ { to: [new, old] } ] } }
+start_phase: one
+"""
+UID = "1.2.826.0.1.3680043.8.498.77"
+PIXELS = bytes(range(256)) * 8
+EDITS = [
+    ("set", "PatientID", "-", "N-9999"),
+    ("set", "PatientID", "-", "N-0001"),
+    ("set", "PatientName", "-", "Müller^Ëva"),
+    ("set", "IssuerOfPatientID", "-", "GROUP"),
+    ("remove", "PatientComments", "-", ""),
+    ("set", "OriginalAttributesSequence[+].ModifyingSystem", "-", "dicomgate"),
+    ("set", "OriginalAttributesSequence[+].SourceOfPreviousValues", "-", ""),
+    ("set", "RequestAttributesSequence[0].AccessionNumber", "-", "A-12"),
+]
+ROWS = len(EDITS) - 1  # the item of the Original Attributes Sequence is one edit
+
+
+def instance(path: Path, syntax: str = ExplicitVRLittleEndian) -> Path:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    meta.MediaStorageSOPInstanceUID = UID
+    meta.TransferSyntaxUID = syntax
+    data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    data.is_little_endian, data.is_implicit_VR = True, syntax == ImplicitVRLittleEndian
+    data.SpecificCharacterSet = "ISO_IR 100"
+    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, UID
+    data.StudyDate = "20261128"
+    data.AccessionNumber = "ACC"
+    data.Modality = "OT"
+    data.PatientName, data.PatientID, data.PatientComments = "Mül^E", "O-1", "was here"
+    data.StudyInstanceUID, data.SeriesInstanceUID = UID + ".1", UID + ".2"
+    data.Rows, data.Columns, data.SamplesPerPixel = 32, 32, 1
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.PhotometricInterpretation = "MONOCHROME2"
+    request = Dataset()
+    request.AccessionNumber, request.RequestedProcedureID = "A-1", "RP"
+    data.RequestAttributesSequence = pydicom.Sequence([request])
+    data.add_new(0x00290010, "LO", "SITE")
+    data.add_new(0x00291001, "LO", "private")
+    data.add_new(0x7FE00010, "OW", PIXELS)
+    data.save_as(path, write_like_original=False)
+    return path
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+        (folder / "data").mkdir()
+        (folder / "dicomgate.yaml").write_text(CONFIGURATION)
+        done = self.run("key", "init")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(self, *words: str) -> subprocess.CompletedProcess:
+        command = [str(PROGRAM), "--config", str(self.folder / "dicomgate.yaml"), *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=self.folder, timeout=120)
+
+    def sent(self, source: Path, edits=EDITS, *options: str) -> Path:
+        """What archive `new` got, and has."""
+        self.count += 1
+        copy = self.folder / f"copy{self.count}.dcm"
+        lines = "".join("\t".join((*edit[:3], edit[3].encode().hex())) + "\n" for edit in edits)
+        done = subprocess.run([str(MAKER), *options, "data", "master.key", str(self.count), str(source), str(copy)],
+                              input=lines, capture_output=True, text=True, cwd=self.folder, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return copy
+
+    def prove(self, copy: Path, expect: int, *options: str, uid: str = UID) -> dict:
+        done = self.run("ledger", "prove", uid, "--archive", "new", "--file", str(copy), "--json", *options)
+        assert done.returncode == expect, done.stdout + done.stderr
+        answer = json.loads(done.stdout)
+        assert answer["version"] == 1
+        return answer
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def flipped(copy: Path, of: bytes, to: bytes) -> Path:
+    """The copy with one run of bytes changed that stands in it once."""
+    data = copy.read_bytes()
+    assert data.count(of) == 1 and len(of) == len(to)
+    changed = copy.with_suffix(".flipped")
+    changed.write_bytes(data.replace(of, to))
+    return changed
+
+
+def places(answer: dict) -> list[str]:
+    return [row["at"] for row in answer["differs"]]
+
+
+REWRITES = {
+    "implicit": ["+ti", "-e"],
+    "implicit undefined": ["+ti", "+e"],
+    "explicit defined": ["+te", "-e"],
+    "explicit undefined": ["+te", "+e"],
+    "group lengths": ["+te", "+g="],
+    "padding": ["+te", "+p", "512", "64"],
+    "big endian": ["+tb"],
+    "deflated": ["+td"],
+}
+
+
+def dcmconv(copy: Path, options: list[str]) -> Path:
+    rewritten = copy.with_suffix(".rewritten")
+    done = subprocess.run(["dcmconv", *options, str(copy), str(rewritten)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return rewritten
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_as_it_was_sent(bench, syntax):
+    source = instance(bench.folder / "in.dcm", syntax)
+    copy = bench.sent(source)
+    answer = bench.prove(copy, 0)
+    assert (answer["verdict"], answer["compared"], len(answer["edits"])) == ("edits", "bytes", ROWS)
+    assert answer["receipt"] == "0000-000000000001" and answer["state"] == "settled"
+    first = answer["edits"][0]
+    assert (first["path"], first["pack"], first["pack_version"], first["rule"]) == ("PatientID", "site", "1.0", "test")
+    assert "before" not in first and "N-0001" not in json.dumps(answer)
+    shown = bench.prove(copy, 0, "--show-phi")["edits"]
+    assert [shown[0]["before"], shown[1]["before"], shown[1]["after"]] == ["O-1", "N-9999", "N-0001"]
+    assert shown[2]["after"] == "Müller^Ëva" and shown[3]["before"] is None and shown[4]["after"] is None
+    assert all(edit["compared"] for edit in shown)
+    # The first data set is identical, whoever has it.
+    assert bench.prove(source, 0)["verdict"] == "identical"
+    text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy))
+    assert text.stdout.startswith(f"differs only by edits E1...E{ROWS}; with them undone its digests are those "
+                                  "received as receipt 0000-000000000001")
+    assert "Müller" not in text.stdout
+
+
+@pytest.mark.parametrize("name", REWRITES)
+@pytest.mark.parametrize("options", [(), ("--no-header",)])
+def test_rewritten_by_dcmtk(bench, name, options):
+    copy = bench.sent(instance(bench.folder / "in.dcm"), EDITS, *options)
+    answer = bench.prove(dcmconv(copy, REWRITES[name]), 0)
+    assert answer["verdict"] == "edits" and answer["compared"] in ("bytes", "content")
+
+
+def test_rewritten_by_pydicom(bench):
+    copy = bench.sent(instance(bench.folder / "in.dcm"))
+    data = pydicom.dcmread(copy)
+    data.walk(lambda dataset, element: None)  # every element is decoded, and written anew
+    data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    data.is_implicit_VR = True
+    for sequence in ("RequestAttributesSequence", "OriginalAttributesSequence"):
+        data[sequence].is_undefined_length = True
+    rewritten = bench.folder / "pydicom.dcm"
+    data.save_as(rewritten)
+    answer = bench.prove(rewritten, 0)
+    assert (answer["verdict"], answer["compared"]) == ("edits", "content")
+
+
+@pytest.mark.parametrize("options", [(), ("--no-header",)])
+def test_one_byte(bench, options):
+    copy = bench.sent(instance(bench.folder / "in.dcm"), EDITS, *options)
+    in_edit = bench.prove(flipped(copy, b"N-0001", b"N-0002"), 1)
+    assert in_edit["verdict"] == "differs" and places(in_edit) == ["PatientID"]
+    assert "E2" in in_edit["differs"][0]["what"]
+    in_made = flipped(copy, b"dicomgate", b"dicomgatE")
+    if options:  # only the digest of the header as sent could tell
+        assert [edit["compared"] for edit in bench.prove(in_made, 0)["edits"]].count(False) == 1
+    else:
+        assert places(bench.prove(in_made, 1)) == ["OriginalAttributesSequence[0]"]
+    in_header = bench.prove(flipped(copy, b"20261128", b"20261129"), 1)
+    assert places(in_header) == ["header"]
+    in_private = bench.prove(flipped(copy, b"private", b"privatE"), 1)
+    assert places(in_private) in (["header"], ["private elements"])
+    in_pixels = bench.prove(pixel_flipped(copy), 1)
+    assert places(in_pixels) == ["pixels"]
+    other = bench.prove(flipped(copy, (UID + ".2").encode(), (UID + ".3").encode()), 1)
+    assert "SeriesInstanceUID" in places(other)
+
+
+def pixel_flipped(copy: Path) -> Path:
+    data = bytearray(copy.read_bytes())
+    data[-7] ^= 1
+    changed = copy.with_suffix(".pixels")
+    changed.write_bytes(data)
+    return changed
+
+
+def test_odd_pixels_and_turned_round(bench):
+    source = instance(bench.folder / "in.dcm")
+    data = pydicom.dcmread(source)
+    data.PixelData, data.BitsAllocated, data.BitsStored, data.HighBit = PIXELS[:1023], 8, 8, 7
+    data[0x7FE00010].VR = "OB"
+    data.Rows, data.Columns = 31, 33
+    data.save_as(bench.folder / "odd.dcm")
+    written = (bench.folder / "odd.dcm").read_bytes()
+    header = b"\xe0\x7f\x10\x00OB\0\0"
+    assert written.count(header + b"\0\x04\0\0") == 1  # pydicom has made it even
+    (bench.folder / "odd.dcm").write_bytes(written.replace(header + b"\0\x04", header + b"\xff\x03")[:-1])
+    copy = bench.sent(bench.folder / "odd.dcm")
+    assert bench.prove(dcmconv(copy, ["+ti"]), 0)["verdict"] == "edits"
+    turned = bench.sent(source)
+    assert places(bench.prove(dcmconv(pixel_flipped(turned), ["+tb"]), 1)) == ["pixels"]
+
+
+@pytest.mark.parametrize("of,to,where", [(b"N-0001", b"N-0002", "PatientID"), (b"20261128", b"20261129", "header"),
+                                         (b"private", b"privatE", "private elements")])
+def test_one_byte_and_rewritten(bench, of, to, where):
+    copy = bench.sent(instance(bench.folder / "in.dcm"))
+    answer = bench.prove(dcmconv(flipped(copy, of, to), ["+ti", "+e"]), 1)
+    assert places(answer) == [where]
+    assert places(bench.prove(dcmconv(pixel_flipped(copy), ["+ti", "+e"]), 1)) == ["pixels"]
+
+
+def test_sent_as_it_came(bench):
+    source = instance(bench.folder / "in.dcm")
+    copy = bench.sent(source, [])
+    answer = bench.prove(copy, 0)
+    assert (answer["verdict"], answer["compared"], answer["edits"]) == ("identical", "bytes", [])
+    answer = bench.prove(dcmconv(copy, ["+ti", "+e"]), 0)
+    assert (answer["verdict"], answer["compared"]) == ("identical", "content")
+    assert places(bench.prove(flipped(copy, b"20261128", b"20261129"), 1)) == ["header"]
+    assert places(bench.prove(pixel_flipped(copy), 1)) == ["pixels"]
+    truncated = bench.folder / "short.dcm"
+    truncated.write_bytes(copy.read_bytes()[:-100])
+    assert places(bench.prove(truncated, 1)) == ["data set"]
+
+
+def test_the_receipt_that_the_archive_holds(bench):
+    source = instance(bench.folder / "in.dcm")
+    first = bench.sent(source)
+    other = pydicom.dcmread(source)
+    other.StudyDate = "20261127"
+    other.save_as(bench.folder / "other.dcm")
+    second = bench.sent(bench.folder / "other.dcm", EDITS[1:2])
+    for copy, receipt, edits in ((first, 1, ROWS), (second, 2, 1)):
+        answer = bench.prove(copy, 0)
+        assert answer["receipt"] == f"0000-{receipt:012x}" and len(answer["edits"]) == edits
+    assert bench.prove(flipped(first, b"20261128", b"20261126"), 1)["receipt"] == "0000-000000000002", "the newest"
+
+
+def test_show_names_the_edits(bench):
+    bench.sent(instance(bench.folder / "in.dcm"))
+    done = bench.run("ledger", "show", UID)
+    assert done.returncode == 0, done.stderr
+    assert "E1    PatientID changed by site 1.0/test" in done.stdout and "generation 7" in done.stdout
+    assert "E5    PatientComments removed by" in done.stdout and "N-0001" not in done.stdout
+    assert '"N-9999" -> "N-0001"' in bench.run("ledger", "show", UID, "--show-phi").stdout
+    row = json.loads(bench.run("ledger", "show", UID, "--json").stdout)["facts"][0]["archives"][0]
+    assert row["crosswalk"] == 7 and row["pack"].startswith("01") and len(row["edited"]) == ROWS
+    line = json.loads(bench.run("ledger", "export", "--jsonl").stdout)
+    assert "before" not in json.dumps(line) and len(line["archives"][0]["edited"]) == ROWS
+
+
+def test_keys(bench):
+    copy = bench.sent(instance(bench.folder / "in.dcm"))
+    done = bench.run("key", "rotate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bench.prove(copy, 0)["verdict"] == "edits"
+    database = (bench.folder / "data" / "ledger" / "data.mdb").read_bytes()
+    assert b"N-0001" not in database and b"PatientID" not in database
+    done = bench.run("ledger", "backup", str(bench.folder / "backup"))
+    assert done.returncode == 0, done.stderr
+    (bench.folder / "data" / "ledger").rename(bench.folder / "before")
+    (bench.folder / "backup").rename(bench.folder / "data" / "ledger")
+    assert bench.prove(copy, 0)["verdict"] == "edits"
+    key = bench.folder / "master.key"
+    key.write_bytes(bytes(32))
+    key.chmod(0o600)
+    done = bench.run("ledger", "show", UID)
+    assert done.returncode == 1 and "PatientID" not in done.stdout and "settled" in done.stdout
+    done = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy))
+    assert done.returncode == 5 and "keys" in done.stderr
+
+
+def test_mistakes(bench):
+    copy = bench.sent(instance(bench.folder / "in.dcm"))
+    for words, status in ((("prove", UID), 2), (("prove", UID, "--archive", "new"), 2),
+                          (("prove", UID, "--archive", "none", "--file", str(copy)), 2),
+                          (("prove", UID, "--archive", "new", "--file", "absent.dcm"), 2),
+                          (("prove", UID + ".1", "--archive", "new", "--file", str(copy)), 2),
+                          (("prove", "1.2.3", "--archive", "new", "--file", str(copy)), 1),
+                          (("prove", UID, "--archive", "old", "--file", str(copy)), 1),
+                          (("show", UID, "--file", "x"), 2)):
+        assert bench.run("ledger", *words).returncode == status, words

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One edit on a bench: configuration and packs as texts, data sets written element by element in each
+// encoding, a crosswalk that answers what the test says. Test code: a failed call fails the test.
+#pragma once
+
+#include "unit.h"
+
+#include "crosswalk/enquiry.h"
+#include "daemon/worker.h"
+#include "edit/edit.h"
+#include "edit/workshop.h"
+#include "store/evidence.h"
+
+enum encoding { EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED };
+
+// A data set being written, independent of lib/dcm.
+struct writer {
+    enum encoding encoding;
+    uint8_t bytes[400000];
+    size_t length;
+    size_t open[16]; // behind the lengths of sequences and items that are open
+    size_t depth;
+};
+
+void writer_begin(struct writer *to, enum encoding encoding);
+// Text of a VR; padded with a space, UI with NUL.
+void put(struct writer *to, uint32_t tag, const char *vr, const char *text);
+void put_bytes(struct writer *to, uint32_t tag, const char *vr, struct slice value);
+void put_tags(struct writer *to, uint32_t tag, uint32_t value); // AT
+void open_sequence(struct writer *to, uint32_t tag);            // defined length
+void open_item(struct writer *to);
+void shut(struct writer *to); // the innermost sequence or item
+
+struct bench {
+    char folder[64]; // of the packs
+    struct configuration *configuration;
+    struct edit_policies *policies;
+    struct gateway gateway;
+    struct worker worker;
+    struct edit_workshop *workshop;
+    struct record_open open;
+    struct edit_origin origin;
+    struct edit *edit;
+    unsigned changes; // calls of on_change
+};
+
+// What the fake crosswalk was asked last, and how often.
+struct asked {
+    unsigned count;
+    unsigned cancelled;
+    char from[32], to[32]; // names of domains
+    char id[128], name[128], birth_date[16], sex[4], study[80];
+    uint32_t archive;
+    uint64_t when;
+    bool wants_pin, unmatched_goes;
+};
+extern struct asked asked;
+
+// `node`: what stands behind `plain: yes,` of the archive; `pack` and `table` may be NULL.
+void bench_begin(struct bench *bench, const char *node, const char *pack, const char *table);
+// The same, but the policies must be wrong: the errors.
+enum result bench_try(struct bench *bench, const char *node, const char *pack, const char *table,
+                      char *errors, size_t size);
+void bench_end(struct bench *bench);
+
+enum edit_stage bench_run(struct bench *bench, const struct writer *data_set, size_t piece);
+// Answers the question that waits.
+void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id);
+void answer_failure(struct bench *bench, enum result result);
+void bench_drop(struct bench *bench); // the edit
+const char *reason(const struct bench *bench);
+
+// What leaves: the data set with the plan, inflated.
+void assert_leaves(struct bench *bench, const struct writer *data_set, const struct writer *expected);
+void assert_untouched(const struct bench *bench);

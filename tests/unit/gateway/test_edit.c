@@ -1,0 +1,952 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What leaves for an archive under rules and crosswalk, byte by byte against data sets that are written here;
+// and what is held, with its reason.
+#include "edit_rig.h"
+
+#include <stdio.h>
+
+#define MOMENT "20261128200551.123456+0000"
+
+static const struct encoded {
+    const char *name;
+    enum encoding encoding;
+} encodings[] = {{"explicit", EXPLICIT_LITTLE},
+                 {"implicit", IMPLICIT_LITTLE},
+                 {"big", EXPLICIT_BIG},
+                 {"deflated", DEFLATED}};
+
+static struct writer data_set;
+static struct writer expected;
+static struct bench bench;
+
+#define DOMAIN      ", domain: NEW"
+#define PACK(rules) "pack: p\nversion: 1.0\ndescription: d\nrules:\n" rules
+
+// ---- what the gateway adds ----
+
+static void equipment(struct writer *to)
+{
+    open_item(to);
+    put(to, 0x00080070, "LO", "dicomgate");
+    put(to, 0x00081010, "SH", "GATE");
+    put(to, 0x0018A002, "DT", MOMENT);
+    open_sequence(to, 0x0040A170);
+    open_item(to);
+    put(to, 0x00080100, "SH", "109103");
+    put(to, 0x00080102, "SH", "DCM");
+    put(to, 0x00080104, "LO", "Modifying Equipment");
+    shut(to);
+    shut(to);
+    shut(to);
+}
+
+static void equipment_sequence(struct writer *to)
+{
+    open_sequence(to, 0x0018A001);
+    equipment(to);
+    shut(to);
+}
+
+// Then the caller writes what was there before, and ends with originals_end().
+static void originals_begin(struct writer *to)
+{
+    open_sequence(to, 0x04000561);
+    open_item(to);
+    open_sequence(to, 0x04000550);
+    open_item(to);
+}
+
+static void originals_end(struct writer *to, const char *why)
+{
+    shut(to);
+    shut(to);
+    put(to, 0x04000562, "DT", MOMENT);
+    put(to, 0x04000563, "LO", "GATE");
+    put(to, 0x04000564, "LO", "CT1");
+    put(to, 0x04000565, "CS", why);
+    shut(to);
+    shut(to);
+}
+
+// ---- a patient ----
+
+static void patient(struct writer *to, const char *id, const char *issuer)
+{
+    put(to, 0x00100010, "PN", "Doe^Jane");
+    put(to, 0x00100020, "LO", id);
+    if (issuer != NULL)
+        put(to, 0x00100021, "LO", issuer);
+    put(to, 0x00100030, "DA", "19700102");
+    put(to, 0x00100040, "CS", "F");
+}
+
+static void pixels(struct writer *to)
+{
+    static const uint8_t samples[64] = {1, 2, 3};
+    put_bytes(to, 0x7FE00010, "OW", slice_of(samples, sizeof samples));
+}
+
+static void instance(struct writer *to, enum encoding encoding, const char *id, const char *issuer)
+{
+    writer_begin(to, encoding);
+    put(to, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+    put(to, 0x00080080, "LO", "st mary");
+    patient(to, id, issuer);
+    put(to, 0x0020000D, "UI", "1.2.3");
+    put(to, 0x00200010, "SH", "S1");
+    pixels(to);
+}
+
+static void mapped_instance(struct writer *to, enum encoding encoding)
+{
+    writer_begin(to, encoding);
+    put(to, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+    put(to, 0x00080080, "LO", "st mary");
+    patient(to, "G-17", "GROUP");
+    equipment_sequence(to);
+    put(to, 0x0020000D, "UI", "1.2.3");
+    put(to, 0x00200010, "SH", "S1");
+    originals_begin(to);
+    put(to, 0x00100020, "LO", "17");
+    put(to, 0x00100021, "LO", "");
+    originals_end(to, "COERCE");
+    pixels(to);
+}
+
+static void test_mapped(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(encodings); i++) {
+        static const size_t pieces[] = {1, 7, 65536};
+        for (size_t j = 0; j < COUNT_OF(pieces); j++) {
+            instance(&data_set, encodings[i].encoding, "17", NULL);
+            mapped_instance(&expected, encodings[i].encoding);
+            assert_int_equal(bench_run(&bench, &data_set, pieces[j]), EDIT_ASKS);
+            assert_string_equal(asked.from, "LEGACY");
+            assert_string_equal(asked.to, "NEW");
+            assert_string_equal(asked.id, "17");
+            assert_string_equal(asked.name, "Doe^Jane");
+            assert_string_equal(asked.birth_date, "19700102");
+            assert_string_equal(asked.sex, "F");
+            assert_string_equal(asked.study, "1.2.3");
+            assert_int_equal(asked.archive, 2);
+            assert_true(asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
+            answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+            assert_leaves(&bench, &data_set, &expected);
+        }
+    }
+    bench_end(&bench);
+}
+
+static void test_the_same_again(void **state)
+{
+    struct dcm_plan *copy;
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLDER");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_int_equal(dcm_plan_parse(dcm_plan_bytes(edit_plan(bench.edit)), &copy), OK);
+    assert_int_equal(bench_run(&bench, &data_set, 3), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17");
+    assert_true(slice_is_equal(dcm_plan_bytes(copy), dcm_plan_bytes(edit_plan(bench.edit))));
+    dcm_plan_free(copy);
+    bench_end(&bench);
+}
+
+// ---- whose patient ----
+
+static void test_trusted_issuer_of_the_archive_is_never_asked_for(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "GROUP");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    bench.open.domain = slice_of_text("NEW");
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    assert_int_equal(asked.count, 0);
+    bench_end(&bench);
+}
+
+static void test_trusted_issuer_before_the_client(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    bench.open.domain = slice_of_text("NEW");
+    instance(&data_set, EXPLICIT_LITTLE, "17", "BAREISS");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_string_equal(asked.from, "BARE");
+    bench.open.domain = slice_of_text("LEGACY");
+    instance(&data_set, EXPLICIT_LITTLE, "17", "NOBODY");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_string_equal(asked.from, "LEGACY");
+    assert_int_equal(asked.cancelled, 1);
+    bench_end(&bench);
+}
+
+static void with_qualifiers(struct writer *to, const char *id, const char *issuer, const char *entity)
+{
+    writer_begin(to, EXPLICIT_LITTLE);
+    put(to, 0x00100020, "LO", id);
+    if (issuer != NULL)
+        put(to, 0x00100021, "LO", issuer);
+    if (entity == NULL)
+        return;
+    open_sequence(to, 0x00100024);
+    open_item(to);
+    put(to, 0x00400032, "UT", entity);
+    put(to, 0x00400033, "CS", "ISO");
+    shut(to);
+    shut(to);
+}
+
+static void test_qualifiers(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    with_qualifiers(&data_set, "17", NULL, "BAREISS");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_string_equal(asked.from, "BARE");
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    with_qualifiers(&expected, "G-17", "GROUP", NULL);
+    equipment_sequence(&expected);
+    originals_begin(&expected);
+    with_qualifiers(&data_set, "17", NULL, "BAREISS");
+    put(&expected, 0x00100020, "LO", "17");
+    put(&expected, 0x00100021, "LO", "");
+    open_sequence(&expected, 0x00100024);
+    open_item(&expected);
+    put(&expected, 0x00400032, "UT", "BAREISS");
+    put(&expected, 0x00400033, "CS", "ISO");
+    shut(&expected);
+    shut(&expected);
+    originals_end(&expected, "COERCE");
+    assert_leaves(&bench, &data_set, &expected);
+    with_qualifiers(&data_set, "17", "OLD", "GROUP"); // Issuer of Patient ID counts first
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_string_equal(asked.from, "LEGACY");
+    bench_end(&bench);
+}
+
+// ---- unmatched ----
+
+static void test_unmatched_flag(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    patient(&data_set, "17", NULL);
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    patient(&expected, "17", "OLD");
+    equipment_sequence(&expected);
+    originals_begin(&expected);
+    put(&expected, 0x00100021, "LO", "");
+    originals_end(&expected, "COERCE");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_leaves(&bench, &data_set, &expected);
+    assert_int_equal(edit_flags(bench.edit, &first), 1);
+    assert_string_equal(first, "the crosswalk does not know this patient ID");
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    patient(&data_set, "17", "NOBODY"); // it has an issuer
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_untouched(&bench);
+    assert_int_equal(edit_flags(bench.edit, &first), 1);
+    bench_end(&bench);
+}
+
+static void test_unmatched_pass(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_untouched(&bench);
+    assert_int_equal(edit_flags(bench.edit, &first), 0);
+    bench.origin.flags = RECORD_CLOSE_UNSCANNED; // its patient is not known either
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    bench_end(&bench);
+}
+
+static void test_unmatched_hold(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: hold", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_false(asked.unmatched_goes);
+    answer(&bench, CROSSWALK_UNMAPPED, CROSSWALK_AMBIGUOUS, "17");
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_PATIENT);
+    assert_string_equal(reason(&bench), "the crosswalk has several patients for this patient ID");
+    bench.open.domain = slice_of(NULL, 0);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "the domain of the patient ID is not known");
+    bench.open.domain = slice_of_text("LEGACY");
+    instance(&data_set, EXPLICIT_LITTLE, "", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "there is no patient ID that can be read");
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLD");
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_true(asked.unmatched_goes);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_untouched(&bench);
+    assert_int_equal(edit_flags(bench.edit, &first), 1);
+    bench_end(&bench);
+}
+
+static void test_unmatched_reject(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: reject", NULL, NULL);
+    assert_true(edit_policy_may_reject(edit_policies_find(bench.policies, 2)));
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    bench.origin.may_reject = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_false(asked.wants_pin);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_int_equal(edit_stage(bench.edit), EDIT_REFUSES);
+    assert_string_equal(reason(&bench), "the crosswalk does not know this patient ID");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_CONTRADICTED, CROSSWALK_BY_NAME, "");
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS); // a person must see it
+    bench.origin.may_reject = false;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_UNMAPPED, 0, "17");
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    bench_end(&bench);
+}
+
+static void test_contradicted(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_CONTRADICTED, CROSSWALK_BY_NAME | CROSSWALK_BY_SEX, "");
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "the crosswalk has another name sex for this patient ID");
+    bench_end(&bench);
+}
+
+static void test_crosswalk_that_can_not_be_read(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_failure(&bench, ERR_IO);
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_TROUBLE);
+    bench_end(&bench);
+}
+
+// ---- rules ----
+
+static void test_a_rule(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: name, do: [ { map: InstitutionName, table: t } ] }\n"
+                     "tables: { t: { file: t.csv, from: found, to: name } }\n"),
+                "found,name\nst mary,St Mary Hospital\n");
+    for (size_t i = 0; i < COUNT_OF(encodings); i++) {
+        instance(&data_set, encodings[i].encoding, "17", NULL);
+        writer_begin(&expected, encodings[i].encoding);
+        put(&expected, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+        put(&expected, 0x00080080, "LO", "St Mary Hospital");
+        patient(&expected, "17", NULL);
+        equipment_sequence(&expected);
+        put(&expected, 0x0020000D, "UI", "1.2.3");
+        put(&expected, 0x00200010, "SH", "S1");
+        originals_begin(&expected);
+        put(&expected, 0x00080080, "LO", "st mary");
+        originals_end(&expected, "CORRECT");
+        pixels(&expected);
+        assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+        assert_leaves(&bench, &data_set, &expected);
+    }
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00080080, "LO", "St Mary Hospital"); // nothing to do
+    assert_int_equal(bench_run(&bench, &data_set, 9), EDIT_GOES);
+    assert_untouched(&bench);
+    assert_int_equal(asked.count, 0);
+    bench_end(&bench);
+}
+
+static void test_crosswalk_before_rules(void **state)
+{
+    (void)state;
+    bench_begin(
+        &bench, DOMAIN ", packs: [p]",
+        PACK("  - { rule: r, do: [ { set: PatientID, to: RULE }, { set: IssuerOfPatientID, to: RULE },\n"
+             "      { set: StudyID, to: S2 } ] }\n"),
+        NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    patient(&data_set, "17", "OLD");
+    put(&data_set, 0x00200010, "SH", "S1");
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    patient(&expected, "G-17", "GROUP");
+    equipment_sequence(&expected);
+    put(&expected, 0x00200010, "SH", "S2");
+    originals_begin(&expected);
+    put(&expected, 0x00100020, "LO", "17");
+    put(&expected, 0x00100021, "LO", "OLD");
+    put(&expected, 0x00200010, "SH", "S1");
+    originals_end(&expected, "COERCE");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_string_equal(asked.id, "17"); // as it came
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_crosswalk_where_a_rule_says_so(void **state)
+{
+    (void)state;
+    bench_begin(
+        &bench, DOMAIN ", crosswalk: rules, packs: [p]",
+        PACK("  - { rule: r, when: { element: StudyID, equals: S1 }, do: [ { crosswalk: patient } ] }\n"),
+        NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    mapped_instance(&expected, EXPLICIT_LITTLE);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    patient(&data_set, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    bench_end(&bench);
+}
+
+static void test_two_edits_at_a_time(void **state)
+{
+    struct bench *first = &bench;
+    static struct edit *other;
+    (void)state;
+    bench_begin(first, DOMAIN ", packs: [p]", PACK("  - { rule: r, do: [ { set: StudyID, to: S2 } ] }\n"),
+                NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00100020, "LO", "17");
+    put(&data_set, 0x00100021, "LO", "OLD");
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    put(&expected, 0x00100020, "LO", "G-17");
+    put(&expected, 0x00100021, "LO", "GROUP");
+    equipment_sequence(&expected);
+    put(&expected, 0x00200010, "SH", "S2");
+    originals_begin(&expected);
+    put(&expected, 0x00100020, "LO", "17");
+    put(&expected, 0x00100021, "LO", "OLD");
+    put(&expected, 0x00200010, "SH", "");
+    originals_end(&expected, "COERCE");
+    assert_int_equal(bench_run(first, &data_set, 100), EDIT_ASKS);
+    other = first->edit; // waits while another one uses the workspace
+    first->edit = NULL;
+    static struct writer second;
+    instance(&second, EXPLICIT_LITTLE, "99", "GROUP");
+    assert_int_equal(bench_run(first, &second, 100), EDIT_GOES);
+    edit_free(&first->edit);
+    first->edit = other;
+    answer(first, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(first, &data_set, &expected);
+    bench_end(first);
+}
+
+static void test_findings(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(
+        &bench, ", packs: [p]",
+        PACK("  - { rule: f, do: [ { flag: look } ] }\n"
+             "  - { rule: h, when: { element: StudyID, exists: yes }, do: [ { hold: wrong department } ] }\n"
+             "  - { rule: j, when: { element: Modality, equals: XX }, do: [ { reject: no such thing } ] }\n"),
+        NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_RULE);
+    assert_string_equal(reason(&bench), "p/h: wrong department");
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    assert_int_equal(edit_flags(bench.edit, &first), 2);
+    assert_string_equal(first, "p/f: look");
+    bench.origin.is_released = false;
+    bench.origin.may_reject = true;
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00080060, "CS", "XX");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_REFUSES);
+    assert_string_equal(reason(&bench), "p/j: no such thing");
+    bench.origin.may_reject = false;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    bench_end(&bench);
+}
+
+static void test_facts(void **state)
+{
+    (void)state;
+    bench_begin(
+        &bench, ", packs: [p]",
+        PACK("  - rule: r\n    when: [ { calling: CT1 }, { called: GATE }, { address: 10.1.0.0/16 },\n"
+             "            { certificate-fingerprint: '0102' }, { phase: one }, { archive: new } ]\n"
+             "    do: [ { hold: all true } ]\n"),
+        NULL);
+    bench.open.certificate_fingerprint = slice_of("\x01\x02", 2);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    bench.open.peer_address = slice_of_text("[2001:db8::1]:104");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    bench_end(&bench);
+}
+
+// ---- what can not be edited ----
+
+static const char set_name[] = PACK("  - { rule: r, do: [ { set: InstitutionName, to: Ärzte 山田 } ] }\n");
+
+static void test_character_that_does_not_fit(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]", set_name, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_RULE);
+    assert_string_equal(reason(&bench),
+                        "p/r: InstitutionName: a character that the data set's character set does not have");
+    bench.origin.is_released = true; // trouble of editing stays trouble
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    bench_end(&bench);
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "Ä17");
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_PATIENT);
+    assert_string_equal(reason(&bench), "crosswalk: PatientID does not fit the specific character set");
+    bench_end(&bench);
+}
+
+static void test_multibyte_text_beside_an_edit(void **state)
+{
+    static const char name[] = "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B";
+    (void)state;
+    bench_begin(&bench, ", packs: [p]", PACK("  - { rule: r, do: [ { set: InstitutionName, to: 山田 } ] }\n"),
+                NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00080005, "CS", "\\ISO 2022 IR 87");
+    put(&data_set, 0x00080080, "LO", "\x1b$B;3\x1b(B");
+    put(&data_set, 0x00100010, "PN", name);
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    put(&expected, 0x00080005, "CS", "\\ISO 2022 IR 87");
+    put(&expected, 0x00080080, "LO", "\x1b$B;3ED\x1b(B");
+    put(&expected, 0x00100010, "PN", name);
+    equipment_sequence(&expected);
+    originals_begin(&expected);
+    put(&expected, 0x00080080, "LO", "\x1b$B;3\x1b(B");
+    originals_end(&expected, "CORRECT");
+    assert_int_equal(bench_run(&bench, &data_set, 3), EDIT_GOES);
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_header_that_can_not_be_followed(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    writer_begin(&data_set, IMPLICIT_LITTLE);
+    for (unsigned i = 0; i < 70; i++) {
+        static const uint8_t nested[16] = {0x40, 0,    0x75, 2,    0xFF, 0xFF, 0xFF, 0xFF,
+                                           0xFE, 0xFF, 0,    0xE0, 0xFF, 0xFF, 0xFF, 0xFF};
+        memcpy(data_set.bytes + data_set.length, nested, sizeof nested);
+        data_set.length += sizeof nested;
+    }
+    assert_int_equal(bench_run(&bench, &data_set, 5), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_DATA);
+    assert_string_equal(reason(&bench), "the header is nested too deep to be looked at");
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    data_set.length = 40;
+    assert_int_equal(bench_run(&bench, &data_set, 5), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "the header can not be followed");
+    bench_end(&bench);
+}
+
+static void test_unscanned_and_behind(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "GROUP");
+    bench.origin.flags = RECORD_CLOSE_UNSCANNED;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_DATA);
+    bench.origin.flags = RECORD_CLOSE_BEHIND;
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
+    assert_string_equal(reason(&bench), "elements behind Pixel Data can not be edited");
+    bench_end(&bench);
+}
+
+static void test_header_larger_than_any_buffer(void **state)
+{
+    static uint8_t private[200000];
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put_bytes(&data_set, 0x00091010, "OB", slice_of(private, sizeof private));
+    patient(&data_set, "17", "OLD");
+    pixels(&data_set);
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    put_bytes(&expected, 0x00091010, "OB", slice_of(private, sizeof private));
+    patient(&expected, "G-17", "GROUP");
+    equipment_sequence(&expected);
+    originals_begin(&expected);
+    put(&expected, 0x00100020, "LO", "17");
+    put(&expected, 0x00100021, "LO", "OLD");
+    originals_end(&expected, "COERCE");
+    pixels(&expected);
+    assert_int_equal(bench_run(&bench, &data_set, 4096), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    assert_true(edit_header_length(bench.edit) > sizeof private);
+    bench_end(&bench);
+}
+
+// ---- originals ----
+
+static void test_nested_originals(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { set: 'RequestAttributesSequence[*].ScheduledProcedureStepID', "
+                     "to: N } ] }\n"
+                     "  - { rule: q, do: [ { set: 'ReferencedStudySequence[0].ReferencedSOPInstanceUID', to: "
+                     "1.2 } ] }\n"),
+                NULL);
+    for (size_t i = 0; i < COUNT_OF(encodings); i++) {
+        writer_begin(&data_set, encodings[i].encoding);
+        writer_begin(&expected, encodings[i].encoding);
+        put(&data_set, 0x00080005, "CS", "ISO_IR 100");
+        put(&expected, 0x00080005, "CS", "ISO_IR 100");
+        open_sequence(&data_set, 0x00400275);
+        open_item(&data_set);
+        put(&data_set, 0x00400009, "SH", "N"); // stays
+        shut(&data_set);
+        open_item(&data_set);
+        put(&data_set, 0x00080005, "CS", "ISO_IR 192");
+        put(&data_set, 0x00400009, "SH", "Ä");
+        shut(&data_set);
+        open_item(&data_set);
+        put(&data_set, 0x00400007, "LO", "x");
+        shut(&data_set);
+        shut(&data_set);
+        open_sequence(&expected, 0x00081110);
+        open_item(&expected);
+        put(&expected, 0x00081155, "UI", "1.2");
+        shut(&expected);
+        shut(&expected);
+        equipment_sequence(&expected);
+        open_sequence(&expected, 0x00400275);
+        open_item(&expected);
+        put(&expected, 0x00400009, "SH", "N");
+        shut(&expected);
+        open_item(&expected);
+        put(&expected, 0x00080005, "CS", "ISO_IR 192");
+        put(&expected, 0x00400009, "SH", "N");
+        shut(&expected);
+        open_item(&expected);
+        put(&expected, 0x00400007, "LO", "x");
+        put(&expected, 0x00400009, "SH", "N");
+        shut(&expected);
+        shut(&expected);
+        originals_begin(&expected);
+        put_bytes(&expected, 0x00081110, "SQ", slice_of(NULL, 0)); // was not there
+        open_sequence(&expected, 0x00400275);
+        open_item(&expected);
+        shut(&expected);
+        open_item(&expected);
+        put(&expected, 0x00080005, "CS", "ISO_IR 192");
+        put(&expected, 0x00400009, "SH", "Ä");
+        shut(&expected);
+        open_item(&expected);
+        put(&expected, 0x00400009, "SH", "");
+        shut(&expected);
+        shut(&expected);
+        originals_end(&expected, "CORRECT");
+        assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+        assert_leaves(&bench, &data_set, &expected);
+    }
+    bench_end(&bench);
+}
+
+static void test_private_originals(void **state)
+{
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { set: '(0029,\"ACME\",10)', to: new, vr: LO },\n"
+                     "     { set: '(0029,\"ZETA\",01)', to: z, vr: LO } ] }\n"),
+                NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00290015, "LO", "ACME");
+    put(&data_set, 0x00291510, "LO", "old");
+    writer_begin(&expected, EXPLICIT_LITTLE);
+    equipment_sequence(&expected);
+    put(&expected, 0x00290015, "LO", "ACME");
+    put(&expected, 0x00290016, "LO", "ZETA");
+    put(&expected, 0x00291510, "LO", "new");
+    put(&expected, 0x00291601, "LO", "z");
+    originals_begin(&expected);
+    put(&expected, 0x00290010, "LO", "ACME");
+    put(&expected, 0x00290011, "LO", "ZETA");
+    put(&expected, 0x00291010, "LO", "old");
+    put(&expected, 0x00291101, "LO", "");
+    originals_end(&expected, "CORRECT");
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_items_behind_those_that_are_there(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    for (unsigned round = 0; round < 2; round++) {
+        struct writer *to = round == 0 ? &data_set : &expected;
+        writer_begin(to, EXPLICIT_LITTLE);
+        put(to, 0x00100020, "LO", round == 0 ? "17" : "G-17");
+        put(to, 0x00100021, "LO", round == 0 ? "OLD" : "GROUP");
+        open_sequence(to, 0x0018A001);
+        open_item(to);
+        put(to, 0x00080070, "LO", "Other");
+        shut(to);
+        if (round == 1)
+            equipment(to);
+        shut(to);
+        open_sequence(to, 0x04000561);
+        open_item(to);
+        put(to, 0x04000563, "LO", "Other");
+        shut(to);
+        if (round == 0)
+            shut(to);
+    }
+    open_item(&expected);
+    open_sequence(&expected, 0x04000550);
+    open_item(&expected);
+    put(&expected, 0x00100020, "LO", "17");
+    put(&expected, 0x00100021, "LO", "OLD");
+    originals_end(&expected, "COERCE");
+    assert_int_equal(bench_run(&bench, &data_set, 50), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_switches(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", original_attributes: no, contributing_equipment: never", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLD");
+    instance(&expected, EXPLICIT_LITTLE, "G-17", "GROUP");
+    assert_int_equal(bench_run(&bench, &data_set, 50), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+    bench_begin(&bench, ", contributing_equipment: always", NULL, NULL);
+    writer_begin(&data_set, EXPLICIT_BIG);
+    patient(&data_set, "17", NULL);
+    writer_begin(&expected, EXPLICIT_BIG);
+    patient(&expected, "17", NULL);
+    equipment_sequence(&expected);
+    assert_int_equal(bench_run(&bench, &data_set, 50), EDIT_GOES);
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_signature(void **state)
+{
+    static const enum encoding both[] = {EXPLICIT_LITTLE, EXPLICIT_BIG};
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned round = 0; round < 2; round++) {
+            writer_begin(&data_set, both[i]);
+            put(&data_set, 0x00100020, "LO", "17");
+            put(&data_set, 0x00100021, "LO", "OLD");
+            open_sequence(&data_set, 0x4FFE0001);
+            open_item(&data_set);
+            put_tags(&data_set, 0x04000020, round == 0 ? 0x00100020 : 0x00100010);
+            shut(&data_set);
+            shut(&data_set);
+            assert_int_equal(bench_run(&bench, &data_set, 50), EDIT_ASKS);
+            answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+            assert_int_equal(edit_stage(bench.edit), EDIT_GOES);
+            assert_int_equal(edit_flags(bench.edit, &first), round == 0 ? 1 : 0);
+            if (round == 0)
+                assert_string_equal(first, "a digital signature covers what is edited");
+        }
+    }
+    bench_end(&bench);
+}
+
+// ---- evidence ----
+
+static void test_evidence(void **state)
+{
+    static struct evidence_edit edits[EVIDENCE_EDITS_MAX];
+    struct record_sent sent = {.archive = 2};
+    struct evidence evidence;
+    static const struct {
+        const char *pack, *rule, *path, *vr, *before, *after;
+        bool was_present;
+    } rows[] = {
+        {"p", "r", "InstitutionName", "LO", "st mary", "St M", true},
+        {"crosswalk", "moved", "PatientID", "LO", "17", "G-17", true},
+        {"crosswalk", "moved", "IssuerOfPatientID", "LO", "", "GROUP", false},
+        {"gateway", "original-attributes", "OriginalAttributesSequence[0]", "SQ", "", "", false},
+        {"gateway", "contributing-equipment", "ContributingEquipmentSequence[0]", "SQ", "", "", false},
+    };
+    (void)state;
+    bench_begin(
+        &bench, DOMAIN ", packs: [p]",
+        PACK("  - { rule: r, do: [ { set: InstitutionName, to: St M }, { set: PatientID, to: x } ] }\n"),
+        NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 50), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, CROSSWALK_FROM_MOVE, "G-17");
+    assert_int_equal(edit_sent_fill(bench.edit, NULL, &sent), OK);
+    assert_int_equal(sent.crosswalk, 7);
+    assert_int_equal(evidence_decode(sent.evidence, edits, &evidence), OK);
+    assert_int_equal(evidence.count, COUNT_OF(rows));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct evidence_edit *edit = &evidence.edit[i];
+        assert_true(slice_is_text(edit->pack, rows[i].pack));
+        assert_true(slice_is_text(edit->rule, rows[i].rule));
+        assert_true(slice_is_text(edit->path, rows[i].path));
+        assert_memory_equal(edit->vr, rows[i].vr, 2);
+        assert_true(slice_is_text(edit->before, rows[i].before));
+        assert_true(slice_is_text(edit->after, rows[i].after));
+        assert_int_equal(edit->was_present, rows[i].was_present);
+        assert_false(edit->is_removed);
+    }
+    assert_true(slice_is_text(evidence.edit[0].version, "1.0"));
+    bench_end(&bench);
+}
+
+// ---- policies ----
+
+static void test_wrong_packs(void **state)
+{
+    char errors[4096];
+    (void)state;
+    assert_int_equal(bench_try(&bench, ", packs: [q]", PACK("  - { rule: r, do: [ { flag: x } ] }\n"), NULL,
+                               errors, sizeof errors),
+                     ERR_FORMAT);
+    assert_non_null(strstr(errors, "archive new: there is no pack `q`"));
+    bench_end(&bench);
+    assert_int_equal(bench_try(&bench, ", packs: [p]",
+                               PACK("  - { rule: r, do: [ { map: InstitutionName, table: t } ] }\n"
+                                    "tables: { t: { file: t.csv, from: found, to: name } }\n"),
+                               NULL, errors, sizeof errors),
+                     ERR_FORMAT);
+    assert_non_null(strstr(errors, "p.yaml:6:22: tables.t.file: the table can not be read: not found"));
+    bench_end(&bench);
+    assert_int_equal(bench_try(&bench, ", packs: [p]",
+                               PACK("  - { rule: r, when: { archive: nwe }, do: [ { flag: x } ] }\n"), NULL,
+                               errors, sizeof errors),
+                     ERR_FORMAT);
+    assert_non_null(strstr(errors, "there is no archive `nwe`"));
+    bench_end(&bench);
+}
+
+static void digest_of(const char *node, const char *pack, uint8_t to[32])
+{
+    bench_begin(&bench, node, pack, NULL);
+    memcpy(to, edit_policies_digest(bench.policies), 32);
+    bench_end(&bench);
+}
+
+static void test_digests(void **state)
+{
+    static const char pack[] = PACK("  - { rule: r, do: [ { flag: x } ] }\n");
+    static const struct {
+        const char *node, *pack;
+    } others[] = {
+        {DOMAIN ", packs: [p]", PACK("  - { rule: r, do: [ { flag: y } ] }\n")},
+        {DOMAIN, pack},
+        {", domain: LEGACY, packs: [p]", pack},
+        {DOMAIN ", unmatched: pass, packs: [p]", pack},
+        {DOMAIN ", crosswalk: rules, packs: [p]", pack},
+        {DOMAIN ", original_attributes: no, packs: [p]", pack},
+        {DOMAIN ", contributing_equipment: never, packs: [p]", pack},
+    };
+    uint8_t first[32], again[32];
+    (void)state;
+    digest_of(DOMAIN ", packs: [p]", pack, first);
+    digest_of(DOMAIN ", packs: [p]", pack, again);
+    assert_memory_equal(first, again, 32);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        digest_of(others[i].node, others[i].pack, again);
+        assert_memory_not_equal(first, again, 32);
+    }
+}
+
+static void test_no_policy(void **state)
+{
+    (void)state;
+    bench_begin(&bench, "", NULL, NULL);
+    assert_null(edit_policies_find(bench.policies, 2));
+    bench_end(&bench);
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    assert_null(edit_policies_find(bench.policies, 3));
+    assert_false(edit_policy_may_reject(edit_policies_find(bench.policies, 2)));
+    bench_end(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_the_same_again),
+        cmocka_unit_test(test_trusted_issuer_of_the_archive_is_never_asked_for),
+        cmocka_unit_test(test_trusted_issuer_before_the_client),
+        cmocka_unit_test(test_qualifiers),
+        cmocka_unit_test(test_unmatched_flag),
+        cmocka_unit_test(test_unmatched_pass),
+        cmocka_unit_test(test_unmatched_hold),
+        cmocka_unit_test(test_unmatched_reject),
+        cmocka_unit_test(test_contradicted),
+        cmocka_unit_test(test_crosswalk_that_can_not_be_read),
+        cmocka_unit_test(test_a_rule),
+        cmocka_unit_test(test_crosswalk_before_rules),
+        cmocka_unit_test(test_crosswalk_where_a_rule_says_so),
+        cmocka_unit_test(test_two_edits_at_a_time),
+        cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_character_that_does_not_fit),
+        cmocka_unit_test(test_multibyte_text_beside_an_edit),
+        cmocka_unit_test(test_header_that_can_not_be_followed),
+        cmocka_unit_test(test_unscanned_and_behind),
+        cmocka_unit_test(test_header_larger_than_any_buffer),
+        cmocka_unit_test(test_nested_originals),
+        cmocka_unit_test(test_private_originals),
+        cmocka_unit_test(test_items_behind_those_that_are_there),
+        cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_signature),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_wrong_packs),
+        cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_no_policy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
