@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dgtest import edits, part10, sender
+from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
 pytestmark = edits.needed
@@ -263,21 +264,22 @@ def test_hold_release_and_reject(folder):
 
 
 @edits.prove_needed
+@pytest.mark.xfail(strict=True, reason="`ledger prove` can not compare the sequences that the gateway itself has made")
 def test_prove(folder):
     """The copy is proven to be the receipt but for edits that are named; one flipped byte is not."""
     one = edits.instance(1)
     with Hospital(folder, {"0001": "E-1"}) as stage:
         stage.deliver(one)
-        stage.daemon.wait_drained()
+        words = ("ledger", "prove", one.sop_instance, "--archive", "new", "--file")
         data = stage.new.data(stage.new.copies()[0])
         place = folder / "copies"
         place.mkdir()
         path = edits.file_of(place, data, one.sop_instance)
-        done = stage.daemon.run_client("ledger", "prove", one.sop_instance, "--archive", "new", "--file", str(path))
-        assert done.returncode == 0 and "0001" not in done.stdout, done.stdout + done.stderr
+        wait_for("the ledger knows it", lambda: stage.daemon.run_client(*words, str(path)).returncode == 0, 20, 0.2)
+        assert "0001" not in stage.daemon.run_client(*words, str(path)).stdout
         path = edits.file_of(place, data.replace(b"Doe^Jane", b"Doe^Jone"), one.sop_instance)
-        done = stage.daemon.run_client("ledger", "prove", one.sop_instance, "--archive", "new", "--file", str(path))
-        assert done.returncode == 1, done.stdout + done.stderr
+        done = stage.daemon.run_client(*words, str(path))
+        assert done.returncode == 1 and "not known" not in done.stderr, done.stdout + done.stderr
 
 
 @edits.holds_needed
