@@ -29,6 +29,8 @@ struct archive {
     uint64_t delay_ns;
     uint16_t window; // operations that a peer may have outstanding
     bool verify;
+    uint64_t patients; // of what is sent (instance.h)
+    bool is_mapped;    // their IDs have been changed on the way
 };
 
 // A request that has come in whole and is answered later.
@@ -137,6 +139,8 @@ static void on_command(void *arg, uint8_t context_id, const struct dimse_command
     }
     struct slice uid = slice_first(command->affected_sop_instance_uid, INSTANCE_UID_MAX);
     memcpy(association->now.uid, uid.data, uid.length);
+    association->check.patients = association->archive->patients;
+    association->check.is_mapped = association->archive->is_mapped;
     instance_check_begin(&association->check);
 }
 
@@ -211,7 +215,7 @@ static void on_accept(void *arg, int fd, const struct net_address *peer)
 
 static void usage(void)
 {
-    fputs("bench_archive --figures FILE [--verify] [--delay MS] [--window N]\n"
+    fputs("bench_archive --figures FILE [--verify] [--delay MS] [--window N] [--patients N] [--mapped]\n"
           "              [--ca PEM --certificate PEM --key PEM]\n",
           stderr);
     exit(2);
@@ -223,7 +227,8 @@ static void options_read(int count, char **words, struct archive *archive)
         {"figures", required_argument, NULL, 'f'}, {"verify", no_argument, NULL, 'v'},
         {"delay", required_argument, NULL, 'd'},   {"window", required_argument, NULL, 'w'},
         {"ca", required_argument, NULL, 'a'},      {"certificate", required_argument, NULL, 'c'},
-        {"key", required_argument, NULL, 'k'},     {0}};
+        {"key", required_argument, NULL, 'k'},     {"patients", required_argument, NULL, 'p'},
+        {"mapped", no_argument, NULL, 'm'},        {0}};
     int option;
     while ((option = getopt_long(count, words, "", options, NULL)) != -1) {
         switch (option) {
@@ -238,6 +243,12 @@ static void options_read(int count, char **words, struct archive *archive)
             break;
         case 'w':
             archive->window = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'p':
+            archive->patients = strtoull(optarg, NULL, 10);
+            break;
+        case 'm':
+            archive->is_mapped = true;
             break;
         case 'a':
             archive->security.ca = optarg;

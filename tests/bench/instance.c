@@ -11,6 +11,8 @@ enum {
     PERIOD = 1024 * 1024, // the pixels repeat after this
     PIXELS = 0x7FE00010,
     INSTANCES_OF_A_STUDY = 500,
+    INSTANCES_OF_A_SHORT_STUDY = 4,
+    PATIENT_ID = 0x00100020,
     FIRST_NUMBER = 1000000000, // so that all UIDs have the same length
 };
 
@@ -97,15 +99,39 @@ static uint8_t *put_text(uint8_t *to, uint32_t tag, const char *vr, const char *
     return to;
 }
 
-static size_t header_write(uint64_t run, uint32_t number, uint64_t pixels, struct instance_header *out)
+static uint32_t study_number(const struct instance_kind *kind, uint32_t number)
+{
+    return number / (kind->patients > 0 ? INSTANCES_OF_A_SHORT_STUDY : INSTANCES_OF_A_STUDY);
+}
+
+// Far apart, so that one page of a store seldom serves two studies.
+static uint64_t patient_number(const struct instance_kind *kind, uint32_t number)
+{
+    uint64_t study = kind->run * 1000003u + study_number(kind, number);
+    return study * 2654435761u % kind->patients;
+}
+
+void instance_source(uint64_t patient, char id[INSTANCE_ID_SIZE])
+{
+    snprintf(id, INSTANCE_ID_SIZE, "%09" PRIu64, patient % 1000000000u);
+}
+
+void instance_target(uint64_t patient, char id[INSTANCE_ID_SIZE])
+{
+    snprintf(id, INSTANCE_ID_SIZE, "E%012" PRIu64, patient * 7919u % 1000000000000u);
+}
+
+static size_t header_write(const struct instance_kind *kind, uint32_t number, uint64_t pixels,
+                           struct instance_header *out)
 {
     uint8_t *to = out->bytes;
-    char study[INSTANCE_UID_MAX + 1], series[INSTANCE_UID_MAX + 1];
-    snprintf(out->uid, sizeof out->uid, UID_ROOT ".%010" PRIu64 ".%u", run, FIRST_NUMBER + number);
-    snprintf(study, sizeof study, UID_ROOT ".%010" PRIu64 ".%u", run,
-             FIRST_NUMBER + number / INSTANCES_OF_A_STUDY);
-    snprintf(series, sizeof series, UID_ROOT ".%010" PRIu64 ".%u.1", run,
-             FIRST_NUMBER + number / INSTANCES_OF_A_STUDY);
+    char study[INSTANCE_UID_MAX + 1], series[INSTANCE_UID_MAX + 1], patient[INSTANCE_ID_SIZE];
+    unsigned of_study = FIRST_NUMBER + study_number(kind, number);
+    snprintf(out->uid, sizeof out->uid, UID_ROOT ".%010" PRIu64 ".%u", kind->run, FIRST_NUMBER + number);
+    snprintf(study, sizeof study, UID_ROOT ".%010" PRIu64 ".%u", kind->run, of_study);
+    snprintf(series, sizeof series, UID_ROOT ".%010" PRIu64 ".%u.1", kind->run, of_study);
+    if (kind->patients > 0)
+        instance_source(patient_number(kind, number), patient);
     for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
         const char *value = elements[i].value;
         if (elements[i].tag == 0x00080018)
@@ -114,6 +140,8 @@ static size_t header_write(uint64_t run, uint32_t number, uint64_t pixels, struc
             value = study;
         else if (elements[i].tag == 0x0020000E)
             value = series;
+        else if (elements[i].tag == PATIENT_ID && kind->patients > 0)
+            value = patient;
         to = put_text(to, elements[i].tag, elements[i].vr, value);
     }
     to = put_little(put_tag(to, PIXELS, "OW"), 0, 2);
@@ -121,25 +149,27 @@ static size_t header_write(uint64_t run, uint32_t number, uint64_t pixels, struc
     return (size_t)(to - out->bytes);
 }
 
-// The length of the header is the same for all.
-static size_t header_length(void)
+// The length of the header is the same for all of a kind.
+static size_t header_length(uint64_t patients)
 {
-    static size_t length;
+    static size_t lengths[2];
     struct instance_header header;
-    if (length == 0)
-        length = header_write(1, 0, 0, &header);
-    return length;
+    struct instance_kind kind = {.run = 1, .patients = patients};
+    size_t *length = &lengths[patients > 0];
+    if (*length == 0)
+        *length = header_write(&kind, 0, 0, &header);
+    return *length;
 }
 
 uint64_t instance_pixel_length(const struct instance_kind *kind)
 {
-    size_t header = header_length();
+    size_t header = header_length(kind->patients);
     return kind->size > header + 2 ? (kind->size - header) & ~(uint64_t)1 : 2;
 }
 
 void instance_header_make(const struct instance_kind *kind, uint32_t number, struct instance_header *out)
 {
-    out->length = header_write(kind->run, number, instance_pixel_length(kind), out);
+    out->length = header_write(kind, number, instance_pixel_length(kind), out);
 }
 
 // Does not compress, and is the same in every process.
@@ -174,17 +204,63 @@ void instance_check_begin(struct instance_check *check)
 {
     check->received = 0;
     check->differs = false;
-    check->header_length = header_length();
+    check->header_length = check->is_mapped ? 0 : header_length(check->patients);
+}
+
+static uint32_t get_little(const uint8_t *from, unsigned bytes)
+{
+    uint32_t value = 0;
+    for (unsigned i = bytes; i-- > 0;)
+        value = value << 8 | from[i];
+    return value;
+}
+
+// Walks explicit little endian elements of defined length. True once the header of Pixel Data is whole: its
+// end, and the patient's ID.
+static bool header_walk(struct slice bytes, size_t *end, struct slice *patient)
+{
+    size_t at = 0;
+    while (bytes.length >= 12 && at <= bytes.length - 12) {
+        const uint8_t *head = bytes.data + at;
+        uint32_t tag = get_little(head, 2) << 16 | get_little(head + 2, 2);
+        bool is_long = memcmp(head + 4, "OW", 2) == 0 || memcmp(head + 4, "SQ", 2) == 0;
+        size_t length = is_long ? get_little(head + 8, 4) : get_little(head + 6, 2);
+        at += is_long ? 12 : 8;
+        *end = at;
+        if (tag == PIXELS)
+            return true;
+        if (tag == PATIENT_ID)
+            *patient = slice_first(slice_from(bytes, at), length);
+        at += length;
+    }
+    return false;
+}
+
+// Takes what belongs to the header; returns the rest.
+static struct slice header_take(struct instance_check *check, struct slice piece)
+{
+    size_t had = (size_t)check->received;
+    size_t most = check->header_length > 0 ? check->header_length : INSTANCE_HEADER_MAX;
+    struct slice part = slice_first(piece, most - had);
+    struct slice patient;
+    size_t end;
+    memcpy(check->header + had, part.data, part.length);
+    if (check->header_length == 0 &&
+        header_walk(slice_of(check->header, had + part.length), &end, &patient)) {
+        check->header_length = end;
+        part.length = end > had ? end - had : 0;
+    }
+    check->received += part.length;
+    check->differs = check->differs || (check->header_length == 0 && check->received == INSTANCE_HEADER_MAX);
+    return slice_from(piece, part.length);
 }
 
 void instance_check_data(struct instance_check *check, struct slice piece)
 {
-    if (check->received < check->header_length) {
-        struct slice part = slice_first(piece, check->header_length - (size_t)check->received);
-        memcpy(check->header + check->received, part.data, part.length);
-        check->received += part.length;
-        piece = slice_from(piece, part.length);
-    }
+    if (check->differs)
+        return;
+    if (check->header_length == 0 || check->received < check->header_length)
+        piece = header_take(check, piece);
     while (piece.length > 0) {
         uint64_t offset = check->received - check->header_length;
         struct slice part = slice_first(piece, INSTANCE_PIECE_MAX);
@@ -195,15 +271,31 @@ void instance_check_data(struct instance_check *check, struct slice piece)
     }
 }
 
+static bool is_mapped_well(const struct instance_check *check, const struct instance_kind *kind,
+                           uint32_t number)
+{
+    char id[INSTANCE_ID_SIZE];
+    struct slice patient = slice_of(NULL, 0);
+    size_t end;
+    instance_target(patient_number(kind, number), id);
+    size_t length = strlen(id);
+    return check->header_length > 0 &&
+           header_walk(slice_of(check->header, check->header_length), &end, &patient) &&
+           get_little(check->header + end - 4, 4) == check->received - end && patient.length >= length &&
+           memcmp(patient.data, id, length) == 0;
+}
+
 bool instance_check_end(struct instance_check *check, struct slice uid)
 {
     char text[INSTANCE_UID_MAX + 1] = "";
-    struct instance_kind kind = {.size = check->received};
+    struct instance_kind kind = {.size = check->received, .patients = check->patients};
     uint64_t number = 0;
     memcpy(text, uid.data, uid.length < INSTANCE_UID_MAX ? uid.length : INSTANCE_UID_MAX);
     if (check->differs || sscanf(text, UID_ROOT ".%" SCNu64 ".%" SCNu64, &kind.run, &number) != 2 ||
         number < FIRST_NUMBER)
         return false;
+    if (check->is_mapped)
+        return is_mapped_well(check, &kind, (uint32_t)(number - FIRST_NUMBER));
     struct instance_header expected;
     instance_header_make(&kind, (uint32_t)(number - FIRST_NUMBER), &expected);
     return expected.length + instance_pixel_length(&kind) == check->received &&

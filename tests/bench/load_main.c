@@ -19,7 +19,7 @@
 
 static void usage(void)
 {
-    fputs("bench_load --target ADDRESS:PORT [--size BYTES] [--run NUMBER] [--file PART10]...\n"
+    fputs("bench_load --target ADDRESS:PORT [--size BYTES] [--run NUMBER] [--patients N] [--file PART10]...\n"
           "           [--associations N] [--total N | --seconds N] [--per-association N] [--window N]\n"
           "           [--called TITLE] [--calling TITLE] [--hold] [--resume]\n"
           "           [--ca PEM --certificate PEM --key PEM]\n",
@@ -110,7 +110,8 @@ enum option_id {
     RESUME,
     CA,
     CERTIFICATE,
-    KEY
+    KEY,
+    PATIENTS
 };
 
 static uint64_t number(const char *text)
@@ -134,6 +135,9 @@ static void option_take(struct load *load, int option)
         break;
     case RUN:
         load->kind.run = number(optarg);
+        break;
+    case PATIENTS:
+        load->kind.patients = number(optarg);
         break;
     case FILE_NAME:
         file_add(load, optarg);
@@ -183,6 +187,7 @@ static const struct option options[] = {{"target", required_argument, NULL, TARG
                                         {"size", required_argument, NULL, SIZE},
                                         {"run", required_argument, NULL, RUN},
                                         {"file", required_argument, NULL, FILE_NAME},
+                                        {"patients", required_argument, NULL, PATIENTS},
                                         {"associations", required_argument, NULL, ASSOCIATIONS},
                                         {"total", required_argument, NULL, TOTAL},
                                         {"seconds", required_argument, NULL, SECONDS},

@@ -101,6 +101,7 @@ static void planner_end(struct planner *p)
     free(p->operations);
     free(p->blocks);
     free(p->pending);
+    free(p->placeless);
     free(p->found_gone);
     free(p->level_gone);
     free(p->found_delta);

@@ -33,8 +33,9 @@ struct operation {
     uint64_t end;        // behind the old bytes
     const char *creator; // of a block that is reserved; else NULL
     enum dcm_vr vr;      // of the new value
-    bool is_dropped;     // an item before it is missing
-    uint32_t count;      // create: steps from the level down
+    uint32_t creation; // create: its number among those that edits ask for; else, and of a reservation, NONE
+    bool is_dropped;   // the value is there already
+    uint32_t count;    // create: steps from the level down
     struct step step[DCM_PATH_DEPTH + 1];
     size_t value_at; // encoded value, in planner.values
     size_t value_length;
@@ -67,6 +68,9 @@ struct planner {
     uint32_t block_count, block_capacity;
     uint32_t *pending; // levels that an edit has still to look into
     uint32_t pending_count, pending_capacity;
+    uint8_t *placeless; // for each creation: an item before it is missing
+    uint32_t placeless_count, placeless_capacity;
+    uint32_t creation_count;
     uint8_t *found_gone; // for each found, for each level: removed, or its value replaced
     uint8_t *level_gone;
     struct delta *found_delta;

@@ -293,7 +293,6 @@ struct open_sequence {
 struct run {
     struct planner *p;
     struct encoding encoding;
-    uint32_t items; // that the first sequence has already
     bool is_append;
     struct open_sequence open[DCM_PATH_DEPTH];
     uint32_t depth;
@@ -364,11 +363,6 @@ static void sequences_close(struct run *r, uint32_t depth)
     }
 }
 
-static uint32_t first_item(const struct run *r, uint32_t depth)
-{
-    return depth == 0 && r->is_append ? r->items : 0;
-}
-
 // How many open sequences and items the operation shares, and whether it then goes to the next item of the
 // sequence that is open there.
 static uint32_t shared_depth(const struct run *r, const struct operation *o, bool *is_next)
@@ -381,24 +375,10 @@ static uint32_t shared_depth(const struct run *r, const struct operation *o, boo
     return depth;
 }
 
-// No item is left out between those that are there and this one.
-static bool is_reachable(const struct run *r, const struct operation *o, uint32_t depth, bool is_next)
-{
-    for (uint32_t i = depth; i + 1 < o->count; i++) {
-        uint32_t expected = i == depth && is_next ? r->open[i].step.item + 1 : first_item(r, i);
-        if (o->step[i].item != expected)
-            return false;
-    }
-    return true;
-}
-
-static void run_add(struct run *r, struct operation *o)
+static void run_add(struct run *r, const struct operation *o)
 {
     bool is_next;
     uint32_t depth = shared_depth(r, o, &is_next);
-    o->is_dropped = !is_reachable(r, o, depth, is_next);
-    if (o->is_dropped)
-        return;
     sequences_close(r, depth + is_next);
     if (is_next) {
         length_patch(r, r->open[depth].item_at);
@@ -414,14 +394,13 @@ static void run_add(struct run *r, struct operation *o)
 
 enum result planner_run(struct planner *p, uint32_t first, uint32_t *after)
 {
-    struct operation *head = &p->operations[first];
+    const struct operation *head = &p->operations[first];
     struct run run = {.p = p, .encoding = planner_encoding(p, head), .result = OK};
     run.is_append = head->found != NONE;
-    run.items = run.is_append ? p->survey->found[head->found].items : 0;
     wiped_clear(&p->made);
     uint32_t i = first;
     for (; i < p->operation_count && run.result == OK; i++) {
-        struct operation *o = &p->operations[i];
+        const struct operation *o = &p->operations[i];
         if (o->kind != OPERATION_CREATE || o->offset != head->offset || o->level != head->level ||
             o->found != head->found || o->step[0].tag != head->step[0].tag)
             break;

@@ -27,6 +27,22 @@ static enum result operation_new(struct planner *p, struct operation **operation
     (*operation)->order = p->operation_count++;
     (*operation)->found = NONE;
     (*operation)->item = NONE;
+    (*operation)->creation = NONE;
+    return OK;
+}
+
+// Counts what edits may make, in the same order in each round: whether this one was found to have no place.
+static enum result creation_count(struct planner *p, uint32_t *creation, bool *is_placeless)
+{
+    *creation = p->creation_count++;
+    if (*creation == p->placeless_count) {
+        enum result result = planner_reserve((void **)&p->placeless, &p->placeless_capacity,
+                                             p->placeless_count + 1, DCM_PLAN_CHANGES, sizeof *p->placeless);
+        if (result != OK)
+            return result;
+        p->placeless[p->placeless_count++] = 0;
+    }
+    *is_placeless = p->placeless[*creation] != 0;
     return OK;
 }
 
@@ -91,6 +107,7 @@ static enum result block_reserve(struct planner *p, const struct operation *o, u
     uint32_t order = made->order;
     *made = *o;
     made->order = order;
+    made->creation = NONE;
     made->offset = offset;
     made->end = offset;
     made->found = place > 0 ? o->found : NONE;
@@ -132,7 +149,11 @@ static enum result create(struct planner *p, const struct trail *t, uint32_t lev
     const struct dcm_path *path = t->edit->path;
     uint32_t from = s->levels[level].depth;
     struct operation made;
+    bool is_placeless;
     memset(&made, 0, sizeof made);
+    enum result result = creation_count(p, &made.creation, &is_placeless);
+    if (result != OK || is_placeless)
+        return result;
     made.kind = OPERATION_CREATE;
     made.edit = t->index;
     made.level = level;
@@ -149,7 +170,6 @@ static enum result create(struct planner *p, const struct trail *t, uint32_t lev
             item = step->item == DCM_ITEM_NEW ? s->found[found].items : step->item;
         to->item = i < path->depth ? item : 0;
         to->tag = step->tag;
-        enum result result = OK;
         if (i == from && found != NONE)
             to->tag = s->found[found].tag;
         else if (step->creator[0] != '\0')
@@ -162,7 +182,7 @@ static enum result create(struct planner *p, const struct trail *t, uint32_t lev
         made.count++;
     }
     struct operation *o;
-    enum result result = operation_new(p, &o);
+    result = operation_new(p, &o);
     if (result != OK)
         return result;
     made.order = o->order;
@@ -367,9 +387,62 @@ static enum result conflicts_find(struct planner *p)
     return OK;
 }
 
-enum result planner_resolve(struct planner *p)
+// ---- what has no place
+// ----------------------------------------------------------------------------------------
+
+static bool is_one_run(const struct operation *a, const struct operation *b)
+{
+    return a->offset == b->offset && a->level == b->level && a->found == b->found &&
+           a->step[0].tag == b->step[0].tag;
+}
+
+// No item is left out between those that are there, or that the operations before it make, and this one.
+// `last`: the one before it that makes something; NULL: none.
+static bool is_reachable(const struct planner *p, const struct operation *last, const struct operation *o)
+{
+    uint32_t items = o->found != NONE ? p->survey->found[o->found].items : 0;
+    uint32_t shared = 0;
+    uint32_t open = last != NULL && is_one_run(last, o) ? last->count - 1 : 0;
+    while (shared < open && shared + 1 < o->count && last->step[shared].tag == o->step[shared].tag &&
+           last->step[shared].item == o->step[shared].item)
+        shared++;
+    for (uint32_t i = shared; i + 1 < o->count; i++) {
+        bool is_next = i == shared && i < open && last->step[i].tag == o->step[i].tag;
+        uint32_t expected = is_next ? last->step[i].item + 1 : i == 0 ? items : 0;
+        if (o->step[i].item != expected)
+            return false;
+    }
+    return true;
+}
+
+// Marks what would make an item behind one that is missing; false: there is none. A reservation has its place
+// by the element that needs it.
+static bool placeless_mark(struct planner *p)
+{
+    const struct operation *last = NULL;
+    bool is_any = false;
+    for (uint32_t i = 0; i < p->operation_count; i++) {
+        const struct operation *o = &p->operations[i];
+        if (o->creation == NONE)
+            continue;
+        if (is_reachable(p, last, o)) {
+            last = o;
+            continue;
+        }
+        p->placeless[o->creation] = 1;
+        is_any = true;
+    }
+    return is_any;
+}
+
+static enum result operations_find(struct planner *p)
 {
     enum result result = OK;
+    p->operation_count = 0;
+    p->block_count = 0;
+    p->creation_count = 0;
+    memset(p->found_gone, 0, p->survey->found_count);
+    memset(p->level_gone, 0, p->survey->level_count);
     for (uint32_t i = 0; result == OK && i < p->edit_count; i++)
         result = edit_resolve(p, i);
     if (result != OK)
@@ -378,5 +451,15 @@ enum result planner_resolve(struct planner *p)
         p->operations[i].depth = p->survey->levels[p->operations[i].level].depth;
     if (p->operation_count > 0)
         qsort(p->operations, p->operation_count, sizeof *p->operations, planner_compare);
-    return conflicts_find(p);
+    return OK;
+}
+
+// Once more without what has no place: nor may it take a private block from others.
+enum result planner_resolve(struct planner *p)
+{
+    enum result result;
+    do
+        result = operations_find(p);
+    while (result == OK && placeless_mark(p));
+    return result == OK ? conflicts_find(p) : result;
 }

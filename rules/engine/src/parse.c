@@ -249,8 +249,8 @@ static enum result table_read(struct parse *parse, const struct conf_node *node,
         return result;
     table->file = keep(parse, table->file);
     if (result != OK) {
-        conf_error_at(&parse->document, conf_node_member(node, "file"), NULL, "the table can not be read: %s",
-                      result_text(result));
+        conf_error_at(&parse->document, conf_node_member(node, "file"), NULL,
+                      "the table can not be read: %s: %s", file, result_text(result));
         return OK;
     }
     result = pack_digest_add(digest, bytes);

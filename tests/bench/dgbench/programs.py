@@ -72,10 +72,11 @@ class Figures:
 class Archive(Program):
     """bench_archive: checks every byte, keeps nothing."""
 
-    def __init__(self, figures: Path, keys: Keys | None = None, *, delay_ms: int = 0, window: int = 1) -> None:
+    def __init__(self, figures: Path, keys: Keys | None = None, *, delay_ms: int = 0, window: int = 1,
+                 patients: int = 0, mapped: bool = False) -> None:
         self.path = figures
         super().__init__(str(BINARIES / "bench_archive"), "--figures", str(figures), "--verify",
-                         "--delay", str(delay_ms), "--window", str(window), *(keys.options() if keys else []))
+                         "--delay", str(delay_ms), "--window", str(window), "--patients", str(patients), *(["--mapped"] if mapped else []), *(keys.options() if keys else []))
 
     def figures(self) -> Figures:
         return Figures(*struct.unpack("<5Q", self.path.read_bytes()))

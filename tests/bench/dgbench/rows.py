@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Callable
 
 from dgtest.association import open_association, propose
-from dgtest.daemon import BINARIES
+from dgtest.daemon import BINARIES, ROOT
+from dgtest.edits import are_applied
 
 from . import independence
 from .programs import Relay, floor, wait_until
@@ -280,6 +281,47 @@ def crosswalk(bench: Bench) -> None:
     bench.put("crosswalk-unmap", report["unmap"]["p99_us"])
 
 
+SHIPPED_PACKS = ["vendor-names", "physician-names", "procedure-codes", "accession-numbers", "institution-names",
+                 "type-checks", "dates", "burned-in"]
+
+
+def _crosswalk_fill(stage: Stage, rows: int) -> None:
+    """Imported once, which takes minutes, and kept with the gateway's folder. IDs as in tests/bench/instance.h."""
+    known = stage.daemon.run_client("crosswalk", "stats", "--json")
+    if known.returncode == 0 and json.loads(known.stdout)["rows"] == rows:
+        return
+    path = stage.daemon.folder / "rows.csv"
+    with path.open("w") as file:
+        file.write("source_domain,source_id,target_domain,target_id\n")
+        for n in range(rows):
+            file.write(f"LEGACY,{n:09d},ENTERPRISE,E{n * 7919 % 10**12:012d}\n")
+    subprocess.run([str(BINARIES / "dicomgate"), "--config", str(stage.daemon.file), "crosswalk", "import", str(path),
+                    "--person", "bench", "--reason", "bench"], check=True, capture_output=True)
+    path.unlink()
+
+
+def rules_ct(bench: Bench) -> None:
+    if not are_applied():
+        return
+    patients = 500_000 if bench.quick else 10_000_000
+    edited = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"]}, "ENTERPRISE": {"issuers": ["GROUP"]}},
+              "clients": [{"ae_title": "*", "domain": "LEGACY"}], "rules": {"packs": str(ROOT / "rules/packs")},
+              "nodes": {"oldpacs": {"domain": "LEGACY"}, "newpacs": {"domain": "ENTERPRISE", "packs": SHIPPED_PACKS}}}
+    kept = bench.folder.parent / f"rules-{patients}"
+    options = {"size": CT, "total": bench.count(800), "associations": 4, "patients": patients}
+    with Stage(kept, tls=True, settings=edited, patients=patients, mapped=True, start=False) as stage, \
+            Stage(bench.folder / "rules-without", tls=True, patients=patients) as without:
+        _crosswalk_fill(stage, patients)
+        with stage.daemon:
+            for one in (stage, without):
+                one.through_gateway(**{**options, "total": 100})
+            for _ in range(bench.rounds):
+                runs = {one: one.through_gateway(**options) for one in (stage, without)}
+                bench.note("ct tls with rules and crosswalk: gateway CPU s/GB", runs[stage].cpu_per_gigabyte)
+                bench.note("the same without: gateway CPU s/GB", runs[without].cpu_per_gigabyte)
+                bench.put("rules-ct", runs[stage].rate / runs[without].rate)
+
+
 def sick_archives(bench: Bench) -> None:
     bench.put("independence", independence.worst_ratio(bench.folder / "sick", bench.quick))
 
@@ -301,6 +343,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], Callable[[Bench], None]]] = {
     "idle": (("memory-idle",), memory_idle),
     "start": (("start-owed",), start_owed),
     "lookup": (("lookup-cold", "lookup-warm"), lookup),
+    "rules": (("rules-ct",), rules_ct),
     "crosswalk": (("crosswalk-import", "crosswalk-map", "crosswalk-unmap"), crosswalk),
 }
 

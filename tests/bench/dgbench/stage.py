@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from dgtest.daemon import Daemon, Node
 from .programs import SYNC_SHIM, Archive, Keys, Load, Relay, Tee, cpu_seconds, wait_until
 
 CT, TINY = 525_000, 5_000
-_runs = itertools.count(1)
+# Of all processes too: a ledger that is kept does not meet a UID twice.
+_runs = itertools.count(int(time.time()))
 
 
 @dataclass
@@ -43,12 +45,13 @@ class Run:
 
 
 class Stage:
-    """Use as a context manager. `folder` lies on a disk. One set of keys serves everybody."""
+    """Use as a context manager. `folder` lies on a disk. One set of keys serves everybody. The load's studies are of
+    `patients` patients; `mapped`: the second archive gets them under other IDs."""
 
     def __init__(self, folder: Path, *, tls: bool, delay_ms: int = 0, window: int = 1, far_ms: float = 0.0,
                  settings: dict[str, Any] | None = None, node_options: dict[str, Any] | None = None,
                  sync_us: int | None = None, tee: bool = False, start: bool = True,
-                 algorithm: str = "ecdsa") -> None:
+                 algorithm: str = "ecdsa", patients: int = 0, mapped: bool = False) -> None:
         self.folder = folder
         self.tls = tls
         self._stack = ExitStack()
@@ -59,7 +62,8 @@ class Stage:
         keep = self._stack.enter_context
         try:
             self.archives = [keep(Archive(folder / f"archive-{n}", self.keys, delay_ms=delay_ms if n else 0,
-                                          window=window)) for n in range(2)]
+                                          window=window, patients=patients, mapped=mapped and n == 1))
+                             for n in range(2)]
             ports = [archive.port for archive in self.archives]
             self.tee = keep(Tee(*ports, self.keys)) if tee else None
             if far_ms:

@@ -4,10 +4,14 @@
 // for each edit: operation and kind, VR, number of the path, length of the value, value; the rest is the data
 // set. Whatever they are: no crash; the outcome does not depend on the splits; a plan reads back from its
 // bytes; what the splicer makes is what the plan says; undoing it gives the data set back; what came out can
-// be followed again.
+// be followed again, and DCMTK reads in it what it read before, but for the edits. DCMTK_TALLY set in the
+// environment: says how many inputs came so far.
 #include "base/check.h"
 #include "base/cursor.h"
 #include "dcm/splice.h"
+#include "dcmtk_reading.h"
+#include "structure.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +163,99 @@ static void check_expected(const struct dcm_plan *plan, struct slice old, const 
     ensure(dcm_splice_length(plan, old.length) == new->length);
 }
 
+// ---- DCMTK's reading
+// --------------------------------------------------------------------------------------------
+
+#define SEEN_MOST 20000
+
+struct walk {
+    struct structure structure;
+    struct dcmtk_seen seen[SEEN_MOST];
+    size_t count;
+    bool is_past; // Pixel Data
+};
+
+static struct walk walk;
+static unsigned tally[DCMTK_DIFFERS + 1];
+
+static void seen_add(uint32_t tag, uint32_t length)
+{
+    walk.is_past = walk.is_past || (walk.structure.depth == 0 && tag >= 0x7FE00008);
+    if (!walk.is_past && walk.count < SEEN_MOST)
+        walk.seen[walk.count++] = (struct dcmtk_seen){walk.structure.depth, tag, length};
+}
+
+static void on_element(void *owner, const struct header *h)
+{
+    (void)owner;
+    seen_add(h->tag, h->kind == STRUCTURE_PLAIN ? h->length : 0);
+}
+
+static void on_item(void *owner)
+{
+    (void)owner;
+    seen_add(DCM_ITEM, 0);
+}
+
+static void on_bytes(void *owner, const uint8_t *data, size_t length)
+{
+    (void)owner;
+    (void)data;
+    (void)length;
+}
+
+static void on_end(void *owner)
+{
+    (void)owner;
+}
+
+static void walk_run(struct dcm_syntax syntax, struct slice bytes)
+{
+    static const struct structure_events events = {on_element, on_bytes, on_bytes, on_end,
+                                                   on_item,    on_end,   on_end};
+    walk.count = 0;
+    walk.is_past = false;
+    structure_begin(&walk.structure, syntax, &events, NULL);
+    while (bytes.length > 0 && walk.structure.state != STRUCTURE_FAILED)
+        bytes = slice_from(bytes, structure_take(&walk.structure, bytes.data, bytes.length));
+}
+
+static struct dcmtk_target target_of(const struct dcm_path *path)
+{
+    struct dcmtk_target target = {.steps = path->depth + 1};
+    for (unsigned i = 0; i < target.steps; i++) {
+        target.tag[i] = path->step[i].tag;
+        target.is_private[i] = path->step[i].creator[0] != '\0';
+    }
+    return target;
+}
+
+static void check_dcmtk(unsigned syntax, struct slice bytes, const struct buffer *edited,
+                        const struct dcm_edit *edits, size_t count)
+{
+    struct dcmtk_target targets[EDIT_MOST];
+    for (size_t i = 0; i < count; i++)
+        targets[i] = target_of(edits[i].path);
+    walk_run((struct dcm_syntax){.implicit_vr = syntax == 0, .big_endian = syntax == 2}, bytes);
+    const struct dcmtk_case given = {.transfer_syntax = syntaxes[syntax],
+                                     .old_bytes = bytes.data,
+                                     .old_length = bytes.length,
+                                     .new_bytes = edited->data,
+                                     .new_length = edited->length,
+                                     .seen = walk.seen,
+                                     .seen_count = walk.count,
+                                     .targets = targets,
+                                     .target_count = count};
+    enum dcmtk_outcome outcome = dcmtk_compare(&given);
+    ensure(outcome != DCMTK_DIFFERS);
+    tally[outcome]++;
+    if (getenv("DCMTK_TALLY") != NULL)
+        fprintf(stderr, "DCMTK: %u equal, %u read otherwise\n", tally[DCMTK_EQUAL], tally[DCMTK_SKIPPED]);
+}
+
+// ---- one input
+// --------------------------------------------------------------------------------------------------
+
 static struct dcm_plan *recorded(struct dcm_plan *plan)
 {
     struct dcm_plan *copy;
@@ -169,9 +266,11 @@ static struct dcm_plan *recorded(struct dcm_plan *plan)
     return copy;
 }
 
-static void apply(struct dcm_plan *plan, struct slice syntax, struct slice bytes, uint32_t seed,
-                  bool is_deflated)
+static void apply(struct dcm_plan *plan, unsigned number, struct slice bytes, uint32_t seed,
+                  const struct dcm_edit *edits, size_t count)
 {
+    struct slice syntax = slice_of_text(syntaxes[number]);
+    bool is_deflated = number == 3;
     struct buffer edited = {out_memory[0], 0};
     struct buffer undone = {out_memory[1], 0};
     struct dcm_plan *undo;
@@ -179,8 +278,10 @@ static void apply(struct dcm_plan *plan, struct slice syntax, struct slice bytes
     if (splice_run(plan, syntax, bytes, &seed, &edited)) {
         ensure(dcm_splice_undo(splice, &undo) == OK);
         undo = recorded(undo);
-        if (!is_deflated)
+        if (!is_deflated) {
             check_expected(plan, bytes, &edited);
+            check_dcmtk(number, bytes, &edited, edits, count);
+        }
         bool is_undone = splice_run(undo, syntax, slice_of(edited.data, edited.length), &seed, &undone);
         ensure(is_undone);
         if (!is_deflated)
@@ -224,6 +325,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     ensure(slice_is_equal(dcm_plan_bytes(plan), dcm_plan_bytes(same)));
     dcm_plan_free(same);
-    apply(plan, syntax, bytes, seed, choice % 4 == 3);
+    apply(plan, choice % 4, bytes, seed, edits, count);
     return 0;
 }

@@ -29,7 +29,18 @@ static const char pack_text[] =
     "  - { rule: h, do: [ { date-format: [StudyDate, StudyTime] } ] }\n"
     "  - { rule: i, do: [ { uid: [malformed, too-long] }, { burned-in: [yes, missing] } ] }\n"
     "  - { rule: j, do: [ { require: 'RequestAttributesSequence[*].ScheduledProcedureStepID', type: 1 } ] }\n"
-    "  - { rule: k, do: [ { copy: InstitutionName, from: StationName, missing: flag } ] }\n";
+    "  - { rule: k, do: [ { copy: InstitutionName, from: StationName, missing: flag } ] }\n"
+    "  - { rule: l, when: { any: [ { element: PatientComments, exists: no }, { element: PatientID, empty: "
+    "yes } ]"
+    " }, do: [ { flag: seen } ] }\n"
+    "  - { rule: m, when: [ { element: Modality, in: [CT, 'é'], ignore-case: yes }, { none: [ { element:"
+    " StudyDate, date: { from: '20100101', to: '20201231' } } ] } ], do: [ { hold: seen } ] }\n"
+    "  - { rule: n, when: { all: [ { element: 'ProcedureCodeSequence[*].CodeMeaning', equals: x },"
+    " { element: PatientSex, in: [F, O] } ] }, do: [ { flag: seen } ] }\n"
+    "  - { rule: o, when: { element: SliceThickness, number: { to: 3 } }, do: [ { set-if-empty: ProtocolName,"
+    " to: z } ] }\n"
+    "  - { rule: q, when: [ { calling: { matches: '^C' } }, { address: [10.0.0.0/8] }, { sop-class:"
+    " 1.2.840.10008.5.1.4.1.1.7 } ], do: [ { reject: seen } ] }\n";
 
 static enum result table_read(void *arg, const char *name, struct slice *bytes, const char **file)
 {

@@ -96,7 +96,8 @@ class Daemon:
 
     def _make_keys(self) -> None:
         """`dicomgate key init` makes the master key and the empty key file."""
-        if (self.folder / "keyring").exists():
+        own = self.settings["gateway"]
+        if (self.folder / own["data"] / own["keyring"]).exists():
             return
         done = self.run_client("key", "init")
         if done.returncode:

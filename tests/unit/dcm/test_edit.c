@@ -440,6 +440,29 @@ static void test_private_blocks(void **state)
                   {DCM_EDIT_SET, "(0029,\"B\",10)", "X", DCM_VR_LO, false});
 }
 
+// An edit without a place makes nothing, no reservation either, and takes no block from another.
+static void test_block_without_place(void **state)
+{
+    (void)state;
+    CHECK(EXPLICIT, ID, ID, {DCM_EDIT_SET, "(0029,\"B\",10)[1].PatientID", "X", DCM_VR_NONE, false});
+    CHECK(EXPLICIT, ID, ID "2900 1000 'LO' 0200 'C ' 2900 1010 'LO' 0200 'Y '",
+          {DCM_EDIT_SET, "(0029,\"B\",10)[1].PatientID", "X", DCM_VR_NONE, false},
+          {DCM_EDIT_SET, "(0029,\"C\",10)", "Y", DCM_VR_LO, false});
+    CHECK(EXPLICIT, ID, ID "2900 1000 'LO' 0200 'B ' 2900 2010 'LO' 0200 'Y '",
+          {DCM_EDIT_SET, "(0029,\"B\",10)[1].PatientID", "X", DCM_VR_NONE, false},
+          {DCM_EDIT_SET, "(0029,\"B\",20)", "Y", DCM_VR_LO, false});
+    // Neither the item nor the block in it.
+    CHECK(IMPLICIT, "", "",
+          {DCM_EDIT_SET, "ReferencedStudySequence[0].(0029,\"B\",10)[1].PatientID", "X", DCM_VR_NONE, false},
+          {DCM_EDIT_SET, "ReferencedStudySequence[1].PatientID", "X", DCM_VR_NONE, false});
+    // The items in front of it come by other edits.
+    CHECK(IMPLICIT, "",
+          "2900 1000 02000000 'B ' 2900 1010 24000000 FEFF00E0 0A000000 1000 2000 02000000 'X '"
+          "FEFF00E0 0A000000 1000 2000 02000000 'Y '",
+          {DCM_EDIT_SET, "(0029,\"B\",10)[1].PatientID", "Y", DCM_VR_NONE, false},
+          {DCM_EDIT_SET, "(0029,\"B\",10)[0].PatientID", "X", DCM_VR_NONE, false});
+}
+
 // A block counts once, however often it is reserved: else each element behind walks through all of them.
 static void test_block_reserved_often(void **state)
 {
@@ -718,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_what_is_made),
         cmocka_unit_test(test_un_sequences),
         cmocka_unit_test(test_private_blocks),
+        cmocka_unit_test(test_block_without_place),
         cmocka_unit_test(test_block_reserved_often),
         cmocka_unit_test(test_two_names_of_one_element),
         cmocka_unit_test(test_group_lengths),

@@ -145,7 +145,8 @@ static void test_tables(void **state)
 {
     (void)state;
     expect_accepted(TABLE("good.csv"));
-    expect_refused(TABLE("none.csv"), "p.yaml:5:14: tables.t.file: the table can not be read: not found\n");
+    expect_refused(TABLE("none.csv"),
+                   "p.yaml:5:14: tables.t.file: the table can not be read: none.csv: not found\n");
     expect_refused(TABLE("bad.csv"), "bad.csv:2:5: the quotes are not closed in this line\n");
     expect_refused(TABLE("long.csv"),
                    "long.csv:3:3: no value for AccessionNumber; allowed: at most 16 characters (SH)\n");
