@@ -102,6 +102,86 @@ static void test_wake_from_another_thread(void **state)
     ev_wake_fini(&wake);
 }
 
+// Two loops that do nothing but answer each other: a wake that is lost, as the other was about to sleep, ends
+// the game before its time.
+enum { RALLIES = 100000 };
+
+struct player {
+    struct ev_loop *loop;
+    struct ev_wake wake;
+    struct player *other;
+    unsigned hits;
+};
+
+static void hit_back(void *arg)
+{
+    struct player *player = arg;
+    player->hits++;
+    ev_wake_signal(&player->other->wake);
+    if (player->hits == RALLIES)
+        ev_loop_stop(player->loop);
+}
+
+static void *play(void *arg)
+{
+    const struct player *player = arg;
+    ev_loop_run(player->loop);
+    return NULL;
+}
+
+static void test_wakes_back_and_forth(void **state)
+{
+    (void)state;
+    struct player players[2] = {{.loop = loop, .other = &players[1]}, {.other = &players[0]}};
+    pthread_t thread;
+    assert_int_equal(ev_real_new("other", &players[1].loop), OK);
+    for (int i = 0; i < 2; i++)
+        ev_wake_init(&players[i].wake, players[i].loop, hit_back, &players[i]);
+    ev_wake_signal(&players[0].wake);
+    assert_int_equal(pthread_create(&thread, NULL, play, &players[1]), 0);
+    play(&players[0]);
+    pthread_join(thread, NULL);
+    assert_int_equal(players[0].hits, RALLIES);
+    assert_int_equal(players[1].hits, RALLIES);
+    for (int i = 0; i < 2; i++)
+        ev_wake_fini(&players[i].wake);
+    ev_loop_free(&players[1].loop);
+}
+
+static struct ev_wake woken;
+
+static void signal_woken(void *arg, unsigned directions)
+{
+    (void)directions;
+    ev_watch_free(arg);
+    ev_wake_signal(&woken);
+}
+
+// From the loop's own thread: between turns, and in a callback of a descriptor. Nothing is slept over.
+static void test_wake_while_awake(void **state)
+{
+    (void)state;
+    int pair[2];
+    struct ev_watch *watched;
+    ev_wake_init(&woken, loop, count, NULL);
+    ev_loop_turn(loop, 0);
+    ev_wake_signal(&woken);
+    uint64_t start = ev_now_update(loop);
+    ev_loop_turn(loop, 60 * NSEC_PER_SEC);
+    assert_int_equal(calls, 1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(ev_watch_new(loop, pair[0], signal_woken, &watched, &watched), OK);
+    assert_int_equal(ev_watch_want(watched, EV_DIRECTION_READ), OK);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    ev_loop_turn(loop, 60 * NSEC_PER_SEC);
+    ev_loop_turn(loop, 0);
+    assert_int_equal(calls, 2);
+    assert_true(ev_now_update(loop) - start < 30 * NSEC_PER_SEC);
+    ev_wake_fini(&woken);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void *stop_soon(void *arg)
 {
     usleep(5000);
@@ -228,6 +308,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_timer_is_not_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_clocks_and_random, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_wake_from_another_thread, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_wakes_back_and_forth, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_wake_while_awake, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_stop_from_another_thread, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_watch, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_time_in_a_watch, set_up, take_down),
