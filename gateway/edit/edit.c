@@ -92,6 +92,7 @@ static void rules_run(struct edit *edit)
         .calling = open->calling,
         .called = open->called,
         .address = address_without_port(open->peer_address),
+        .certificate_subject = open->certificate_subject,
         .certificate_fingerprint = slice_of_text(fingerprint),
         .phase = slice_of_text(edit->policies->configuration->start_phase->name),
         .sop_class = open->sop_class,

@@ -452,10 +452,12 @@ static void test_facts(void **state)
     bench_begin(
         &bench, ", packs: [p]",
         PACK("  - rule: r\n    when: [ { calling: CT1 }, { called: GATE }, { address: 10.1.0.0/16 },\n"
-             "            { certificate-fingerprint: '0102' }, { phase: one }, { archive: new } ]\n"
+             "            { certificate-fingerprint: '0102' }, { certificate-subject: 'CN=ct1,O=Test' },\n"
+             "            { phase: one }, { archive: new } ]\n"
              "    do: [ { hold: all true } ]\n"),
         NULL);
     bench.open.certificate_fingerprint = slice_of("\x01\x02", 2);
+    bench.open.certificate_subject = slice_of_text("CN=ct1,O=Test");
     instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     bench.open.peer_address = slice_of_text("[2001:db8::1]:104");
