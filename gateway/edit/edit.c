@@ -29,14 +29,8 @@ static void settle(struct edit *edit, enum edit_stage stage)
 // What is too long is cut between two characters: journal and JSON hold UTF-8.
 static void reason_write(char to[EDIT_REASON_BYTES], const char *format, va_list arguments)
 {
-    size_t length;
     (void)text_format_list(to, EDIT_REASON_BYTES, format, arguments);
-    for (struct slice rest = slice_of_text(to); rest.length > 0; rest = slice_from(rest, length)) {
-        if (utf8_first(rest, &length) != UTF8_BAD)
-            continue;
-        to[rest.data - (const uint8_t *)to] = 0;
-        return;
-    }
+    utf8_cut(to);
 }
 
 void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *format, ...)

@@ -4,6 +4,7 @@
 #include "base/magic.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "daemon/places.h"
 #include "dimse/status.h"
 #include "forward/archive.h"
@@ -225,6 +226,13 @@ void delivery_urge(struct delivery *delivery)
         delivery_stage_set(delivery, STAGE_WAITING);
 }
 
+// As much of it as is kept in memory; JSON takes whole characters only.
+static void reason_set(struct delivery *delivery, const char *reason)
+{
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    utf8_cut(delivery->reason);
+}
+
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
 {
     if (is_too_late(delivery))
@@ -235,7 +243,7 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
         delay_ns = pause;
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
     delivery->hold = 0;
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    reason_set(delivery, reason);
     delivery_stage_set(delivery, STAGE_RESTING);
 }
 
@@ -335,7 +343,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     struct receipt *receipt = delivery->receipt;
     delivery->status = status;
     delivery->hold = 0;
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    reason_set(delivery, reason);
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
     outcome.comment = slice_of_text(delivery->reason);
     outcome.person = person;
@@ -378,22 +386,17 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
 
 // ---- holds ----
 
-// Of what is kept in memory of a reason.
-static bool is_held_for(const struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
-{
-    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
-    return is_kind && strncmp(delivery->reason, reason, sizeof delivery->reason - 1) == 0;
-}
-
 void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
 {
     if (ends_for_client(delivery, 0, reason))
         return;
     struct receipt *receipt = delivery->receipt;
-    bool is_news = !is_held_for(delivery, kind, reason);
+    char former[sizeof delivery->reason];
+    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
+    memcpy(former, delivery->reason, sizeof former);
     delivery->hold = DELIVERY_HOLD(kind);
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
-    if (is_news) {
+    reason_set(delivery, reason);
+    if (!is_kind || strcmp(former, delivery->reason) != 0) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);
         outcome.status = 0; // that of a failed attempt is no answer to this
         outcome.comment = slice_of_text(reason);
@@ -633,8 +636,7 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     if (from->state != DELIVERY_PARKED && !is_held)
         return STAGE_WAITING;
     const char *unknown = is_held ? "held before the last start" : "parked before the last start";
-    text_copy(delivery->reason, sizeof delivery->reason,
-              slice_of_text(from->explanation != NULL ? from->explanation : unknown));
+    reason_set(delivery, from->explanation != NULL ? from->explanation : unknown);
     delivery->hold = is_held ? DELIVERY_HOLD_UNKNOWN : 0;
     return is_held ? STAGE_HELD : STAGE_PARKED;
 }

@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "daemon/news.h"
 #include "dimse/status.h"
 #include "fake_edit.h"
@@ -485,6 +486,19 @@ static void test_same_hold_is_not_recorded_again(void **state)
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 2);
 }
 
+// More than is kept in memory, cut in the middle of a character: no text that JSON would take.
+static void test_long_reason(void **state)
+{
+    (void)state;
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
+    hold_one(EDIT_HOLD_RULE, "p/r: äääääääääääääääääääääääääääääääääääääääääääää");
+    assert_true(utf8_is_valid(slice_of_text(first_of(STAGE_HELD)->reason)));
+    assert_true(strlen(first_of(STAGE_HELD)->reason) >= sizeof first_of(STAGE_HELD)->reason - 2);
+    assert_int_equal(archive_look_again(archive(), ~0u), 1);
+    settle_down();
+    assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 1);
+}
+
 // The news come while it is asked about: what was known before holds nothing.
 static void test_news_while_it_asks(void **state)
 {
@@ -780,6 +794,7 @@ int main(void)
         TEST(test_held),
         TEST(test_goes_when_there_is_news),
         TEST(test_same_hold_is_not_recorded_again),
+        TEST(test_long_reason),
         TEST(test_news_while_it_asks),
         TEST(test_held_over_a_restart),
         TEST(test_released),
