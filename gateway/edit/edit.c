@@ -145,13 +145,41 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
+// Of what can not be looked at nothing can be edited.
+static void unseen(struct edit *edit, const char *why)
+{
+    if (!edit->policy->passes_unseen) {
+        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
+        return;
+    }
+    edit_flag(edit, "%s", why);
+    settle(edit, EDIT_GOES);
+}
+
+// Part of a patient ID, or of its issuer, would be another one.
+static bool patient_is_seen(struct edit *edit)
+{
+    char path[DCM_PATH_TEXT_SIZE];
+    char why[EDIT_REASON_BYTES];
+    struct dcm_found found;
+    for (size_t place = EDIT_PATIENT_ID; edit->policy->node->domain != NULL && place <= EDIT_STUDY; place++) {
+        if (place == EDIT_QUALIFIERS || !edit_found(edit, (enum edit_path)place, &found) || found.is_whole)
+            continue;
+        dcm_path_print(&edit->policies->path[place], path);
+        (void)text_format(why, sizeof why, "%s is longer than can be looked at", path);
+        unseen(edit, why);
+        return false;
+    }
+    return true;
+}
+
 static void judge(struct edit *edit)
 {
     edit->flags = 0;
     edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
     const struct rules_verdict *verdict = &edit->workshop->verdict;
-    if (!rules_judge(edit, verdict))
+    if (!rules_judge(edit, verdict) || !patient_is_seen(edit))
         return;
     patient_domain_find(edit);
     if (patient_is_asked_for(edit, verdict) && !edit->is_answered) {
@@ -187,17 +215,6 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
         edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the crosswalk can not be read: %s", result_text(result));
     }
     edit->on_change(edit->arg);
-}
-
-// Of what can not be looked at nothing can be edited.
-static void unseen(struct edit *edit, const char *why)
-{
-    if (!edit->policy->passes_unseen) {
-        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
-        return;
-    }
-    edit_flag(edit, "%s", why);
-    settle(edit, EDIT_GOES);
 }
 
 static void survey_fail(struct edit *edit, enum result result)
