@@ -293,10 +293,24 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     content_let_go(receipt);
 }
 
+static uint8_t edits_mark(const uint8_t edits[RECORD_DIGEST_SIZE])
+{
+    static const uint8_t none[RECORD_DIGEST_SIZE];
+    return memcmp(edits, none, sizeof none) == 0 ? 0 : (uint8_t)(1 + edits[0] % (DELIVERY_SENT_UNKNOWN - 1));
+}
+
+void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE])
+{
+    uint8_t mark = edits_mark(edits);
+    if (delivery->was_sent && delivery->sent_as != DELIVERY_SENT_UNKNOWN && delivery->sent_as != mark)
+        delivery->is_unproven = true;
+    delivery->sent_as = mark;
+}
+
 // FIELD 5: Orthanc, for one, says Success to a second receipt and keeps the first.
 void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer)
 {
-    delivery->is_unproven = delivery->other_content;
+    delivery->is_unproven |= delivery->other_content;
     if (delivery->is_unproven)
         log_event(LOG_ORDER_UNPROVEN, log_text(delivery->archive->node->conf->name),
                   log_number(delivery->receipt->number));
@@ -307,15 +321,16 @@ void delivery_exists(struct delivery *delivery, const struct delivery_answer *an
 {
     const char *name = delivery->archive->node->conf->name;
     bool is_known = delivery->was_sent || delivery->same_content;
-    if (is_known && !delivery->other_content) {
+    bool is_other = delivery->other_content || delivery->is_unproven;
+    if (is_known && !is_other) {
         log_event(LOG_ORDER_DUPLICATE, log_text(name), log_number(delivery->receipt->number));
         answered(delivery, answer, RECORD_BY_DUPLICATE);
         return;
     }
     char reason[sizeof delivery->reason];
     text_format(reason, sizeof reason, "%04X duplicate: %s", answer->status,
-                delivery->other_content ? "it was sent other content under this UID"
-                                        : "never sent from here, its content is unknown");
+                is_other ? "it was sent other content under this UID"
+                         : "never sent from here, its content is unknown");
     delivery_failed(delivery, answer);
     delivery_park(delivery, reason, answer->status, slice_of(NULL, 0));
 }
@@ -328,7 +343,8 @@ void delivery_failed(struct delivery *delivery, const struct delivery_answer *an
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
     note(delivery, &outcome);
-    delivery->was_sent = true; // it may have kept what it refused
+    delivery->was_sent = true;                 // it may have kept what it refused,
+    delivery->sent_as = DELIVERY_SENT_UNKNOWN; // but hardly against what comes with other edits
     if (delivery->is_urgent)
         (void)awaited_refused(delivery, &word);
     // For the one that was refused to its client it counts what was sent before this answer.
@@ -625,6 +641,7 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     delivery->is_released = from->is_released;
     delivery->is_resent = from->state == DELIVERY_SENT ||
                           ((from->state == DELIVERY_PARKED || from->state == DELIVERY_HELD) && from->resent);
+    delivery->sent_as = delivery->is_resent ? edits_mark(from->edits) : DELIVERY_SENT_UNKNOWN;
     if (from->state == DELIVERY_ANSWERED) {
         uint64_t wall = ev_wall_now(worker->loop);
         uint64_t age = wall > from->since ? wall - from->since : 0;
