@@ -37,17 +37,24 @@ struct delivery {
     bool other_content;       // or others
     bool was_sent;            // an earlier attempt of its own may have left whole
     bool was_accepted;        // SETTLED: by the archive, not by being dropped or overtaken
-    bool is_unproven;         // ANSWERED: which content the archive holds is not proven
-    uint8_t note;             // enum order_note_stage: of a rejection note (order/note.h)
-    bool is_released;         // a person has let it go in spite of what held it
-    uint8_t hold;             // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
-    char reason[63];          // PARKED, RESTING, HELD: why
+    uint8_t sent_as;  // if so: a mark of the edits it left with, 0: as it came; or DELIVERY_SENT_UNKNOWN
+    bool is_unproven; // which content the archive holds, or would hold, is not proven
+    uint8_t note;     // enum order_note_stage: of a rejection note (order/note.h)
+    bool is_released; // a person has let it go in spite of what held it
+    uint8_t hold;     // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
+    char reason[63];  // PARKED, RESTING, HELD: why
 };
 
 // `hold` of a delivery: 1 + enum edit_hold_kind. Kept while it is looked at again, so that one that is held
 // for the same reason is not recorded again.
 #define DELIVERY_HOLD(kind)   ((uint8_t)((unsigned)(kind) + 1))
 #define DELIVERY_HOLD_UNKNOWN UINT8_MAX // by a former process life
+
+#define DELIVERY_SENT_UNKNOWN UINT8_MAX
+
+// All of it is on its way with these edits (record_sent.edits). If it may have left before with others, the
+// archive may keep those whatever it answers (FIELD 5). Different edits have one mark in 1 of 254 cases.
+void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE]);
 
 enum receipt_gate {
     RECEIPT_UNASKED, // whether it is alone with its SOP Instance UID is not known yet
