@@ -323,8 +323,12 @@ def test_the_receipt_that_the_archive_holds(bench):
     other.save_as(bench.folder / "other.dcm")
     second = bench.sent(bench.folder / "other.dcm", EDITS[1:2])
     for copy, receipt, edits in ((first, 1, ROWS), (second, 2, 1)):
-        answer = bench.prove(copy, 0)
+        # The archive has said yes to the second one: that it holds the first is a finding.
+        answer = bench.prove(copy, 1 if receipt == 1 else 0)
         assert answer["receipt"] == f"0000-{receipt:012x}" and len(answer["edits"]) == edits
+        assert answer["verdict"] == "edits" and answer.get("overtaken_by") == (f"0000-{2:012x}" if receipt == 1 else None)
+    text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(first)).stdout
+    assert "but the archive has accepted other content since, as receipt 0000-000000000002" in text
     assert bench.prove(flipped(first, b"20261128", b"20261126"), 1)["receipt"] == "0000-000000000002", "the newest"
 
 
