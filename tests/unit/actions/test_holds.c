@@ -8,6 +8,8 @@
 
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
+#include "order/gate.h"
+#include "order/note.h"
 
 #define UNMATCHED "patient is unmatched"
 #define NAMES     "rule site/names: PatientName is empty"
@@ -209,12 +211,55 @@ static void test_ends_under_way(void **state)
     }
 }
 
+// A note is told to have been accepted by archive 1; what comes behind it is parked by then.
+static struct delivery *parked_and_barred(struct rig *rig)
+{
+    uint64_t note = rig_admit(rig, 0, 1, "1.2.9");
+    uint64_t number = rig_admit(rig, 0, 2, "1.2.1");
+    struct delivery *delivery = delivery_at(rig, 0, number, 1);
+    rig_run(rig, 1000);
+    delivery_park(delivery, "C001", 0xC001, slice_of(NULL, 0));
+    struct order_look *look = order_look_new(rig->gateway);
+    assert_non_null(look);
+    look->references = malloc(sizeof *look->references);
+    assert_non_null(look->references);
+    fact_uid_hash(slice_of_text("1.2.1"), look->references[0]);
+    look->count = 1;
+    look->is_done = look->is_forced = true;
+    look->archive = 1;
+    assert_true(order_gate_tell(delivery_at(rig, 0, note, 1)->receipt, look));
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_PARKED);
+    return delivery;
+}
+
+// It does not vanish behind the gate when it is tried again: it is held for a person.
+static void test_rejected_while_parked(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct delivery *delivery = parked_and_barred(rig);
+    delivery_unpark(delivery, slice_of_text("anna"));
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_HELD);
+    assert_string_equal(delivery->reason, "rejected by a note before");
+    (void)archive_look_again(delivery->archive, 1u << EDIT_HOLD_RULE);
+    delivery->hold = DELIVERY_HOLD_UNKNOWN; // as after a start
+    (void)archive_look_again(delivery->archive, 1u << EDIT_HOLD_RULE);
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_HELD);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.uid = "1.2.1", .archive = "new"}, 1);
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_WAITING);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_and_show),      cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
-        cmocka_unit_test(test_ends_under_way),
+        cmocka_unit_test(test_ends_under_way),     cmocka_unit_test(test_rejected_while_parked),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
 }
