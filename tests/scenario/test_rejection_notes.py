@@ -166,6 +166,27 @@ def test_a_later_receipt_is_held(folder, kill):
         assert wait_state(stage, again, 1, "rejected")["person"] == "J. Doe"
 
 
+def test_a_person_who_retried_it_does_not_let_a_later_receipt_go(folder):
+    """That a person once had a hand in the receipt does not make its rejection one by that person."""
+    with Stage(folder) as stage:
+        one, again = image(1), image(1, 4000)
+        stage.new.set(status=0xC001, comment="no", only=one.sop_instance)
+        stage.send([one])
+        wait_state(stage, one, 2, "parked")
+        stage.new.set()
+        stage.daemon.ask("queue", "retry", "--uid", one.sop_instance, "new", "--person", "J. Doe")
+        wait_state(stage, one, 2, "answered")
+        ko = note(7, [one])
+        stage.send([ko])
+        wait_state(stage, one, 2, "rejected")
+        assert not state(stage, one, 2).get("person")
+        stage.daemon.kill()
+        stage.daemon.start()
+        stage.send([again])
+        wait_state(stage, again, 2, "held")
+        assert uids(stage.new).count(one.sop_instance) == 2  # that it refused, and that it took
+
+
 def test_other_key_objects_go_as_ever(folder):
     with Stage(folder) as stage:
         one = image(1)
