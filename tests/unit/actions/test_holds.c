@@ -62,11 +62,15 @@ static void expect_change(struct rig *rig, enum admin_hold_change change, struct
                           int64_t changed)
 {
     struct admin_reply *reply = reply_new();
+    rig_run(rig, 1000); // what was written before is durable
     selection.person = "anna";
     selection.reason = "looked at";
     actions_table.hold_change(rig->actions, change, &selection, reply);
     json_t *body = answer_of(rig, reply);
     assert_int_equal(number_of(body, "changed"), changed);
+    assert_true(json_is_true(json_object_get(body, "durable")));
+    for (unsigned i = 0; i < RIG_WORKERS; i++) // a power cut takes nothing back
+        assert_true(notes_are_empty(&rig->gateway->workers[i]->notes));
     json_decref(body);
 }
 
