@@ -91,7 +91,11 @@ static void decide(struct order_keeper *keeper, struct uid *uid)
     struct list_node *missing = list_first(&uid->missing);
     if (missing != NULL)
         look_again(keeper, uid, CONTAINER_OF(missing, struct member, talk_node)->rule.receipt);
-    if (uid->members.members.count == 0 || !all_have_answered(keeper, uid))
+    if (uid->members.members.count == 0) {
+        keeper_uid_forget_if_empty(keeper, uid);
+        return;
+    }
+    if (!all_have_answered(keeper, uid))
         return;
     struct list changed;
     list_init(&changed);
@@ -174,6 +178,23 @@ static struct seen *seen_find(struct uid *uid, uint64_t receipt)
     return NULL;
 }
 
+// What the ledger has up to there.
+static void seen_forget(struct order_keeper *keeper, const struct journal_position *committed)
+{
+    for (unsigned i = 0; i < keeper->gateway->platform.workers; i++)
+        LIST_EACH(&keeper->streams[i], node)
+        {
+            struct seen *seen = CONTAINER_OF(node, struct seen, stream_node);
+            struct uid *uid = seen->uid;
+            if (journal_position_compare(seen->close, committed[i]) >= 0)
+                break;
+            if (uid->asks > 0 && !seen->is_member)
+                continue; // it stands for what the look-up under way may have missed
+            keeper_seen_free(keeper, seen);
+            keeper_uid_forget_if_empty(keeper, uid);
+        }
+}
+
 // ---- rejection notes ----
 
 static void rejection_add(struct order_keeper *keeper, const struct order_ask *ask, const reference hash)
@@ -202,7 +223,7 @@ static void rejection_add(struct order_keeper *keeper, const struct order_ask *a
 static void on_note(struct order_keeper *keeper, struct order_ask *ask)
 {
     if (!ask->look->is_done) {
-        keeper->looks++; // nothing seen is forgotten meanwhile
+        keeper->looks_begun++;
         order_outbox_post(&keeper->to_lookup, &ask->mail);
         return;
     }
@@ -224,7 +245,6 @@ static void on_note_looked(struct order_keeper *keeper, struct order_ask *ask)
 {
     struct order_look *look = ask->look;
     bool is_behind = false;
-    keeper->looks--;
     for (size_t i = 0; look->result == OK && i < look->count && !is_behind; i++) {
         struct uid *uid = *keeper_uid_place(keeper, look->references[i]);
         if (uid == NULL)
@@ -238,6 +258,12 @@ static void on_note_looked(struct order_keeper *keeper, struct order_ask *ask)
     if (is_behind)
         look->result = AGAIN;
     answer(keeper, ask, false);
+    keeper->looks_ended++;
+    if (keeper->is_due && keeper->looks_ended >= keeper->due_after) {
+        keeper->is_due = false;
+        seen_forget(keeper, keeper->due);
+        ev_wake_signal(&keeper->committed_wake); // for what was committed since
+    }
 }
 
 static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
@@ -441,24 +467,17 @@ static void on_committed(void *arg)
 {
     struct order_keeper *keeper = arg;
     MAGIC_CHECK(keeper, KEEPER_MAGIC);
-    unsigned workers = keeper->gateway->platform.workers;
-    if (keeper->looks > 0)
-        return; // after a later commit
+    bool has_looks = keeper->looks_begun > keeper->looks_ended;
+    if (keeper->is_due)
+        return; // after that
+    struct journal_position *positions = has_looks ? keeper->due : keeper->copy;
     pthread_mutex_lock(&keeper->lock);
-    memcpy(keeper->copy, keeper->committed, workers * sizeof *keeper->copy);
+    memcpy(positions, keeper->committed, keeper->gateway->platform.workers * sizeof *positions);
     pthread_mutex_unlock(&keeper->lock);
-    for (unsigned i = 0; i < workers; i++)
-        LIST_EACH(&keeper->streams[i], node)
-        {
-            struct seen *seen = CONTAINER_OF(node, struct seen, stream_node);
-            struct uid *uid = seen->uid;
-            if (journal_position_compare(seen->close, keeper->copy[i]) >= 0)
-                break;
-            if (uid->asks > 0 && !seen->is_member)
-                continue; // it stands for what the look-up under way may have missed
-            keeper_seen_free(keeper, seen);
-            keeper_uid_forget_if_empty(keeper, uid);
-        }
+    keeper->is_due = has_looks;
+    keeper->due_after = keeper->looks_begun;
+    if (!has_looks)
+        seen_forget(keeper, positions);
 }
 
 // ---- life ----
@@ -473,8 +492,9 @@ static enum result parts_make(struct order_keeper *keeper)
     keeper->to_worker = calloc(workers, sizeof *keeper->to_worker);
     keeper->committed = calloc(workers, sizeof *keeper->committed);
     keeper->copy = calloc(workers, sizeof *keeper->copy);
+    keeper->due = calloc(workers, sizeof *keeper->due);
     if (keeper->table == NULL || keeper->streams == NULL || keeper->to_worker == NULL ||
-        keeper->committed == NULL || keeper->copy == NULL)
+        keeper->committed == NULL || keeper->copy == NULL || keeper->due == NULL)
         return ERR_NOMEM;
     enum result result =
         ev_mailbox_init(&keeper->inbox, keeper->loop, INBOX_CAPACITY, BATCH, on_mail, keeper);
@@ -500,6 +520,7 @@ static void arrays_free(struct order_keeper *keeper)
     free(keeper->to_worker);
     free(keeper->committed);
     free(keeper->copy);
+    free(keeper->due);
     free(keeper);
 }
 

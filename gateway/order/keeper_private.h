@@ -72,8 +72,13 @@ struct order_keeper {
     struct list *streams;           // seen, by worker
     struct list dirty;              // UIDs to decide about at the end of the turn
     struct list rejections;         // all, the oldest first
-    size_t looks;                   // of rejection notes, at the look-up
-    struct list again;              // asks for which the look-up is tried again
+    // Looks of rejection notes at the look-up, which come back in turn. One that had begun before a commit
+    // may have missed what was committed: what the ledger has is remembered until it is back.
+    uint64_t looks_begun, looks_ended;
+    bool is_due; // `due` is to be forgotten once look number `due_after` is back
+    uint64_t due_after;
+    struct journal_position *due; // by worker
+    struct list again;            // asks for which the look-up is tried again
     struct ev_timer again_timer;
     struct ev_task decide_task;
     struct hash_seed seed;

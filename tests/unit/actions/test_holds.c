@@ -9,6 +9,7 @@
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
 #include "order/gate.h"
+#include "order/keeper_private.h"
 #include "order/note.h"
 
 #define UNMATCHED "patient is unmatched"
@@ -258,12 +259,39 @@ static void test_rejected_while_parked(void **state)
     rig_free(rig);
 }
 
+// Many notes that wait look again and again: some look is always under way. What the ledger has is forgotten
+// all the same.
+static void test_looks_without_end(void **state)
+{
+    (void)state;
+    enum { NOTES = 16 };
+    struct rig *rig = rig_new(true);
+    struct receipt *receipts[NOTES];
+    const struct order_keeper *keeper = rig->gateway->order;
+    delivery_hold(delivery_at(rig, 0, rig_admit(rig, 0, NOTES + 1, NULL), 1), EDIT_HOLD_RULE, NAMES);
+    rig_run(rig, 1000); // the ledger has a place in the stream that is behind what follows
+    for (uint64_t i = 0; i < NOTES; i++)
+        receipts[i] = delivery_at(rig, 0, rig_admit(rig, 0, i + 1, "1.2.1"), 1)->receipt;
+    assert_true(keeper->streams[0].count > 0);
+    for (unsigned turn = 0; turn < 20000 && keeper->streams[0].count > 0; turn++) {
+        struct receipt *receipt = receipts[turn % NOTES]; // one after the other
+        struct order_look *look = receipt->ask == NULL ? order_look_new(rig->gateway) : NULL;
+        assert_true(look == NULL || order_gate_look(receipt, look));
+        if (turn % 10 == 9) // the clock stands still: as if there had been a commit
+            order_keeper_committed(rig->gateway->order, rig->gateway->ledger);
+        (void)sim_world_step(rig->world);
+    }
+    assert_int_equal(keeper->streams[0].count, 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_and_show),      cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
         cmocka_unit_test(test_ends_under_way),     cmocka_unit_test(test_rejected_while_parked),
+        cmocka_unit_test(test_looks_without_end),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
 }
