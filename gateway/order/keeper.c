@@ -345,6 +345,10 @@ static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
         return;
     }
     struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
+    if (ask->is_nameless) { // it can not be sent: the lane that finds that out parks it
+        answer(keeper, ask, true);
+        return;
+    }
     if (uid == NULL) {
         ask_again_later(keeper, ask);
         return;

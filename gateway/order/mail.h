@@ -46,8 +46,9 @@ struct order_ask {
     bool is_counted;              // in uid->asks
     uint64_t receipt;
     uint8_t hash[FACT_SOP_HASH_SIZE];
-    bool has_hash; // else the look-up takes it from the ledger
-    bool is_fresh; // what follows is set; else the ledger has it
+    bool has_hash;    // else the look-up takes it from the ledger
+    bool is_nameless; // the ledger does not have the UID either: its OPEN is damaged
+    bool is_fresh;    // what follows is set; else the ledger has it
     bool is_returned;
     bool is_note; // RECORD_CLOSE_NOTE; the look-up sets it where it is not fresh
     uint64_t order;
