@@ -259,6 +259,50 @@ static void test_rejected_while_parked(void **state)
     rig_free(rig);
 }
 
+// In a long backlog nearly all that is held sleeps: it is listed, shown and changed all the same.
+static void test_asleep(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, AWAKE = 8 };
+    struct rig *rig = rig_new(true);
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= COUNT; i++) {
+        last = held(rig, i % 2, i, NULL, i % 3 == 0 ? NAMES : UNMATCHED);
+        delivery_hold(delivery_at(rig, i % 2, last, 0), EDIT_HOLD_RULE, NAMES);
+    }
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        rig->gateway->workers[i]->backlog.awake_limit = AWAKE;
+        backlog_look_later(&rig->gateway->workers[i]->backlog);
+    }
+    rig_run(rig, 3000);
+    for (unsigned i = 0; i < RIG_WORKERS; i++)
+        assert_int_equal(rig->gateway->workers[i]->backlog.receipts, COUNT / RIG_WORKERS - AWAKE);
+    json_t *answer = ask_holds(rig, "new");
+    assert_int_equal(json_array_size(json_object_get(answer, "groups")), 2);
+    int64_t count = 0;
+    for (size_t i = 0; i < 2; i++)
+        count += number_of(json_array_get(json_object_get(answer, "groups"), i), "count");
+    assert_int_equal(count, COUNT);
+    json_decref(answer);
+    answer = ask_hold(rig, last, NULL);
+    assert_int_equal(json_array_size(json_object_get(answer, "items")), 2);
+    json_decref(answer);
+    expect_change(rig, ADMIN_REJECT,
+                  (struct admin_selection){.is_all = true, .archive = "new", .held_for = "names"}, COUNT / 3);
+    assert_int_equal(count_held(rig, 1), COUNT - COUNT / 3);
+    assert_int_equal(count_held(rig, 0), COUNT);
+    uint64_t some[] = {2, UINT64_C(1) << 48 | 5, 298};
+    expect_change(rig, ADMIN_RELEASE,
+                  (struct admin_selection){.receipts = some, .receipt_count = 3, .archive = "new"}, 3);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.is_all = true}, 2 * COUNT - COUNT / 3 - 3);
+    assert_int_equal(count_held(rig, 0) + count_held(rig, 1), 0);
+    for (unsigned i = 0; i < RIG_WORKERS; i++)
+        backlog_all_wake(rig->gateway->workers[i]);
+    assert_true(delivery_at(rig, 0, 2, 1)->is_released);
+    assert_true(delivery_at(rig, 0, 2, 0)->is_released);
+    rig_free(rig);
+}
+
 // Many notes that wait look again and again: some look is always under way. What the ledger has is forgotten
 // all the same.
 static void test_looks_without_end(void **state)
@@ -291,7 +335,7 @@ int main(void)
         cmocka_unit_test(test_list_and_show),      cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
         cmocka_unit_test(test_ends_under_way),     cmocka_unit_test(test_rejected_while_parked),
-        cmocka_unit_test(test_looks_without_end),
+        cmocka_unit_test(test_looks_without_end),  cmocka_unit_test(test_asleep),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
 }
