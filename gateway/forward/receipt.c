@@ -215,7 +215,11 @@ static bool is_too_late(struct delivery *delivery)
 
 void delivery_wait(struct delivery *delivery)
 {
-    if (!is_too_late(delivery))
+    if (is_too_late(delivery))
+        return;
+    if (delivery->is_barred && !delivery->is_released)
+        delivery_hold(delivery, EDIT_HOLD_NOTE, "rejected by a note before");
+    else
         delivery_stage_set(delivery, STAGE_WAITING);
 }
 

@@ -33,6 +33,7 @@ struct delivery {
     uint8_t hiccups;          // answers that may be no judgement of the object
     bool waits_for_primary;   // goes when the primary has said yes (acknowledge: primary)
     bool is_allowed;          // of a watched receipt: it is its turn
+    bool is_barred;           // of a watched receipt: rejected before, so a person must release it
     bool same_content;        // the archive was sent these bytes by another receipt of the UID
     bool other_content;       // or others
     bool was_sent;            // an earlier attempt of its own may have left whole
@@ -139,7 +140,8 @@ void receipt_let_go(struct receipt *receipt);
 // A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
 // kept for such. Any stage; ends with the answer.
 void delivery_urge(struct delivery *delivery);
-void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt; gated if it may not go
+// Into the queue, in order of receipt; gated if it may not go, held if a person must release it first.
+void delivery_wait(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 

@@ -107,7 +107,11 @@ static void decide(struct order_keeper *keeper, struct uid *uid)
     struct list_node *missing = list_first(&uid->missing);
     if (missing != NULL)
         look_again(keeper, uid, CONTAINER_OF(missing, struct member, talk_node)->rule.receipt);
-    if (uid->members.members.count == 0 || !all_have_answered(keeper, uid))
+    if (uid->members.members.count == 0) {
+        keeper_uid_forget_if_empty(keeper, uid);
+        return;
+    }
+    if (!all_have_answered(keeper, uid))
         return;
     struct list changed;
     list_init(&changed);
@@ -338,6 +342,10 @@ static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
         return;
     }
     struct uid *uid = ask_enter(keeper, ask);
+    if (ask->is_nameless) { // it can not be sent: the lane that finds that out parks it
+        answer(keeper, ask, true);
+        return;
+    }
     if (uid == NULL) {
         ask->is_fresh = false; // as if it came from a former life, once there is memory
         ask_again_later(keeper, ask);

@@ -104,8 +104,10 @@ void order_lookup_hash(const struct gateway *gateway, struct order_ask *ask)
 {
     struct ledger_fact fact;
     fact_init(&fact);
-    ask->has_hash =
-        ledger_find_receipt(gateway->platform.ledger, ask->receipt, &fact) == OK && fact.sop_instance != NULL;
+    enum result result = ledger_find_receipt(gateway->platform.ledger, ask->receipt, &fact);
+    ask->has_hash = result == OK && fact.sop_instance != NULL;
+    ask->is_nameless = result == OK && fact.sop_instance == NULL &&
+                       (fact.state == FACT_DURABLE || fact.state == FACT_SETTLED);
     if (ask->has_hash)
         fact_uid_hash(slice_of_text(fact.sop_instance), ask->hash);
     fact_fini(&fact);

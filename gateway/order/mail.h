@@ -45,8 +45,9 @@ struct order_ask {
     bool is_counted;              // in uid->asks
     uint64_t receipt;
     uint8_t hash[FACT_SOP_HASH_SIZE];
-    bool has_hash; // else the keeper takes it from the ledger
-    bool is_fresh; // what follows is set; else the ledger has it
+    bool has_hash;    // else the keeper takes it from the ledger
+    bool is_nameless; // the ledger does not have the UID either: its OPEN is damaged
+    bool is_fresh;    // what follows is set; else the ledger has it
     bool is_returned;
     bool is_note; // RECORD_CLOSE_NOTE; set by the look-up where it is not fresh
     uint64_t order;
