@@ -320,8 +320,11 @@ static void print_help(FILE *stream, const char *group)
         (void)fprintf(stream, "  %-22s%s\n", words, VERBS[i].help);
     }
     if (group == NULL)
-        (void)fputs("  ledger show UID   what became of an instance; also `ledger prove`, `conflicts`, "
-                    "`stats`, `export`\n",
+        (void)fputs("  ledger show           what became of an instance or a study\n"
+                    "  ledger prove          is a copy what was received, but for the edits on record?\n"
+                    "  ledger conflicts      instances that came with different content under one UID\n"
+                    "  ledger stats          how much was received, and what each archive got of it\n"
+                    "  ledger export         all of it, for programs\n",
                     stream);
     (void)fputs(
         "\n"
