@@ -293,7 +293,6 @@ def test_hold_release_and_reject(folder):
 
 
 @edits.prove_needed
-@pytest.mark.xfail(strict=True, reason="`ledger prove` can not compare the sequences that the gateway itself has made")
 def test_prove(folder):
     """The copy is proven to be the receipt but for edits that are named; one flipped byte is not."""
     one = edits.instance(1)
@@ -305,7 +304,8 @@ def test_prove(folder):
         place.mkdir()
         path = edits.file_of(place, data, one.sop_instance)
         wait_for("the ledger knows it", lambda: stage.daemon.run_client(*words, str(path)).returncode == 0, 20, 0.2)
-        assert "0001" not in stage.daemon.run_client(*words, str(path)).stdout
+        told = stage.daemon.run_client(*words, str(path)).stdout
+        assert "PatientID" in told and '"' not in told and "E-1" not in told, told
         path = edits.file_of(place, data.replace(b"Doe^Jane", b"Doe^Jone"), one.sop_instance)
         done = stage.daemon.run_client(*words, str(path))
         assert done.returncode == 1 and "not known" not in done.stderr, done.stdout + done.stderr
