@@ -317,7 +317,8 @@ static void test_wrong_packs(void **state)
                                     "tables: { t: { file: t.csv, from: found, to: name } }\n"),
                                NULL, errors, sizeof errors),
                      ERR_FORMAT);
-    assert_non_null(strstr(errors, "p.yaml:6:22: tables.t.file: the table can not be read: t.csv: not found"));
+    assert_non_null(
+        strstr(errors, "p.yaml:6:22: tables.t.file: the table can not be read: t.csv: not found"));
     bench_end(&bench);
     assert_int_equal(bench_try(&bench, ", packs: [p]",
                                PACK("  - { rule: r, when: { archive: nwe }, do: [ { flag: x } ] }\n"), NULL,
