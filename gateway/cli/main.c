@@ -55,8 +55,7 @@ static const struct verb VERBS[] = {
      cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
      "try parked or delayed instances again, now",
      "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
-     "every "
-     "archive.\n\n"
+     "every\narchive. What is held is none of them: see `dicomgate hold list`.\n\n"
      "Example:  dicomgate queue retry 17 18\n"
      "          dicomgate queue retry --all legacy\n"},
     {"queue", "park",

@@ -120,6 +120,7 @@ def test_held_until_the_rules_are_others(folder):
         stage.new.wait_uids([instance.sop_instance], 20)
         check_edited(instance, content(stage.new.copies()[0], stage.new.folder))
         assert stage.daemon.archives()["new"]["held"] == 0
+        assert "changed=1 " in stage.daemon.logged("config.reloaded")[-1]
 
 
 def test_wrong_packs_change_nothing_and_start_nothing(folder):
