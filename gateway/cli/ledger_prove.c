@@ -231,24 +231,38 @@ static const char *member(const json_t *object, const char *name)
     return text != NULL ? text : "";
 }
 
+static void value_print(const json_t *edit, const char *name)
+{
+    if (!json_is_string(json_object_get(edit, name))) {
+        fputs("(absent)", stdout);
+        return;
+    }
+    putchar('"');
+    ledger_text_put(member(edit, name));
+    putchar('"');
+}
+
+// As `ledger show` says it.
 static void edits_print(const json_t *edits, bool shows_phi)
 {
     for (size_t i = 0; i < json_array_size(edits); i++) {
         const json_t *edit = json_array_get(edits, i);
+        const char *version = member(edit, "pack_version");
         printf("  E%-4zu ", i + 1);
         ledger_text_put(member(edit, "path"));
-        fputs(", ", stdout);
+        printf(" %s by ", ledger_edit_text(json_is_true(json_object_get(edit, "was_present")),
+                                           json_is_true(json_object_get(edit, "removed"))));
         ledger_text_put(member(edit, "pack"));
-        putchar(' ');
-        ledger_text_put(member(edit, "pack_version"));
+        if (version[0] != 0)
+            putchar(' ');
+        ledger_text_put(version);
         putchar('/');
         ledger_text_put(member(edit, "rule"));
-        if (shows_phi) {
-            fputs(": \"", stdout);
-            ledger_text_put(member(edit, "before"));
-            fputs("\" -> \"", stdout);
-            ledger_text_put(member(edit, "after"));
-            putchar('"');
+        if (shows_phi && strcmp(member(edit, "vr"), "SQ") != 0) {
+            fputs(": ", stdout);
+            value_print(edit, "before");
+            fputs(" -> ", stdout);
+            value_print(edit, "after");
         }
         if (json_is_false(json_object_get(edit, "compared")))
             fputs(" (its content could not be compared)", stdout);

@@ -55,8 +55,7 @@ static const struct verb VERBS[] = {
      cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
      "try parked or delayed instances again, now",
      "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
-     "every "
-     "archive.\n\n"
+     "every\narchive. What is held is none of them: see `dicomgate hold list`.\n\n"
      "Example:  dicomgate queue retry 17 18\n"
      "          dicomgate queue retry --all legacy\n"},
     {"queue", "park",
@@ -320,8 +319,11 @@ static void print_help(FILE *stream, const char *group)
         (void)fprintf(stream, "  %-22s%s\n", words, VERBS[i].help);
     }
     if (group == NULL)
-        (void)fputs("  ledger show UID   what became of an instance; also `ledger prove`, `conflicts`, "
-                    "`stats`, `export`\n",
+        (void)fputs("  ledger show           what became of an instance or a study\n"
+                    "  ledger prove          is a copy what was received, but for the edits on record?\n"
+                    "  ledger conflicts      instances that came with different content under one UID\n"
+                    "  ledger stats          how much was received, and what each archive got of it\n"
+                    "  ledger export         all of it, for programs\n",
                     stream);
     (void)fputs(
         "\n"

@@ -92,7 +92,7 @@ static void check_print(const struct check *check)
     cli_table_print(&table, stdout);
     cli_table_fini(&table);
     json_array_foreach(check->differences, index, text)(void) printf("%s\n", json_string_value(text));
-    if (check->setup.golden != NULL)
+    if (check->setup.golden != NULL && check->setup.errors.count == 0)
         (void)printf("golden cases: %zu, %zu came out otherwise\n", check->report.cases,
                      check->report.failed);
 }

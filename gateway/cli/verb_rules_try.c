@@ -18,6 +18,7 @@
 struct trial {
     struct cli *cli;
     struct rules_setup setup;
+    const struct configuration_node *node; // the archive
     struct rules_program *program;
     uint8_t *bytes; // of the file
     size_t length;
@@ -57,6 +58,7 @@ static enum cli_exit program_make(struct trial *trial)
         configuration_node_by_name(trial->setup.configuration, trial->cli->archive);
     if (node == NULL)
         return cli_complain(trial->cli, CLI_USAGE, "there is no archive \"%.60s\"", trial->cli->archive);
+    trial->node = node;
     enum result result = trial->setup.errors.count == 0
                              ? rules_setup_program(&trial->setup, node, &trial->program)
                              : ERR_FORMAT;
@@ -200,6 +202,8 @@ static void print_text(const struct trial *trial)
     (void)printf("outcome: %s; %zu edits; %llu of %zu bytes of the data set stay as they are\n",
                  rules_outcome_text(verdict->outcome), verdict->edit_count,
                  (unsigned long long)bytes_same(trial), trial->file.data_set.length);
+    if (trial->node->domain != NULL)
+        (void)puts("without the crosswalk, which gives patients of other domains the ID of this archive's");
 }
 
 // ---- the edited file ----

@@ -122,6 +122,7 @@ def test_held_until_the_rules_are_others(folder):
         stage.new.wait_uids([instance.sop_instance], 20)
         check_edited(instance, content(stage.new.copies()[0], stage.new.folder))
         assert stage.daemon.archives()["new"]["held"] == 0
+        assert "changed=1 " in stage.daemon.logged("config.reloaded")[-1]
 
 
 @pytest.mark.parametrize("fact", ["subject", "fingerprint"])

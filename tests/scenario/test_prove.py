@@ -161,7 +161,11 @@ def test_as_it_was_sent(bench, syntax):
     text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy))
     assert text.stdout.startswith(f"differs only by edits E1...E{ROWS}; with them undone its digests are those "
                                   "received as receipt 0000-000000000001")
+    assert "  E1    PatientID changed by site 1.0/test\n" in text.stdout
     assert "Müller" not in text.stdout
+    text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy), "--show-phi")
+    assert '  E2    ' in text.stdout and '"N-9999" -> "N-0001"\n' in text.stdout
+    assert text.stdout.count("(absent) -> ") == 1 and text.stdout.count(" -> (absent)") == 1
 
 
 @pytest.mark.parametrize("name", REWRITES)
