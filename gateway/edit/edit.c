@@ -97,7 +97,7 @@ static void rules_run(struct edit *edit)
         .sop_class = open->sop_class,
         .transfer_syntax = open->transfer_syntax,
         .uid_has_other_digest = edit->origin.uid_has_other_digest,
-        .study_has_other_patient = edit->origin.study_has_other_patient,
+        .study_has_other_patient = edit->study_has_other_patient,
         .may_reject = edit->origin.may_reject,
     };
     workshop->verdict_of = NULL;
@@ -150,8 +150,25 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
+static void on_study(void *arg, enum result result, bool has_other);
+
+// False: there is nothing to ask, or it is known.
+static bool study_ask(struct edit *edit)
+{
+    struct study_question question;
+    if (edit->is_study_known || !patient_study_question(edit, &question))
+        return false;
+    if (enquiry_ask_study(edit->workshop->worker, &question, on_study, edit, &edit->enquiry) == OK)
+        edit->stage = EDIT_ASKS;
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask about the study");
+    return true;
+}
+
 static void judge(struct edit *edit)
 {
+    if (study_ask(edit))
+        return;
     edit->flags = 0;
     edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
@@ -174,6 +191,22 @@ static void judge(struct edit *edit)
         draft_make(edit, verdict);
     if (edit->stage != EDIT_HOLDS)
         settle(edit, EDIT_GOES);
+}
+
+static void on_study(void *arg, enum result result, bool has_other)
+{
+    struct edit *edit = arg;
+    MAGIC_CHECK(edit, EDIT_MAGIC);
+    ensure(edit->stage == EDIT_ASKS);
+    edit->enquiry = NULL;
+    edit->is_study_known = true;
+    edit->study_has_other_patient = has_other;
+    if (result == OK)
+        judge(edit);
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the ledger can not be read: %s", result_text(result));
+    if (edit->stage != EDIT_ASKS) // else the crosswalk is asked now
+        edit->on_change(edit->arg);
 }
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict)

@@ -89,7 +89,9 @@ struct edit {
     void *arg;
     struct dcm_survey *survey; // until the verdict
     struct enquiry *enquiry;   // NULL: none is under way
-    bool is_answered;
+    bool is_study_known;       // the ledger has said
+    bool study_has_other_patient;
+    bool is_answered; // the crosswalk has
     enum result answer_result;
     struct crosswalk_verdict answer;
     struct patient patient;
@@ -123,6 +125,8 @@ bool edit_found(const struct edit *edit, enum edit_path place, struct dcm_found 
 bool patient_text(const struct edit *edit, enum edit_path place, char *to, struct slice *text);
 // Whose ID it is (FIELD 1): fills edit->patient.
 void patient_domain_find(struct edit *edit);
+// What to ask about the study. False: nothing that anyone wants to know, or there is no study or no patient.
+bool patient_study_question(const struct edit *edit, struct study_question *question);
 // The crosswalk has to say; it was asked already if edit->is_answered.
 bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *verdict);
 MUST_USE enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered);

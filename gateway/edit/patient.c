@@ -6,6 +6,7 @@
 #include "base/wipe.h"
 #include "daemon/worker.h"
 #include "edit/edit_private.h"
+#include "edit/study.h"
 
 // ---- what the data set says ----
 
@@ -49,7 +50,7 @@ static const struct configuration_domain *trusted_domain(const struct edit *edit
     enum edit_path place = has_value(edit, EDIT_ISSUER) ? EDIT_ISSUER : EDIT_QUALIFIER_ID;
     const struct configuration_domain *domain = NULL;
     if (patient_text(edit, place, text, &issuer))
-        domain = edit_policies_domain(edit->policies, issuer);
+        domain = configuration_domain_by_issuer(edit->policies->configuration, issuer);
     wipe(text, sizeof text);
     return domain;
 }
@@ -59,7 +60,24 @@ void patient_domain_find(struct edit *edit)
     edit->patient.has_issuer = has_value(edit, EDIT_ISSUER) || has_value(edit, EDIT_QUALIFIER_ID);
     edit->patient.domain = trusted_domain(edit);
     if (edit->patient.domain == NULL)
-        edit->patient.domain = edit_policies_domain_named(edit->policies, edit->origin.open->domain);
+        edit->patient.domain =
+            configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
+}
+
+bool patient_study_question(const struct edit *edit, struct study_question *question)
+{
+    const struct worker *worker = edit->workshop->worker;
+    struct study_source source = {.study = raw_value(edit, EDIT_STUDY),
+                                  .id = raw_value(edit, EDIT_PATIENT_ID),
+                                  .issuer = raw_value(edit, EDIT_ISSUER),
+                                  .domain = edit->origin.open->domain};
+    if (!rules_program_asks_patient(edit->policy->program) ||
+        !study_patient_hash(worker->patients, edit->policies->configuration, &source, question->patient))
+        return false;
+    fact_uid_hash(source.study, question->study);
+    question->receipt = edit->origin.receipt;
+    question->order = edit->origin.order;
+    return true;
 }
 
 // ---- the crosswalk ----
