@@ -32,8 +32,9 @@ struct enquiry_question {
 
 // `answered` is called once on the worker, never inside this call, unless it was cancelled; the verdict is
 // borrowed for the call and wiped behind it. An ID that is none (empty, too long, with control characters) is
-// unmapped, with an empty `id`. A result that is not OK: the crosswalk can not be read or written now;
-// ERR_MISSING: it could not be opened. News (daemon/news.h) may be heard before an answer from before them.
+// unmapped, with an empty `id`. ERR_LIMIT: more IDs are merged into one than are followed. Another result
+// that is not OK: the crosswalk can not be read or written now; ERR_MISSING: it could not be opened. News
+// (daemon/news.h) may be heard before an answer from before them.
 typedef void enquiry_answered_fn(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
 // ERR_NOMEM. The enquiry is the office's; *out is only for cancelling, and no longer good once answered.

@@ -221,6 +221,8 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
         edit->answer = *verdict;
         edit->generation = verdict->generation;
         judge(edit);
+    } else if (result == ERR_LIMIT) { // it will not be otherwise tomorrow
+        judge(edit);
     } else {
         edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the crosswalk can not be read: %s", result_text(result));
     }

@@ -201,6 +201,14 @@ static bool contradicted(struct edit *edit)
     return refuse(edit, false, why);
 }
 
+// So many IDs have become one that the crosswalk does not follow them (CROSSWALK.md).
+static bool entangled(struct edit *edit)
+{
+    edit->patient.fate = PATIENT_UNMATCHED;
+    edit->patient.because = "unmatched";
+    return refuse(edit, false, "the crosswalk has more patient IDs merged into one than it follows");
+}
+
 static bool mapped(struct edit *edit)
 {
     unsigned flags = edit->answer.flags;
@@ -222,6 +230,8 @@ bool patient_judge(struct edit *edit, const struct rules_verdict *verdict)
         return unmatched(edit, "the domain of the patient ID is not known");
     if (!edit->is_answered)
         return unmatched(edit, "there is no patient ID that can be read");
+    if (edit->answer_result != OK)
+        return entangled(edit);
     switch (edit->answer.outcome) {
     case CROSSWALK_SAME:
         return true;
