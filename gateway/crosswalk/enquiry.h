@@ -2,9 +2,9 @@
 //
 // A worker's question to the crosswalk: which ID has this patient in the domain of that archive? A look-up
 // may wait for the disk, so it is made on the look-up thread; the first delivery of a study to an archive is
-// also pinned (FIELD 1), durable, by the thread that writes the crosswalk, and what is answered is then what
-// the pin says, so that two workers never answer differently for one study. The same way leads to the ledger,
-// for what rules want to know of a study.
+// also pinned (FIELD 1) when it is ready to leave, durable, by the thread that writes the crosswalk, and what
+// is answered is then what the pin says, so that two workers never answer differently for one study. The same
+// way leads to the ledger, for what rules want to know of a study.
 //
 // Thread: the worker's.
 #pragma once

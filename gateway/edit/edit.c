@@ -165,6 +165,26 @@ static bool study_ask(struct edit *edit)
     return true;
 }
 
+static void crosswalk_ask(struct edit *edit)
+{
+    if (patient_ask(edit, on_answer) == OK)
+        edit->stage = EDIT_ASKS;
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask the crosswalk");
+}
+
+// A pin is for what leaves (FIELD 1): a study of which nothing could be edited yet still follows the
+// crosswalk. So it is asked for once there is a plan, and everything is looked at again with what the pin
+// says.
+static void pin_ask(struct edit *edit)
+{
+    edit->is_fit = true;
+    dcm_plan_free(edit->plan);
+    edit->plan = NULL;
+    evidence_rows_free(edit);
+    crosswalk_ask(edit);
+}
+
 static void judge(struct edit *edit)
 {
     if (study_ask(edit))
@@ -177,11 +197,7 @@ static void judge(struct edit *edit)
         return;
     patient_domain_find(edit);
     if (patient_is_asked_for(edit, verdict) && !edit->is_answered) {
-        enum result result = patient_ask(edit, on_answer);
-        if (result == OK)
-            edit->stage = EDIT_ASKS;
-        else
-            edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask the crosswalk");
+        crosswalk_ask(edit);
         return;
     }
     if (!patient_judge(edit, verdict))
@@ -189,7 +205,11 @@ static void judge(struct edit *edit)
     // Before Success nothing is sent: whether it can be edited is seen later.
     if (!edit->origin.may_reject)
         draft_make(edit, verdict);
-    if (edit->stage != EDIT_HOLDS)
+    if (edit->stage == EDIT_HOLDS)
+        return;
+    if (patient_is_to_be_pinned(edit))
+        pin_ask(edit);
+    else
         settle(edit, EDIT_GOES);
 }
 
@@ -226,7 +246,8 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
     } else {
         edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the crosswalk can not be read: %s", result_text(result));
     }
-    edit->on_change(edit->arg);
+    if (edit->stage != EDIT_ASKS) // else for the pin
+        edit->on_change(edit->arg);
 }
 
 // Of what can not be looked at nothing can be edited.

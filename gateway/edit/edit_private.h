@@ -92,6 +92,7 @@ struct edit {
     bool is_study_known;       // the ledger has said
     bool study_has_other_patient;
     bool is_answered; // the crosswalk has
+    bool is_fit;      // there is a plan, so that the study may be pinned (FIELD 1)
     enum result answer_result;
     struct crosswalk_verdict answer;
     struct patient patient;
@@ -130,6 +131,8 @@ bool patient_study_question(const struct edit *edit, struct study_question *ques
 // The crosswalk has to say; it was asked already if edit->is_answered.
 bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *verdict);
 MUST_USE enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered);
+// What was answered goes out for the first time: it has to be asked again, and pinned.
+bool patient_is_to_be_pinned(const struct edit *edit);
 // Decides edit->patient.fate. False: it is held, or refused.
 bool patient_judge(struct edit *edit, const struct rules_verdict *verdict);
 // Adds what that means to the draft.

@@ -103,6 +103,12 @@ bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *v
     return wants_crosswalk(edit, verdict) && edit->patient.domain != NULL && has_id(edit);
 }
 
+bool patient_is_to_be_pinned(const struct edit *edit)
+{
+    return edit->is_answered && edit->answer_result == OK && !edit->answer.is_pinned && !edit->is_fit &&
+           !edit->origin.may_reject && has_value(edit, EDIT_STUDY);
+}
+
 static uint16_t domain_number(const struct edit *edit, const struct configuration_domain *domain)
 {
     const struct crosswalk *crosswalk = edit->workshop->worker->gateway->platform.crosswalk;
@@ -131,7 +137,7 @@ enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered)
         .to = domain_number(edit, node->domain),
         .study = raw_value(edit, EDIT_STUDY),
         .when = edit->origin.open->time,
-        .wants_pin = !edit->origin.may_reject,
+        .wants_pin = edit->is_fit,
         .unmatched_goes = lets_unmatched_go(edit),
     };
     bool has = patient_text(edit, EDIT_PATIENT_ID, text.id, &question.id);

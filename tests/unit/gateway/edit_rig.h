@@ -72,9 +72,10 @@ enum result bench_try(struct bench *bench, const char *node, const char *pack, c
 void bench_end(struct bench *bench);
 
 enum edit_stage bench_run(struct bench *bench, const struct writer *data_set, size_t piece);
-// Answers the question that waits.
+// Answers the question that waits, and that for the pin if it comes.
 void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id);
 void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id); // whoever is told of it
+void answer_once(enum crosswalk_outcome outcome, unsigned flags, const char *id, bool is_pinned);
 void answer_failure(struct bench *bench, enum result result);
 void answer_study(struct bench *bench, enum result result, bool has_other);
 void bench_drop(struct bench *bench); // the edit

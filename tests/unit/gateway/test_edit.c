@@ -42,8 +42,9 @@ static void test_mapped(void **state)
             assert_string_equal(asked.sex, "F");
             assert_string_equal(asked.study, "1.2.3");
             assert_int_equal(asked.archive, 2);
-            assert_true(asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
+            assert_true(!asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
             answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+            assert_true(asked.wants_pin);
             assert_leaves(&bench, &data_set, &expected);
         }
     }
@@ -260,6 +261,52 @@ static void test_crosswalk_that_can_not_be_read(void **state)
     answer_failure(&bench, ERR_IO);
     assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
     assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_TROUBLE);
+    bench_end(&bench);
+}
+
+// What can not be edited is not pinned: it leaves with what the crosswalk says once it is mended.
+static void test_pinned_only_if_it_can_leave(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "\xc3\x9c-17"); // not in the data set's character set
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(asked.count, 1);
+    assert_false(asked.wants_pin);
+    bench_end(&bench);
+}
+
+// Another worker's delivery of the study has been pinned meanwhile: that counts.
+static void test_the_pin_counts(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    mapped_instance(&expected, EXPLICIT_LITTLE); // to G-17
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+    assert_int_equal(edit_stage(bench.edit), EDIT_ASKS);
+    assert_true(asked.wants_pin && asked.count == 2);
+    assert_int_equal(bench.changes, 0);
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(bench.changes, 1);
+    assert_leaves(&bench, &data_set, &expected);
+    // It fails, or can not be followed: held, and nothing of the plan is left.
+    static const enum result results[] = {ERR_IO, ERR_LIMIT};
+    for (size_t i = 0; i < COUNT_OF(results); i++) {
+        assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+        answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+        answer_failure(&bench, results[i]);
+        assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    }
+    // One that is pinned already is asked about once.
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    unsigned count = asked.count;
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(edit_stage(bench.edit), EDIT_GOES);
+    assert_int_equal(asked.count, count);
     bench_end(&bench);
 }
 
@@ -623,7 +670,7 @@ static void test_study_under_two_patients(void **state)
     assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
     assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_RULE);
     assert_string_equal(reason(&bench), "p/one-patient: the study is known under another patient");
-    assert_int_equal(asked.count, 1);
+    assert_int_equal(asked.count, 2); // of the first one
     // A ledger that can not be read; given up while it is asked.
     assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_ASKS);
     answer_study(&bench, ERR_IO, false);
@@ -668,6 +715,8 @@ int main(void)
         cmocka_unit_test(test_unmatched_reject),
         cmocka_unit_test(test_contradicted),
         cmocka_unit_test(test_crosswalk_that_can_not_be_read),
+        cmocka_unit_test(test_pinned_only_if_it_can_leave),
+        cmocka_unit_test(test_the_pin_counts),
         cmocka_unit_test(test_more_merges_than_are_followed),
         cmocka_unit_test(test_a_rule),
         cmocka_unit_test(test_crosswalk_before_rules),
