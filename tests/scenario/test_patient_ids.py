@@ -260,7 +260,8 @@ def test_hold_release_and_reject(folder):
         assert edits.holds(stage.daemon) == []
         assert [copy.uid for copy in stage.new.copies()] == [study[0].sop_instance]
         assert stage.at_new(study[0]).IssuerOfPatientID == "OLDHOSP", "it goes as flagged"
-        assert any("Ada" in str(fact) for fact in stage.daemon.ledger(study[1].sop_instance))
+        wait_for("the ledger tells who refused it",
+                 lambda: any("Ada" in str(fact) for fact in stage.daemon.ledger(study[1].sop_instance)), 10)
 
 
 @edits.prove_needed

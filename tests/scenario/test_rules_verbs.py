@@ -85,6 +85,34 @@ def test_mistakes_have_a_place(site):
     assert f"{site}/packs/site.yaml:6:39: rules[1].do[1].set: StudyInstanceUID can not be written" in answer.stderr
 
 
+MISTAKES = {
+    "unknown archive": (PACK.replace("rule: comments,", "rule: comments, when: { archive: nwe },"), "site", True),
+    "unknown phase": (PACK.replace("rule: comments,", "rule: comments, when: { phase: two },"), "site", True),
+    "no such pack": (PACK, "site, other", True),
+    "no order": (PACK + "  - { rule: again, do: [ { set: InstitutionName, to: St Anne } ] }\n", "site", True),
+    "a UID": (PACK.replace("InstitutionName", "StudyInstanceUID"), "site", True),
+    "no table": (PACK.replace("rules:", "tables: { t: { file: t.csv, from: a, to: b } }\nrules:"), "site", True),
+    "no folder": (PACK, "site", False),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_errors_are_those_of_a_start(site, mistake):
+    pack, names, has_folder = MISTAKES[mistake]
+    text = CONFIGURATION.format(packs="packs", golden="golden", names=names)
+    if not has_folder:
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("rules:"))
+    (site / "g.yaml").write_text(text)
+    (site / "packs" / "site.yaml").write_text(pack)
+    made = run(site, "key", "init")
+    start = subprocess.run([BINARIES / "dicomgated", "--config", site / "g.yaml"], capture_output=True, text=True,
+                           check=False, timeout=30)
+    check = run(site, "rules", "check")
+    assert start.returncode != 0 and check.returncode == 3, made.stderr + start.stderr + check.stderr
+    told = [line for line in start.stderr.splitlines() if not line.startswith("20")]  # else of the log
+    assert told and [line for line in check.stderr.splitlines() if not line.startswith("dicomgate: ")] == told
+
+
 @pytest.mark.parametrize("name", ["../golden/site.yaml", "/etc/passwd", "t/../t.csv"])
 def test_tables_stay_in_their_folder(site, name):
     text = PACK.replace("rules:", f"tables: {{ t: {{ file: {name}, from: a, to: b }} }}\nrules:")
