@@ -49,14 +49,22 @@ void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *for
     settle(edit, EDIT_HOLDS);
 }
 
+static void flag_keep(struct edit *edit, const char text[EDIT_REASON_BYTES])
+{
+    if (edit->flags++ == 0)
+        memcpy(edit->first_flag, text, EDIT_REASON_BYTES);
+}
+
 void edit_flag(struct edit *edit, const char *format, ...)
 {
+    char text[EDIT_REASON_BYTES] = "";
     va_list arguments;
     va_start(arguments, format);
-    if (edit->flags == 0)
-        reason_write(edit->first_flag, format, arguments);
+    reason_write(text, format, arguments);
     va_end(arguments);
-    edit->flags++;
+    flag_keep(edit, text);
+    if (edit->origin.on_flag != NULL)
+        edit->origin.on_flag(edit->origin.flag_arg, text);
 }
 
 bool edit_found(const struct edit *edit, enum edit_path place, struct dcm_found *found)
@@ -141,7 +149,7 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
     }
     for (size_t i = 0; i < verdict->finding_count; i++) {
         finding_text(&verdict->finding[i], text);
-        edit_flag(edit, "%s", text);
+        flag_keep(edit, text);
     }
     return true;
 }

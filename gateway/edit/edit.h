@@ -36,6 +36,9 @@ struct edit_origin {
     uint64_t order;                 // of its CLOSE; 0: not known yet
     bool is_released;               // a person has said that it goes in spite of findings
     bool uid_has_other_digest;
+    // Each flag that is not a finding of a rule, for whoever wants to see them all; NULL: nobody does.
+    void (*on_flag)(void *arg, const char *text);
+    void *flag_arg;
 };
 
 // What it would take to let it go: which news make another look worth while.
