@@ -245,13 +245,17 @@ static const struct verb VERBS[] = {
      "not\nright.\n\n"
      "Example:  dicomgate rules check\n"
      "          dicomgate rules check /etc/dicomgate/packs /etc/dicomgate/golden\n"},
-    {"rules", "try", CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1, 1,
-     cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--write OUT] [--show-phi]",
-     "what the rules of an archive would make of a DICOM file",
+    {"rules", "try",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_DOMAIN | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1,
+     1, cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--domain NAME] [--write OUT] [--show-phi]",
+     "what an archive would get of a DICOM file: rules and crosswalk",
      "Prints each change (element, VR, rule), the findings, and how many bytes stay as they are. Values are "
-     "patient\ndata and shown only with --show-phi. --write OUT writes the edited file. Needs no daemon. "
-     "Exit "
-     "status 1 if\nsomething is found.\n\n"
+     "patient\ndata and shown only with --show-phi. --write OUT writes the file as it would be sent. Whose "
+     "patient ID it is\nsay the file's issuer, else --domain, else the configuration for --client. Works "
+     "with "
+     "the daemon up or down.\nWhether instance or study came before is not looked up. Exit status 1 if "
+     "something "
+     "is found, 5 if --write is\ngiven for what would not be sent.\n\n"
      "Example:  dicomgate rules try image.dcm --archive new --client CT1\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",

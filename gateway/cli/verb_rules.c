@@ -38,15 +38,6 @@ void rules_setup_fini(struct rules_setup *setup)
     conf_errors_fini(&setup->errors);
 }
 
-enum result rules_setup_program(struct rules_setup *setup, const struct configuration_node *node,
-                                struct rules_program **program)
-{
-    struct rules_setting setting = {.archive = node->name,
-                                    .packs = (const char *const *)node->packs.item,
-                                    .pack_count = node->packs.count};
-    return rules_program_new(setup->library, &setting, &setup->errors, program);
-}
-
 // ---- check ----
 
 struct check {

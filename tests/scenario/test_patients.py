@@ -292,6 +292,27 @@ def test_hold_release_and_reject(folder):
         wait_for("the ledger tells who rejected it", lambda: "Ada" in str(stage.daemon.ledger(study[1].sop_instance)), 20)
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["up", "down"])
+def test_rules_try_says_what_was_sent(folder, runs):
+    """The file that it writes is the copy, but for the times of the receipt."""
+    one = edits.instance(1)
+    with Hospital(folder, {"0001": "E-1"}) as stage:
+        stage.deliver(one)
+        copy = stage.at_new(one)
+        assert runs or stage.daemon.stop() == 0
+        path, out = edits.file_of(folder, one.content, one.sop_instance), folder / "out.dcm"
+        done = stage.daemon.run_client("rules", "try", str(path), "--archive", "new", "--client", "CT1", "--write", str(out))
+        assert done.returncode == 0 and "E-1" not in done.stdout, done.stdout + done.stderr
+        tried = edits.read(out.read_bytes()[len(path.read_bytes()) - len(one.content):])
+        tried.OriginalAttributesSequence[-1].AttributeModificationDateTime = \
+            copy.OriginalAttributesSequence[-1].AttributeModificationDateTime
+        tried.ContributingEquipmentSequence[-1].ContributionDateTime = \
+            copy.ContributingEquipmentSequence[-1].ContributionDateTime
+        assert tried == copy and tried.PatientID == "E-1"
+        if not runs:
+            stage.daemon.start()
+
+
 @edits.prove_needed
 def test_prove(folder):
     """The copy is proven to be the receipt but for edits that are named; one flipped byte is not."""

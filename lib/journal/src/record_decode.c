@@ -201,6 +201,14 @@ static bool close_digest(struct cbor_reader *r, int64_t key, struct record_close
     }
 }
 
+static void take_patient(struct cbor_reader *r, struct record_close *close)
+{
+    struct slice patient = cbor_take_bytes(r, sizeof close->patient);
+    close->has_patient = patient.length == sizeof close->patient;
+    if (close->has_patient)
+        memcpy(close->patient, patient.data, patient.length);
+}
+
 static void close_field(struct cbor_reader *r, int64_t key, struct record_close *close)
 {
     switch (key) {
@@ -245,6 +253,9 @@ static void close_field(struct cbor_reader *r, int64_t key, struct record_close 
         break;
     case CLOSE_KNOWN:
         close->known = cbor_take_bytes(r, JOURNAL_BODY_MAX);
+        break;
+    case CLOSE_PATIENT:
+        take_patient(r, close);
         break;
     default:
         break;

@@ -50,7 +50,8 @@ enum close_key {
     CLOSE_INDEX = 18,
     CLOSE_FIRST_BYTE = 19,
     CLOSE_LAST_BYTE = 20,
-    CLOSE_KNOWN = 21, // bytes: a map by itself
+    CLOSE_KNOWN = 21,   // bytes: a map by itself
+    CLOSE_PATIENT = 22, // bytes
 };
 
 enum known_key {

@@ -142,6 +142,8 @@ static enum result close_apply(struct ledger_writer *writer, struct ledger_fact 
         result = ledger_known_take(writer, fact, close.known);
     if (result != OK)
         return result;
+    fact->has_patient = close.has_patient;
+    memcpy(fact->patient, close.patient, sizeof fact->patient);
     fact->order = close.order;
     fact->epoch = close.epoch;
     fact->acknowledgement = close.acknowledgement;

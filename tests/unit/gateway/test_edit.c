@@ -5,6 +5,8 @@
 #include "edit_rig.h"
 
 #include "base/utf8.h"
+#include "edit/study.h"
+#include "fs/fs.h"
 
 #include <stdio.h>
 
@@ -40,8 +42,9 @@ static void test_mapped(void **state)
             assert_string_equal(asked.sex, "F");
             assert_string_equal(asked.study, "1.2.3");
             assert_int_equal(asked.archive, 2);
-            assert_true(asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
+            assert_true(!asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
             answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+            assert_true(asked.wants_pin);
             assert_leaves(&bench, &data_set, &expected);
         }
     }
@@ -287,6 +290,70 @@ static void test_crosswalk_that_can_not_be_read(void **state)
     answer_failure(&bench, ERR_IO);
     assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
     assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_TROUBLE);
+    bench_end(&bench);
+}
+
+// What can not be edited is not pinned: it leaves with what the crosswalk says once it is mended.
+static void test_pinned_only_if_it_can_leave(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "\xc3\x9c-17"); // not in the data set's character set
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(asked.count, 1);
+    assert_false(asked.wants_pin);
+    bench_end(&bench);
+}
+
+// Another worker's delivery of the study has been pinned meanwhile: that counts.
+static void test_the_pin_counts(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    mapped_instance(&expected, EXPLICIT_LITTLE); // to G-17
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+    assert_int_equal(edit_stage(bench.edit), EDIT_ASKS);
+    assert_true(asked.wants_pin && asked.count == 2);
+    assert_int_equal(bench.changes, 0);
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(bench.changes, 1);
+    assert_leaves(&bench, &data_set, &expected);
+    // It fails, or can not be followed: held, and nothing of the plan is left.
+    static const enum result results[] = {ERR_IO, ERR_LIMIT};
+    for (size_t i = 0; i < COUNT_OF(results); i++) {
+        assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+        answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+        answer_failure(&bench, results[i]);
+        assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    }
+    // One that is pinned already is asked about once.
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    unsigned count = asked.count;
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(edit_stage(bench.edit), EDIT_GOES);
+    assert_int_equal(asked.count, count);
+    bench_end(&bench);
+}
+
+// Held for whoever mends the crosswalk, not tried again and again; a person may let it go as it is.
+static void test_more_merges_than_are_followed(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLD");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_failure(&bench, ERR_LIMIT);
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_PATIENT);
+    assert_string_equal(reason(&bench), "the crosswalk has more patient IDs merged into one than it follows");
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_failure(&bench, ERR_LIMIT);
+    assert_untouched(&bench);
     bench_end(&bench);
 }
 
@@ -609,6 +676,96 @@ static void test_header_larger_than_any_buffer(void **state)
     bench_end(&bench);
 }
 
+// ---- a study under two patients
+
+static const char two_patients_pack[] = "pack: p\nversion: 1.0.0\ndescription: x\nrules:\n"
+                                        "  - rule: one-patient\n"
+                                        "    do: [ { uid: other-patient, outcome: hold } ]\n";
+
+static void study_bench_begin(struct fs **fs, struct seal_master **master, struct seal_keyring **ring,
+                              const char *node, const char *pack)
+{
+    static const uint8_t key[SEAL_KEY_SIZE] = {3};
+    bench_begin(&bench, node, pack, NULL);
+    assert_int_equal(fs_real_new(bench.folder, fs), OK);
+    assert_int_equal(seal_master_from_bytes(key, master), OK);
+    assert_int_equal(seal_keyring_create(*fs, "keys", *master, NULL), OK);
+    assert_int_equal(seal_keyring_open(*fs, "keys", *master, 20000, ring, NULL), OK);
+    assert_int_equal(seal_keyring_hash_new(*ring, STUDY_HASH_LABEL, &bench.worker.patients), OK);
+    bench.origin.receipt = 42;
+    bench.origin.order = 17;
+}
+
+static void study_bench_end(struct fs *fs, struct seal_master *master, struct seal_keyring *ring)
+{
+    bench_drop(&bench);
+    seal_hash_free(bench.worker.patients);
+    seal_keyring_free(ring);
+    seal_master_free(master);
+    assert_int_equal(fs_path_unlink(fs, "keys"), OK);
+    fs_free(fs);
+    bench_end(&bench);
+}
+
+static void test_study_under_two_patients(void **state)
+{
+    struct fs *fs;
+    struct seal_master *master;
+    struct seal_keyring *ring;
+    (void)state;
+    study_bench_begin(&fs, &master, &ring, ", domain: NEW, packs: [p]", two_patients_pack);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    // The ledger is asked first, then the crosswalk: one change for the lane.
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    assert_int_equal(study_asked.count, 1);
+    assert_int_equal(asked.count, 0);
+    assert_int_equal(study_asked.question.receipt, 42);
+    assert_int_equal(study_asked.question.order, 17);
+    struct study_question first = study_asked.question;
+    answer_study(&bench, OK, false);
+    assert_int_equal(bench.changes, 0);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+    assert_int_equal(edit_stage(bench.edit), EDIT_GOES);
+    // The same study of another patient.
+    instance(&data_set, IMPLICIT_LITTLE, "18", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_ASKS);
+    assert_memory_equal(study_asked.question.study, first.study, sizeof first.study);
+    assert_memory_not_equal(study_asked.question.patient, first.patient, sizeof first.patient);
+    answer_study(&bench, OK, true);
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_RULE);
+    assert_string_equal(reason(&bench), "p/one-patient: the study is known under another patient");
+    assert_int_equal(asked.count, 2); // of the first one
+    // A ledger that can not be read; given up while it is asked.
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_ASKS);
+    answer_study(&bench, ERR_IO, false);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_TROUBLE);
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_ASKS);
+    bench_drop(&bench);
+    assert_int_equal(asked.cancelled, 1);
+    // Without a patient ID there is nothing to ask.
+    unsigned count = study_asked.count;
+    instance(&data_set, EXPLICIT_LITTLE, "", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_int_equal(study_asked.count, count);
+    study_bench_end(fs, master, ring);
+}
+
+static void test_study_is_not_asked_about_without_such_a_rule(void **state)
+{
+    struct fs *fs;
+    struct seal_master *master;
+    struct seal_keyring *ring;
+    (void)state;
+    study_bench_begin(&fs, &master, &ring, ", packs: [p]",
+                      "pack: p\nversion: 1.0.0\ndescription: x\nrules:\n"
+                      "  - rule: r\n    do: [ { uid: [malformed, other-digest], outcome: hold } ]\n");
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_int_equal(study_asked.count, 0);
+    study_bench_end(fs, master, ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -625,6 +782,9 @@ int main(void)
         cmocka_unit_test(test_contradicted_and_released),
         cmocka_unit_test(test_study_of_another_patient_is_flagged),
         cmocka_unit_test(test_crosswalk_that_can_not_be_read),
+        cmocka_unit_test(test_pinned_only_if_it_can_leave),
+        cmocka_unit_test(test_the_pin_counts),
+        cmocka_unit_test(test_more_merges_than_are_followed),
         cmocka_unit_test(test_a_rule),
         cmocka_unit_test(test_crosswalk_before_rules),
         cmocka_unit_test(test_crosswalk_where_a_rule_says_so),
@@ -638,6 +798,8 @@ int main(void)
         cmocka_unit_test(test_unscanned_and_behind),
         cmocka_unit_test(test_patient_behind_more_than_can_be_kept),
         cmocka_unit_test(test_header_larger_than_any_buffer),
+        cmocka_unit_test(test_study_under_two_patients),
+        cmocka_unit_test(test_study_is_not_asked_about_without_such_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
