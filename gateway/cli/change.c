@@ -93,6 +93,8 @@ enum cli_exit cli_change(struct cli *cli, bool is_hold, const char *path, const 
         status = cli_print_json(answer);
     else
         print_changed(is_hold, changed, unchanged, done);
+    if (!cli->is_json && json_is_false(json_object_get(answer, "durable")))
+        (void)puts("but the journal can not be written for now: a crash would undo it");
     json_decref(answer);
     return status == CLI_FINE && changed == 0 ? CLI_FINDING : status;
 }

@@ -29,14 +29,8 @@ static void settle(struct edit *edit, enum edit_stage stage)
 // What is too long is cut between two characters: journal and JSON hold UTF-8.
 static void reason_write(char to[EDIT_REASON_BYTES], const char *format, va_list arguments)
 {
-    size_t length;
     (void)text_format_list(to, EDIT_REASON_BYTES, format, arguments);
-    for (struct slice rest = slice_of_text(to); rest.length > 0; rest = slice_from(rest, length)) {
-        if (utf8_first(rest, &length) != UTF8_BAD)
-            continue;
-        to[rest.data - (const uint8_t *)to] = 0;
-        return;
-    }
+    utf8_cut(to);
 }
 
 void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *format, ...)
@@ -92,6 +86,7 @@ static void rules_run(struct edit *edit)
         .calling = open->calling,
         .called = open->called,
         .address = address_without_port(open->peer_address),
+        .certificate_subject = open->certificate_subject,
         .certificate_fingerprint = slice_of_text(fingerprint),
         .phase = slice_of_text(edit->policies->configuration->start_phase->name),
         .sop_class = open->sop_class,
@@ -150,13 +145,41 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
+// Of what can not be looked at nothing can be edited.
+static void unseen(struct edit *edit, const char *why)
+{
+    if (!edit->policy->passes_unseen) {
+        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
+        return;
+    }
+    edit_flag(edit, "%s", why);
+    settle(edit, EDIT_GOES);
+}
+
+// Part of a patient ID, or of its issuer, would be another one.
+static bool patient_is_seen(struct edit *edit)
+{
+    char path[DCM_PATH_TEXT_SIZE];
+    char why[EDIT_REASON_BYTES];
+    struct dcm_found found;
+    for (size_t place = EDIT_PATIENT_ID; edit->policy->node->domain != NULL && place <= EDIT_STUDY; place++) {
+        if (place == EDIT_QUALIFIERS || !edit_found(edit, (enum edit_path)place, &found) || found.is_whole)
+            continue;
+        dcm_path_print(&edit->policies->path[place], path);
+        (void)text_format(why, sizeof why, "%s is longer than can be looked at", path);
+        unseen(edit, why);
+        return false;
+    }
+    return true;
+}
+
 static void judge(struct edit *edit)
 {
     edit->flags = 0;
     edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
     const struct rules_verdict *verdict = &edit->workshop->verdict;
-    if (!rules_judge(edit, verdict))
+    if (!rules_judge(edit, verdict) || !patient_is_seen(edit))
         return;
     patient_domain_find(edit);
     if (patient_is_asked_for(edit, verdict) && !edit->is_answered) {
@@ -192,17 +215,6 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
         edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the crosswalk can not be read: %s", result_text(result));
     }
     edit->on_change(edit->arg);
-}
-
-// Of what can not be looked at nothing can be edited.
-static void unseen(struct edit *edit, const char *why)
-{
-    if (!edit->policy->passes_unseen) {
-        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
-        return;
-    }
-    edit_flag(edit, "%s", why);
-    settle(edit, EDIT_GOES);
 }
 
 static void survey_fail(struct edit *edit, enum result result)

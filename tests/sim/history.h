@@ -66,11 +66,12 @@ struct attempt {
     uint32_t content; // the first attempt with the same bytes under the same UID
     bool is_implicit;
     bool is_answered;
-    uint16_t status; // if answered
-    size_t length;   // bytes of the data set
-    uint64_t hash;   // of its bytes
-    uint64_t begun;  // virtual time of the request
-    uint64_t whole;  // its last fragment was given to the network; 0: not yet
+    bool was_cut_off; // its client, while it waited
+    uint16_t status;  // if answered
+    size_t length;    // bytes of the data set
+    uint64_t hash;    // of its bytes
+    uint64_t begun;   // virtual time of the request
+    uint64_t whole;   // its last fragment was given to the network; 0: not yet
     uint64_t answered;
 };
 

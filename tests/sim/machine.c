@@ -35,7 +35,6 @@ struct machine {
     struct kv_env *control;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
-    struct ev_loop *control_loop;
     struct ev_loop *lookup_loop;
     struct ev_loop *worker_loops[HISTORY_WORKERS_MAX];
     struct ev_loop *disk_loops[HISTORY_WORKERS_MAX];
@@ -70,7 +69,6 @@ static void loops_make(struct machine *machine)
     struct sim_world *world = machine->history->world;
     machine->main_loop = sim_loop_new(world, "main");
     machine->ledger_loop = sim_loop_new(world, "ledger");
-    machine->control_loop = sim_loop_new(world, "control");
     machine->lookup_loop = sim_loop_new(world, "lookup");
     for (unsigned i = 0; i < machine->workers; i++) {
         machine->worker_loops[i] = sim_loop_new(world, "worker");
@@ -174,7 +172,6 @@ static enum result gateway_begin(struct machine *machine)
                                 .dialers = machine->dialers,
                                 .main_loop = machine->main_loop,
                                 .ledger_loop = machine->ledger_loop,
-                                .control_loop = machine->control_loop,
                                 .lookup_loop = machine->lookup_loop,
                                 .worker_loops = machine->worker_loops,
                                 .disk_loops = machine->disk_loops,
@@ -228,7 +225,6 @@ static void down(struct machine *machine)
         ev_loop_free(&machine->disk_loops[i]);
     }
     ev_loop_free(&machine->ledger_loop);
-    ev_loop_free(&machine->control_loop);
     ev_loop_free(&machine->lookup_loop);
     ev_loop_free(&machine->main_loop);
 }
@@ -315,7 +311,6 @@ void machine_crash(struct machine *machine, bool is_power_cut)
         sim_loop_kill(machine->disk_loops[i]);
     }
     sim_loop_kill(machine->ledger_loop);
-    sim_loop_kill(machine->control_loop);
     sim_loop_kill(machine->lookup_loop);
     sim_loop_kill(machine->main_loop);
     if (is_power_cut)

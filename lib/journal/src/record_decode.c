@@ -53,6 +53,7 @@ static void open_field(struct cbor_reader *r, int64_t key, struct record_open *o
         {OPEN_IMPLEMENTATION_CLASS, &open->implementation_class},
         {OPEN_IMPLEMENTATION_VERSION, &open->implementation_version},
         {OPEN_DOMAIN, &open->domain},
+        {OPEN_CERTIFICATE_SUBJECT, &open->certificate_subject},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].key == key)

@@ -86,6 +86,7 @@ enum result record_open_encode(const struct record_open *open, uint8_t *out, siz
     put_bytes(&w, OPEN_IDENTITY, open->user_identity, RECORD_IDENTITY_MAX);
     put_number(&w, OPEN_SOURCE_NODE, open->source_node);
     put_text(&w, OPEN_DOMAIN, open->domain);
+    put_text(&w, OPEN_CERTIFICATE_SUBJECT, open->certificate_subject);
     return finish(&w, length);
 }
 

@@ -26,6 +26,7 @@ enum open_key {
     OPEN_IDENTITY = 17,
     OPEN_SOURCE_NODE = 18,
     OPEN_DOMAIN = 19,
+    OPEN_CERTIFICATE_SUBJECT = 20,
 };
 
 enum close_key {

@@ -255,12 +255,17 @@ static enum result outcome_apply(struct ledger_fact *fact, const struct record_o
     enum result result = fact_delivery_get(fact, outcome->archive, &delivery);
     if (result == OK && outcome->comment.length > 0)
         result = fact_text_set(&delivery->remark, outcome->comment);
-    if (result == OK && outcome->person.length > 0)
+    enum record_outcome_kind kind = (enum record_outcome_kind)outcome->kind;
+    bool was_settled = delivery_state_settles(delivery->state);
+    // A rejection without a person is one by a note, whoever had a hand in the receipt before or after.
+    bool is_by_note = kind == RECORD_REJECTED && outcome->person.length == 0 &&
+                      delivery->state != DELIVERY_REJECTED &&
+                      state_after(delivery->state, kind) == DELIVERY_REJECTED;
+    bool stays_by_note = delivery->state == DELIVERY_REJECTED && delivery->person == NULL;
+    if (result == OK && (is_by_note || (outcome->person.length > 0 && !stays_by_note)))
         result = fact_text_set(&delivery->person, outcome->person);
     if (result != OK)
         return result;
-    enum record_outcome_kind kind = (enum record_outcome_kind)outcome->kind;
-    bool was_settled = delivery_state_settles(delivery->state);
     delivery->state = state_after(delivery->state, kind);
     if (kind == RECORD_ANSWERED || outcome->status != 0) {
         delivery->has_status = true;

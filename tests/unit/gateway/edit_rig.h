@@ -17,7 +17,7 @@ enum encoding { EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED };
 // A data set being written, independent of lib/dcm.
 struct writer {
     enum encoding encoding;
-    uint8_t bytes[400000];
+    uint8_t bytes[1500000];
     size_t length;
     size_t open[16]; // behind the lengths of sequences and items that are open
     size_t depth;

@@ -452,10 +452,12 @@ static void test_facts(void **state)
     bench_begin(
         &bench, ", packs: [p]",
         PACK("  - rule: r\n    when: [ { calling: CT1 }, { called: GATE }, { address: 10.1.0.0/16 },\n"
-             "            { certificate-fingerprint: '0102' }, { phase: one }, { archive: new } ]\n"
+             "            { certificate-fingerprint: '0102' }, { certificate-subject: 'CN=ct1,O=Test' },\n"
+             "            { phase: one }, { archive: new } ]\n"
              "    do: [ { hold: all true } ]\n"),
         NULL);
     bench.open.certificate_fingerprint = slice_of("\x01\x02", 2);
+    bench.open.certificate_subject = slice_of_text("CN=ct1,O=Test");
     instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     bench.open.peer_address = slice_of_text("[2001:db8::1]:104");
@@ -557,6 +559,31 @@ static void test_unscanned_and_behind(void **state)
     bench_end(&bench);
 }
 
+// More is to be kept than there is room for: whose patient ID it is, or what it is, can not be seen.
+static void test_patient_behind_more_than_can_be_kept(void **state)
+{
+    static uint8_t large[65536];
+    (void)state;
+    bench_begin(&bench, DOMAIN ", packs: [p], original_attributes: no",
+                PACK("  - { rule: r, do: [ { remove: ReferencedImageSequence } ] }\n"), NULL);
+    for (unsigned items = 16; items <= 17; items++) {
+        writer_begin(&data_set, IMPLICIT_LITTLE);
+        open_sequence(&data_set, 0x00081140);
+        for (unsigned i = 0; i < items; i++) {
+            open_item(&data_set);
+            put_bytes(&data_set, 0x00091001, "UN", slice_of(large, i < 15 ? sizeof large : 65268));
+            shut(&data_set);
+        }
+        shut(&data_set);
+        patient(&data_set, "17", "GROUP");
+        assert_int_equal(bench_run(&bench, &data_set, 65536), EDIT_HOLDS);
+        assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_DATA);
+        assert_string_equal(reason(&bench), items == 16 ? "IssuerOfPatientID is longer than can be looked at"
+                                                        : "PatientID is longer than can be looked at");
+    }
+    bench_end(&bench);
+}
+
 static void test_header_larger_than_any_buffer(void **state)
 {
     static uint8_t private[200000];
@@ -609,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_multibyte_text_beside_an_edit),
         cmocka_unit_test(test_header_that_can_not_be_followed),
         cmocka_unit_test(test_unscanned_and_behind),
+        cmocka_unit_test(test_patient_behind_more_than_can_be_kept),
         cmocka_unit_test(test_header_larger_than_any_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,8 @@ struct record_open {
     struct slice called;
     struct slice calling;
     struct slice peer_address;            // "10.1.2.3:40112"
-    struct slice certificate_fingerprint; // SHA-256 of the peer's certificate; empty without TLS
+    struct slice certificate_fingerprint; // SHA-256 of the peer's certificate, 32 bytes; empty without one
+    struct slice certificate_subject;     // RFC 2253
     struct slice listener;
     struct slice transfer_syntax;
     struct slice sop_class;    // as in the command
