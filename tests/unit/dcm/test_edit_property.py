@@ -326,7 +326,8 @@ def check_dcmtk(path, out, edits):
 
     if removes:  # what goes with a sequence is not told apart by its tags
         rest = iter(others(old))
-        assert all(line in rest for line in others(new))
+        strange = [line[:60] for line in others(new) if line not in rest][:1]
+        assert not strange, (path, edits, strange)
     else:
         assert others(old) == others(new)
 
