@@ -319,10 +319,11 @@ def check_dcmtk(path, out, edits):
     assert after == 0
     removes = any(operation == "remove" for operation, *_ in edits)
     tags = edited_tags(edits)
+    turned = (b" US ", b" SS ", b" xs ") if "(0028,0103)" in tags else ()  # PS3.5 A.1: Pixel Representation says which
 
     def others(lines):
         return [line for line in lines if line[:11].decode("latin-1") not in tags and b",0000) UL" not in line and
-                not line.startswith(b"(0008,0001)")]
+                not line.startswith(b"(0008,0001)") and line[11:15] not in turned]
 
     if removes:  # what goes with a sequence is not told apart by its tags
         rest = iter(others(old))
