@@ -29,7 +29,7 @@ static uint32_t content_of(const struct history *history, const struct ledger_fa
 
 static bool may_miss_sent(const struct history *history)
 {
-    bool may = false;
+    bool may = history->ledger_losses > 0;
     for (size_t i = 0; i < history->end_count; i++)
         may |= history->ends[i].has_lost_sent;
     return may;
@@ -122,7 +122,9 @@ static enum result on_fact(void *argument, const struct ledger_fact *from)
     *fact = (struct fact){
         .receipt = from->receipt, .order = from->order, .state = from->state, .content = NO_FACT};
     ledger_receipt_text(from->receipt, text, sizeof text);
-    if (from->state != FACT_SETTLED && from->state != FACT_DROPPED)
+    // A ledger made anew finds reports whose receipts have gone.
+    bool is_remnant = from->state == FACT_ORPHAN && history->ledger_losses > 0;
+    if (from->state != FACT_SETTLED && from->state != FACT_DROPPED && !is_remnant)
         history_fail(history, "receipt %s is %s at the end", text, fact_state_text(from->state));
     if (from->damaged > 0)
         history_fail(history, "receipt %s: %u damaged records", text, from->damaged);
@@ -198,6 +200,21 @@ static unsigned receipts_of(const struct checker *checker, uint32_t content)
     return count;
 }
 
+// Where a ledger that was lost knew the receipt alone: every archive got it, or another one of the instance.
+static bool is_everywhere(const struct history *history, uint32_t content)
+{
+    uint32_t uid = history_uid_of(history, history->attempts[content].instance);
+    for (unsigned archive = 0; archive < history->plan.archives; archive++) {
+        bool has = false;
+        for (size_t i = 0; i < history->copy_count && !has; i++)
+            has = history->copies[i].archive == archive &&
+                  history_uid_of(history, history->attempts[history->copies[i].attempt].instance) == uid;
+        if (!has)
+            return false;
+    }
+    return true;
+}
+
 static void contents_check(struct checker *checker)
 {
     struct history *history = checker->history;
@@ -207,7 +224,8 @@ static void contents_check(struct checker *checker)
         if (attempt->content != i)
             continue;
         unsigned receipts = receipts_of(checker, i);
-        if (acknowledged_of(history, i) > receipts)
+        bool is_remnant = history->ledger_losses > 0 && is_everywhere(history, i);
+        if (acknowledged_of(history, i) > receipts && !is_remnant)
             history_fail(history,
                          "instance %u, attempt %u was acknowledged and the ledger has no receipt of it",
                          attempt->instance, attempt->number);
@@ -215,7 +233,7 @@ static void contents_check(struct checker *checker)
             history_fail(history, "instance %u, attempt %u: two receipts of one request", attempt->instance,
                          attempt->number);
         for (unsigned archive = 0; archive < history->plan.archives; archive++)
-            if (receipts == 0 && check_copies_of(history, i, archive) > 0)
+            if (receipts == 0 && history->ledger_losses == 0 && check_copies_of(history, i, archive) > 0)
                 history_fail(history,
                              "archive %u has instance %u, attempt %u, of which the ledger has no receipt",
                              archive, attempt->instance, attempt->number);
@@ -260,7 +278,7 @@ static void totals_check(struct checker *checker, struct kv_env *ledger)
     for (size_t i = 0; i < checker->count; i++)
         settled += checker->facts[i].state == FACT_SETTLED;
     ensure(ledger_stats_get(ledger, &stats) == OK);
-    if (stats.totals.open != 0 || stats.totals.orphans != 0)
+    if (stats.totals.open != 0 || (stats.totals.orphans != 0 && history->ledger_losses == 0))
         history_fail(history, "the ledger counts %llu open receipts and %llu orphans",
                      (unsigned long long)stats.totals.open, (unsigned long long)stats.totals.orphans);
     if (stats.totals.settled != settled)
@@ -308,6 +326,8 @@ bool check_is_excused_by_crash(const struct history *history, const struct copy 
         const struct life_end *end = &history->ends[i];
         if (end->at < copy->at || end->at > again->at)
             continue;
+        if (end->has_lost_ledger)
+            return true;
         // The answer was on its way into the journal when the machine ended. It may have been long on its way
         // to the gateway.
         if (end->at < copy->confirmed + OUTCOME_TIME || copy->at < history->trouble)

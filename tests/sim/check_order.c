@@ -68,8 +68,11 @@ static void late_check(const struct checker *checker, const struct copy *newer, 
         older->after <= newer->answered ||
         uid_index(history, newer->attempt) != uid_index(history, older->attempt))
         return;
-    if (span_of(checker, older->attempt).last < span_of(checker, newer->attempt).first &&
-        !check_is_excused_by_crash(history, newer, older))
+    struct span before = span_of(checker, older->attempt);
+    struct span after = span_of(checker, newer->attempt);
+    // Of one that only a lost ledger knew nobody can say when it came.
+    bool are_known = before.last != 0 && after.last != 0;
+    if (are_known && before.last < after.first && !check_is_excused_by_crash(history, newer, older))
         history_fail(history,
                      "archive %u got an older receipt of %s (%.3f s) after it had accepted a newer one",
                      newer->archive, uid_of(history, newer->attempt), (double)older->at / 1e9);
@@ -96,7 +99,7 @@ static void last_check(const struct checker *checker, const struct fact *newest,
     for (size_t i = 0; wanted != NULL && i < history->copy_count; i++) {
         const struct copy *copy = &history->copies[i];
         if (copy->archive == archive && copy->at > wanted->at && !is_stale(checker, copy, wanted) &&
-            copy->attempt != newest->content &&
+            copy->attempt != newest->content && span_of(checker, copy->attempt).last != 0 &&
             uid_index(history, copy->attempt) == uid_index(history, newest->content))
             history_fail(history, "the last that archive %u got of %s is not the newest", archive,
                          uid_of(history, newest->content));

@@ -92,6 +92,7 @@ struct life_end {
     bool is_power_cut;
     bool is_graceful;
     bool has_lost_sent; // a SENT record may be gone (ENGINE 2): see machine.c
+    bool has_lost_ledger;
 };
 
 struct dead_segment {
@@ -172,6 +173,7 @@ struct plan {
     uint64_t active; // virtual time during which things go wrong
     uint64_t capacity;
     unsigned fragment_max;                  // bytes of a fragment of the clients at most
+    bool loses_ledger;                      // between lives
     bool is_learned;                        // negotiation
     bool is_mirror;                         // likewise, goes before is_learned
     unsigned asked[HISTORY_ARCHIVES_MAX];   // asynchronous operations window of the nodes
@@ -198,6 +200,7 @@ struct history {
     struct seal_master *masters[2];
     unsigned master; // which of them the key file is under, as far as is known
     unsigned rotations;
+    unsigned ledger_losses;
     uint64_t scrubbed; // records authenticated by the scrub in the last life
     struct configuration *configuration;
     struct machine *machine;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "daemon/worker.h"
 #include "forward/archive.h"
 #include "front/session.h"
+#include "journal/format.h"
 #include "oracle.h"
 #include "store/control.h"
 #include "store/ledger.h"
@@ -153,6 +155,21 @@ static enum result keyring_open(struct machine *machine)
     return result == OK ? keyring_open_any(machine, &machine->keyring) : result;
 }
 
+// The folder of the ledger is lost with what it had committed: what the journal tells is all there is.
+static void ledger_lose(struct machine *machine)
+{
+    struct history *history = machine->history;
+    if (!history->plan.loses_ledger || machine->life == 1 || history->is_armed || history->is_healed ||
+        !history_chance(history, 1, 2))
+        return;
+    history_say(history, "the ledger is lost");
+    history->ledger_losses++;
+    history->ends[history->end_count - 1].has_lost_ledger = true;
+    oracle_ledger_lost(history);
+    kv_sim_disk_free(&history->ledger_disk);
+    ensure(kv_sim_disk_new(&history->ledger_disk) == OK);
+}
+
 static enum result stores_open(struct machine *machine)
 {
     struct history *history = machine->history;
@@ -160,6 +177,34 @@ static enum result stores_open(struct machine *machine)
     if (result == OK)
         result = kv_sim_open(history->control_disk, &control_schema, &machine->control);
     return result;
+}
+
+// A cut between the destruction of a key and the removal of its file, then the ledger is lost: nobody is left
+// who knows that the segment may go, and the start refuses. The person says so with an empty file.
+static bool keyless_give_up(struct machine *machine)
+{
+    struct fs_names names;
+    unsigned count = 0;
+    if (machine->history->ledger_losses == 0 || fs_dir_list(machine->fs, "journal", &names) != OK)
+        return false;
+    for (size_t i = 0; i < names.count; i++) {
+        uint16_t stream;
+        uint32_t segment;
+        struct seal_key *key = NULL;
+        struct fs_file *file = NULL;
+        char path[FS_PATH_MAX + 1];
+        (void)text_format(path, sizeof path, "journal/%s", names.name[i]);
+        if (!journal_segment_name_parse(names.name[i], &stream, &segment))
+            continue;
+        if (seal_keyring_segment_key_get(machine->keyring, stream, segment, &key) == ERR_MISSING &&
+            fs_path_unlink(machine->fs, path) == OK && fs_file_create(machine->fs, path, &file) == OK)
+            count++;
+        fs_file_close(&file);
+        seal_key_unref(key);
+    }
+    fs_names_fini(&names);
+    history_say(machine->history, "%u segments without keys are given up", count);
+    return count > 0;
 }
 
 static enum result gateway_begin(struct machine *machine)
@@ -247,6 +292,7 @@ bool machine_start(struct machine *machine)
     machine_slow(machine);
     ensure(fs_sim_mount(history->disk, &machine->fs) == OK);
     master_rotate(machine);
+    ledger_lose(machine);
     enum result result = stores_open(machine);
     if (result == OK)
         result = keyring_open(machine);
@@ -261,8 +307,9 @@ bool machine_start(struct machine *machine)
         machine->is_running = true;
         return true;
     }
-    bool is_excused =
-        machine_is_cut(machine) || (!history->is_healed && (result == ERR_IO || result == ERR_SPACE));
+    bool is_excused = machine_is_cut(machine) ||
+                      (!history->is_healed && (result == ERR_IO || result == ERR_SPACE)) ||
+                      (result == ERR_CRYPTO && machine->keyring != NULL && keyless_give_up(machine));
     if (!is_excused)
         history_fail(history, "life %u does not begin: %s", machine->life, result_text(result));
     return false;
@@ -297,8 +344,11 @@ static void end_note(struct machine *machine, bool is_power_cut, bool is_gracefu
         history->ends = realloc(history->ends, history->end_capacity * sizeof *history->ends);
         ensure(history->ends != NULL);
     }
-    history->ends[history->end_count++] = (struct life_end){history_now(history), is_power_cut, is_graceful,
-                                                            may_lose_sent(machine, is_power_cut)};
+    history->ends[history->end_count++] =
+        (struct life_end){.at = history_now(history),
+                          .is_power_cut = is_power_cut,
+                          .is_graceful = is_graceful,
+                          .has_lost_sent = may_lose_sent(machine, is_power_cut)};
 }
 
 void machine_crash(struct machine *machine, bool is_power_cut)

@@ -278,6 +278,12 @@ static void recovered_note(struct oracle *oracle)
             note_copied(oracle, &oracle->closed[i]);
 }
 
+void oracle_ledger_lost(struct history *history)
+{
+    for (size_t i = 0; history->oracle != NULL && i < history->oracle->reported_count; i++)
+        history->oracle->reported[i].recovered = 0;
+}
+
 static bool has_copies(const struct oracle *oracle)
 {
     for (size_t i = 0; i < oracle->copied_count; i++)

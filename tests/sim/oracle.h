@@ -18,4 +18,6 @@ void oracle_recovered(struct history *history, struct kv_env *ledger);
 // copy that was made when the ledger had the OUTCOME.
 void oracle_rebuild(struct history *history, struct fs *fs, struct seal_keyring *keyring,
                     struct kv_env *ledger);
+// What it had read, and no copy tells, is known to nobody any more.
+void oracle_ledger_lost(struct history *history);
 void oracle_free(struct history *history);

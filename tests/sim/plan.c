@@ -263,6 +263,7 @@ void plan_draw(struct history *history)
     crowd_draw(history);
     plan->active = (20 + history_below(history, 40)) * NSEC_PER_SEC;
     plan->capacity = 256 * MIB;
+    plan->loses_ledger = history->seed % 6 == 4;
     plan->fragment_max = fragments[history_below(history, 4)];
     plan->is_learned = history_chance(history, 1, 2);
     plan->is_mirror = plan->is_learned && history_chance(history, 1, 3);

@@ -121,6 +121,22 @@ static enum result copy_apply(struct ledger_writer *writer, struct ledger_fact *
     return OK;
 }
 
+// Whether a segment with the beginning of the receipt is there no more. Where the ledger has not read that
+// (it is being made anew), no copy is left either: copies are read first. So all of it had settled (ENGINE
+// 4).
+static bool has_lost_beginning(const struct ledger_writer *writer, const struct ledger_fact *fact,
+                               const struct journal_entry *entry, const struct record_close *close)
+{
+    struct journal_segment_info info;
+    uint16_t stream = entry->position.stream;
+    uint32_t segment = close->opened.segment;
+    bool is_unread = fact->state == 0 || fact->state == FACT_ORPHAN;
+    if (!is_unread || is_copy(entry) || writer->journal == NULL || segment == 0 ||
+        segment == entry->position.segment)
+        return false;
+    return journal_segments_get(writer->journal, stream, segment, &info, 1) == 0 || info.segment != segment;
+}
+
 static enum result close_apply(struct ledger_writer *writer, struct ledger_fact *fact,
                                const struct journal_entry *entry)
 {
@@ -133,7 +149,12 @@ static enum result close_apply(struct ledger_writer *writer, struct ledger_fact 
         return copy_apply(writer, fact, entry, &close);
     if (is_known)
         return ERR_EXISTS; // what a copy has told already
-    if (is_copy(entry)) {  // the ledger is being made anew
+    if (has_lost_beginning(writer, fact, entry, &close)) {
+        fact->order = close.order; // is not used again
+        fact->state = FACT_ORPHAN;
+        return OK;
+    }
+    if (is_copy(entry)) { // the ledger is being made anew
         fact->open = close.opened;
         fact->open.stream = entry->position.stream;
     }

@@ -294,6 +294,43 @@ static void test_cut_while_clearing(void **state)
     }
 }
 
+static enum result any_open(struct bench *bench)
+{
+    enum result result = ERR_CRYPTO;
+    for (unsigned i = 0; i < 2 && result == ERR_CRYPTO; i++)
+        result = seal_keyring_open(bench->fs, PATH, bench->masters[i], DAY, &bench->ring, NULL);
+    return result;
+}
+
+// A sync of the folder fails, behind either rename too, and what it should have made durable is in memory
+// only: no later sync brings it back. The next start, which sees the new name, makes it durable before the
+// former file is destroyed, so that a power cut at any of its steps leaves one of the two.
+static void test_failed_folder_sync_then_cut(void **state)
+{
+    (void)state;
+    enum { SYNCS = 4 }; // of the copy, behind each rename, behind the removal
+    unsigned failed = 0;
+    for (uint64_t round = 0; round < SYNCS * 120; round++) {
+        struct bench bench;
+        struct sealed sealed[SEGMENTS];
+        bench_init(&bench, round);
+        for (uint32_t i = 0; i < SEGMENTS; i++)
+            sealed[i] = make(&bench, i + 1);
+        seal_keyring_free(bench.ring);
+        bench.ring = NULL;
+        assert_int_equal(fs_sim_fault_arm(bench.sim, FS_SIM_FAULT_DIR_SYNC, NULL, round % SYNCS), OK);
+        failed += seal_keyring_rotate(bench.fs, PATH, bench.masters[0], bench.masters[1], NULL) == ERR_IO;
+        fs_sim_power_cut_after(bench.sim, round / SYNCS);
+        (void)any_open(&bench);
+        seal_keyring_free(bench.ring);
+        bench.ring = NULL;
+        fs_sim_crash(bench.sim);
+        (void)cut_check(&bench, sealed);
+        bench_fini(&bench);
+    }
+    assert_int_equal(failed, SYNCS * 120);
+}
+
 // ---- with the master key's own file: on the real file system ----
 
 struct place {
@@ -441,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_rotated),
         cmocka_unit_test(test_cut_at_every_step),
         cmocka_unit_test(test_cut_while_clearing),
+        cmocka_unit_test(test_failed_folder_sync_then_cut),
         cmocka_unit_test(test_files_rotated),
         cmocka_unit_test(test_files_half_way),
         cmocka_unit_test(test_files_early),

@@ -432,6 +432,34 @@ static void test_copy_of_half_an_original(void **state)
     free(rig);
 }
 
+// The same of one that every archive has: nothing of it is owed by a ledger made anew, though its report has
+// gone, too. There is nothing left that could be sent.
+static void test_half_of_what_is_settled(void **state)
+{
+    (void)state;
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct ledger_fact fact;
+    assert_non_null(rig);
+    setup(rig, 9);
+    assert_true(instance_add(rig, 0, 6, false)); // into the second segment
+    assert_true(instance_add(rig, 0, 3, false)); // so much of that that it is not copied
+    report_add(rig, &rig->instances[0], 1, 1, RECORD_SETTLED);
+    run_for(rig, NSEC_PER_SEC);
+    catch_up(rig);
+    restart(rig, false);
+    assert_int_equal(ledger_reclaim(rig->writer, SIZE_MAX, NULL), OK);
+    assert_int_equal(complete_of(rig, 0) + complete_of(rig, 1), 1);
+    assert_int_equal(open_count(rig), 1);
+    restart(rig, true);
+    assert_int_equal(open_count(rig), 1);
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(rig->store.env, rig->instances[0].receipt, &fact), OK);
+    assert_int_equal(fact.state, FACT_ORPHAN);
+    fact_fini(&fact);
+    teardown(rig);
+    free(rig);
+}
+
 // What may fail in the making of a copy leaves everything where it was, and is made up for later.
 static void test_copy_errors(void **state)
 {
@@ -605,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_copies_and_later_reports),
         cmocka_unit_test(test_copies_keep_numbers),
         cmocka_unit_test(test_copy_of_half_an_original),
+        cmocka_unit_test(test_half_of_what_is_settled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ enum fact_state {
     FACT_DURABLE = 2,  // CLOSE is durable: the client may have its Success
     FACT_DROPPED = 3,  // refused, broken off or found incomplete
     FACT_SETTLED = 4,  // durable, and every owed archive is settled
-    FACT_ORPHAN = 5,   // only reports of another stream so far: neither OPEN nor CLOSE read
+    FACT_ORPHAN =
+        5, // only reports so far; or, in a ledger made anew, a CLOSE whose segment of the OPEN has gone
 };
 
 // Per archive. Stored numbers, in copies of the journal too. Which of them settle: FIELD 7.
