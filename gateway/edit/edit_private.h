@@ -134,8 +134,14 @@ void patient_draft(const struct edit *edit, struct draft *draft);
 // ---- draft.c ----
 // Makes the plan, its evidence and its flags, or holds.
 void draft_make(struct edit *edit, const struct rules_verdict *verdict);
-// One names the other, or what encloses it.
-bool note_covers(const struct note *note, const struct dcm_path *path);
+// A rule's change of an element that the crosswalk writes does not count.
+bool draft_is_overruled(const struct draft *draft, const struct dcm_path *path);
+
+// The same element, whatever the item.
+static inline bool steps_name_one(const struct dcm_path_step *a, const struct dcm_path_step *b)
+{
+    return a->tag == b->tag && strcmp(a->creator, b->creator) == 0;
+}
 
 // ---- originals.c ----
 // What was there before: from edits and the plan of them alone. ERR_ARGUMENT: `which` can not be kept.
@@ -145,8 +151,8 @@ MUST_USE enum result originals_note(const struct edit *edit, const struct rules_
 // ERR_NOMEM.
 MUST_USE enum result originals_encode(const struct edit *edit, const struct draft *draft, uint8_t **bytes,
                                       size_t *length, struct dcm_path *which);
-// A rule's change of an element that the crosswalk writes does not count.
-bool draft_is_overruled(const struct draft *draft, const struct dcm_path *path);
+// The note is of the element, or of what encloses it.
+bool note_covers(const struct note *note, const struct dcm_path *path);
 
 // ---- evidence.c ----
 // ERR_NOMEM; ERR_LIMIT: more than can be recorded.

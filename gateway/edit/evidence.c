@@ -39,6 +39,31 @@ static bool is_noted(const struct draft *draft, const struct dcm_path *path)
     return false;
 }
 
+// The edit takes an item out of the sequence that `path` goes through at `depth`.
+static bool takes_item(const struct dcm_edit *edit, const struct dcm_path *path, uint32_t depth)
+{
+    const struct dcm_path *taken = edit->path;
+    if (!taken->is_item || taken->depth != depth)
+        return false;
+    for (uint32_t i = 0; i < depth; i++)
+        if (!steps_name_one(&taken->step[i], &path->step[i]) ||
+            (taken->step[i].item != DCM_ITEM_ALL && taken->step[i].item != path->step[i].item))
+            return false;
+    return steps_name_one(&taken->step[depth], &path->step[depth]);
+}
+
+// With the numbers that items have in what is sent: those behind items that go move up.
+static struct dcm_path path_as_sent(const struct draft *draft, const struct dcm_path *path)
+{
+    struct dcm_path sent = *path;
+    for (uint32_t depth = 0; depth < path->depth; depth++)
+        for (size_t i = 0; i < draft->rules; i++)
+            if (draft->places[i] > 0 && takes_item(&draft->edit[i], path, depth) &&
+                draft->edit[i].path->step[depth].item < path->step[depth].item)
+                sent.step[depth].item--;
+    return sent;
+}
+
 // Every change that a rule made to an element that ends otherwise than it came.
 static enum result rules_rows(struct edit *edit, const struct rules_verdict *verdict,
                               const struct draft *draft)
@@ -56,7 +81,8 @@ static enum result rules_rows(struct edit *edit, const struct rules_verdict *ver
                                     .before = change->before,
                                     .after = change->after};
         memcpy(row.vr, dcm_vr_info(change->vr)->name, sizeof row.vr);
-        result = row_add(edit, &row, change->path);
+        struct dcm_path path = path_as_sent(draft, change->path);
+        result = row_add(edit, &row, &path);
     }
     return result;
 }

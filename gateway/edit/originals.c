@@ -15,11 +15,6 @@
 
 // ---- which elements change ----
 
-static bool steps_name_one(const struct dcm_path_step *a, const struct dcm_path_step *b)
-{
-    return a->tag == b->tag && strcmp(a->creator, b->creator) == 0;
-}
-
 bool note_covers(const struct note *note, const struct dcm_path *path)
 {
     const struct dcm_path *outer = &note->path;

@@ -37,7 +37,7 @@ static size_t piece_size(void)
     return (draw & 3) == 0 ? 1 + draw / 4 % 3 : (draw & 3) == 1 ? 1 + draw / 4 % 100 : 1 + draw / 4 % 40000;
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "dcm_edit: %s\n", what);
     exit(2);

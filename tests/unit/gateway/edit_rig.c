@@ -130,6 +130,12 @@ void put_bytes(struct writer *to, uint32_t tag, const char *vr, struct slice val
     to->length += value.length;
 }
 
+void put_raw(struct writer *to, struct slice bytes)
+{
+    memcpy(to->bytes + to->length, bytes.data, bytes.length);
+    to->length += bytes.length;
+}
+
 void put(struct writer *to, uint32_t tag, const char *vr, const char *text)
 {
     char padded[1024];

@@ -30,6 +30,7 @@ void put_bytes(struct writer *to, uint32_t tag, const char *vr, struct slice val
 void put_tags(struct writer *to, uint32_t tag, uint32_t value); // AT
 void open_sequence(struct writer *to, uint32_t tag);            // defined length
 void open_item(struct writer *to);
+void put_raw(struct writer *to, struct slice bytes);
 void shut(struct writer *to); // the innermost sequence or item
 
 struct bench {

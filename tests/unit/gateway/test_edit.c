@@ -249,6 +249,35 @@ static void test_contradicted(void **state)
     bench_end(&bench);
 }
 
+static void test_contradicted_and_released(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: hold", NULL, NULL);
+    bench.origin.is_released = true;
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLD");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_CONTRADICTED, CROSSWALK_BY_BIRTH_DATE, "");
+    assert_untouched(&bench); // never under the other's ID
+    assert_int_equal(edit_flags(bench.edit, &first), 1);
+    assert_string_equal(first, "the crosswalk has this patient ID with another birth date");
+    bench_end(&bench);
+}
+
+static void test_study_of_another_patient_is_flagged(void **state)
+{
+    const char *first;
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    mapped_instance(&expected, EXPLICIT_LITTLE);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, CROSSWALK_FROM_PIN | CROSSWALK_OTHER_SOURCE, "G-17");
+    assert_leaves(&bench, &data_set, &expected);
+    assert_int_equal(edit_flags(bench.edit, &first), 1);
+    bench_end(&bench);
+}
+
 static void test_crosswalk_that_can_not_be_read(void **state)
 {
     (void)state;
@@ -517,6 +546,15 @@ static void test_unscanned_and_behind(void **state)
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     assert_string_equal(reason(&bench), "elements behind Pixel Data can not be edited");
     bench_end(&bench);
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    bench.origin.flags = RECORD_CLOSE_BEHIND;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_GOES);
+    assert_untouched(&bench);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "G-17"); // its issuer may stand behind
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    bench_end(&bench);
 }
 
 static void test_header_larger_than_any_buffer(void **state)
@@ -557,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_unmatched_hold),
         cmocka_unit_test(test_unmatched_reject),
         cmocka_unit_test(test_contradicted),
+        cmocka_unit_test(test_contradicted_and_released),
+        cmocka_unit_test(test_study_of_another_patient_is_flagged),
         cmocka_unit_test(test_crosswalk_that_can_not_be_read),
         cmocka_unit_test(test_a_rule),
         cmocka_unit_test(test_crosswalk_before_rules),

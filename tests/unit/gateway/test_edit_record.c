@@ -129,6 +129,63 @@ static void test_items_that_go_or_come(void **state)
     bench_end(&bench);
 }
 
+// PS3.5 6.2.2: a sequence written as UN is implicit VR little endian inside.
+static void test_originals_of_a_sequence_in_un(void **state)
+{
+    static const uint8_t head[] = {0x40, 0, 0x75, 2, 'U', 'N', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF};
+    static const uint8_t tail[] = {0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0};
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { set: 'RequestAttributesSequence[0].ScheduledProcedureStepID', "
+                     "to: N } ] }\n"),
+                NULL);
+    for (unsigned round = 0; round < 2; round++) {
+        struct writer *to = round == 0 ? &data_set : &expected;
+        writer_begin(to, EXPLICIT_LITTLE);
+        if (round == 1)
+            equipment_sequence(to);
+        put_raw(to, slice_of(head, sizeof head));
+        to->encoding = IMPLICIT_LITTLE;
+        open_item(to);
+        put(to, 0x00400009, "SH", round == 0 ? "old" : "N");
+        shut(to);
+        to->encoding = EXPLICIT_LITTLE;
+        put_raw(to, slice_of(tail, sizeof tail));
+    }
+    originals_begin(&expected);
+    open_sequence(&expected, 0x00400275);
+    open_item(&expected);
+    put(&expected, 0x00400009, "SH", "old");
+    shut(&expected);
+    shut(&expected);
+    originals_end(&expected, "CORRECT");
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+    assert_leaves(&bench, &data_set, &expected);
+    bench_end(&bench);
+}
+
+static void test_paths_of_the_evidence_are_those_of_what_is_sent(void **state)
+{
+    static struct evidence_edit edits[EVIDENCE_EDITS_MAX];
+    struct record_sent sent = {.archive = 2};
+    struct evidence evidence;
+    (void)state;
+    bench_begin(&bench, ", packs: [p]",
+                PACK("  - { rule: r, do: [ { remove: 'RequestAttributesSequence[0]' },\n"
+                     "      { set: 'RequestAttributesSequence[2].ScheduledProcedureStepID', to: N } ] }\n"),
+                NULL);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    requests(&data_set, "a", "b", "c");
+    assert_int_equal(bench_run(&bench, &data_set, 1), EDIT_GOES);
+    assert_int_equal(edit_sent_fill(bench.edit, NULL, &sent), OK);
+    assert_int_equal(evidence_decode(sent.evidence, edits, &evidence), OK);
+    assert_true(slice_is_text(evidence.edit[0].path, "RequestAttributesSequence[0]"));
+    assert_true(evidence.edit[0].is_removed);
+    assert_true(
+        slice_is_text(evidence.edit[1].path, "RequestAttributesSequence[1].ScheduledProcedureStepID"));
+    bench_end(&bench);
+}
+
 static void test_original_that_can_not_be_kept(void **state)
 {
     static uint8_t large[70000];
@@ -317,7 +374,8 @@ static void test_wrong_packs(void **state)
                                     "tables: { t: { file: t.csv, from: found, to: name } }\n"),
                                NULL, errors, sizeof errors),
                      ERR_FORMAT);
-    assert_non_null(strstr(errors, "p.yaml:6:22: tables.t.file: the table can not be read: not found"));
+    assert_non_null(
+        strstr(errors, "p.yaml:6:22: tables.t.file: the table can not be read: t.csv: not found"));
     bench_end(&bench);
     assert_int_equal(bench_try(&bench, ", packs: [p]",
                                PACK("  - { rule: r, when: { archive: nwe }, do: [ { flag: x } ] }\n"), NULL,
@@ -376,6 +434,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nested_originals),
         cmocka_unit_test(test_items_that_go_or_come),
+        cmocka_unit_test(test_originals_of_a_sequence_in_un),
+        cmocka_unit_test(test_paths_of_the_evidence_are_those_of_what_is_sent),
         cmocka_unit_test(test_original_that_can_not_be_kept),
         cmocka_unit_test(test_private_originals),
         cmocka_unit_test(test_items_behind_those_that_are_there),

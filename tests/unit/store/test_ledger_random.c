@@ -65,7 +65,8 @@ static void report_add(struct history *history, struct expected *expected, unsig
     }
     test_outcome(&history->journal, stream, expected->receipt, archive + 1, kinds[choice].kind, 0, time);
     bool is_late = kinds[choice].kind == RECORD_HELD && *state == DELIVERY_ANSWERED;
-    if (!settled && !is_late)
+    bool is_marked = kinds[choice].kind == RECORD_REJECTED && *state == DELIVERY_SETTLED; // FIELD 13
+    if ((!settled && !is_late) || is_marked)
         *state = kinds[choice].state;
 }
 
