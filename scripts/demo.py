@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The demonstration behind scripts/demo: real studies from a modality over mutual TLS through the
-gateway into two real archives, with a crash in the middle. Exit status 0 only if both archives hold
-everything that they take at all, byte for byte or as they change it by themselves."""
+gateway into two real archives, with a crash in the middle; then a patient of two domains, edited for one archive and
+proven. Exit status 0 only if both archives hold everything that they take at all, byte for byte or as they change it by
+themselves, and the edits are those on record."""
 from __future__ import annotations
 
 import argparse
@@ -18,13 +19,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from dgtest import corpus, foreign, part10, sender  # noqa: E402
+from dgtest import corpus, edits, foreign, part10, sender  # noqa: E402
 from dgtest.certs import Authority, client_context  # noqa: E402
-from dgtest.daemon import BINARIES, Daemon, Node, built  # noqa: E402
+from dgtest.daemon import BINARIES, Daemon, Node, built, merge  # noqa: E402
 from dgtest.ports import wait_for  # noqa: E402
 
 PATIENCE = 5.0  # seconds for a response: Orthanc falls silent on a data set of odd length
 SETTLE = 180.0  # seconds to wait for both archives at most
+# Known as 4711 where it is made and at the legacy archive, as E-1001 at the new one.
+PATIENT = edits.instance(1, patient="4711", extra={0x00080080: ("LO", b"ST MARYS HOSP")})
 
 
 def say(text: str = "") -> None:
@@ -107,7 +110,7 @@ class Demo:
     def start(self) -> None:
         """Both archives, then the gateway between the modality and them."""
         keep = self.stack.enter_context
-        self.legacy = keep(foreign.DcmQrScp(self.folder / "legacy", "OLDPACS", self.instances))
+        self.legacy = keep(foreign.DcmQrScp(self.folder / "legacy", "OLDPACS", [*self.instances, PATIENT]))
         pair = self.authority.issue("newpacs", algorithm="rsa")
         self.new = keep(foreign.Orthanc(self.folder / "new", "NEWPACS", (pair, self.authority.certificate)))
         quick = {"retry_min": "200ms", "retry_max": "2s", "response": f"{PATIENCE:g}s"}
@@ -193,6 +196,53 @@ class Demo:
         say(f"\n  sent {len(self.sent)}, acknowledged {acknowledged}")
         return all(v.is_good() for v in verdicts) and acknowledged == len(self.sent) and not refused
 
+    # ---- rules and crosswalk
+
+    def give_domains(self) -> None:
+        """The gateway again, with a domain and rules for each archive, and a row of crosswalk."""
+        if self.gateway.stop() != 0:
+            raise AssertionError("the gateway did not stop well")
+        settings = self.gateway.settings
+        packs = edits.pack(self.folder / "packs", "{ set: InstitutionName, to: St Mary }")
+        merge(settings, {"domains": edits.DOMAINS["domains"], "rules": {"packs": packs},
+                         "nodes": {"legacy": {"domain": "LEGACY"}, "new": {"domain": "ENTERPRISE", "packs": ["site"]}}})
+        settings["clients"][0]["domain"] = "LEGACY"
+        self.gateway.write()
+        self.gateway.start()
+        edits.crosswalk(self.gateway, "import", text=edits.rows({"4711": "E-1001"}))
+
+    def copy_at_new(self) -> Path | None:
+        found = self.new.post("/tools/lookup", PATIENT.sop_instance.encode())
+        if not found:
+            return None
+        path = self.folder / "copy.dcm"
+        path.write_bytes(self.new.get(f"/instances/{found[0]['ID']}/file"))
+        return path
+
+    def copy_at_legacy(self) -> Path | None:
+        return next((path for path in self.legacy.files() if part10.read(path).sop_instance == PATIENT.sop_instance), None)
+
+    def send_patient(self) -> bool:
+        """Each archive gets it under the ID of its own domain; the difference is exactly the edits on record."""
+        result, = sender.send(self.target, [PATIENT])
+        say(f"  sent patient 4711 of ST MARYS HOSP: {result.status:04X}")
+        old = wait_for("the legacy archive has it", self.copy_at_legacy, 60, 0.2)
+        new = wait_for("the new archive has it", self.copy_at_new, 60, 0.2)
+        is_exact = part10.read(old).digest() == PATIENT.digest()
+        copy = edits.read(new.read_bytes())
+        say(f"  legacy has it {'byte for byte' if is_exact else 'CHANGED'}; new has {copy.PatientID} of "
+            f"{copy.IssuerOfPatientID}, {copy.InstitutionName}\n")
+        words = ("ledger", "prove", PATIENT.sop_instance, "--archive", "new", "--file", str(new), "--show-phi")
+        done = wait_for("the ledger has it", lambda: self._done(words), 20, 0.2)
+        say("  $ dicomgate ledger prove UID --archive new --file copy.dcm --show-phi")
+        say("\n".join(f"  {line}" for line in done.splitlines()))
+        return (is_exact and (copy.PatientID, copy.IssuerOfPatientID, copy.InstitutionName)
+                == ("E-1001", "GROUP", "St Mary") and done.startswith("differs only by edits"))
+
+    def _done(self, words: tuple[str, ...]) -> str:
+        done = self.gateway.run_client(*words)
+        return done.stdout if done.returncode == 0 else ""
+
 
 def run(folder: Path, once: bool) -> int:
     with ExitStack() as stack:
@@ -213,6 +263,11 @@ def run(folder: Path, once: bool) -> int:
         say("6. What each archive holds, compared by the digest of the data set:\n")
         good = demo.report(*direct)
         say(f"\n{'Everything arrived.' if good else 'NOT everything arrived.'}")
+        say("\n7. Two domains of patient IDs, a crosswalk between them and a rule pack for the new archive...")
+        demo.give_domains()
+        proven = demo.send_patient()
+        say(f"\n{'Edited as it should be, and proven.' if proven else 'NOT edited as it should be.'}")
+        good = good and proven
         if not once:
             linger(demo)
         return 0 if good else 1

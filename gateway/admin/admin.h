@@ -154,7 +154,8 @@ struct admin_actions {
     // the last attempt that left. sent: what of its study had left for this archive before it was held, the
     // first ones of sent_count; null: it can not be told.
     void (*hold_show)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
-    // As queue_change.
+    // As queue_change, and "durable": bool. Answered once what was changed is on disk; false: it could not be
+    // written within ten seconds, and is kept in memory until it can.
     void (*hold_change)(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
                         struct admin_reply *reply);
     // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,

@@ -65,6 +65,17 @@ static enum cli_exit selection_make(const struct cli *cli, bool is_hold, json_t 
     return cli->argument_count > 0 ? receipts_add(cli, body) : CLI_FINE;
 }
 
+static void print_changed(bool is_hold, int64_t changed, int64_t unchanged, const char *done)
+{
+    if (is_hold && changed == 0)
+        (void)puts("nothing of it is held");
+    else if (unchanged > 0)
+        (void)printf("%" PRId64 " %s; %" PRId64 " left as they are: not in a state for it\n", changed, done,
+                     unchanged);
+    else
+        (void)printf("%" PRId64 " %s\n", changed, done);
+}
+
 enum cli_exit cli_change(struct cli *cli, bool is_hold, const char *path, const char *done)
 {
     json_t *answer, *body = json_object();
@@ -80,11 +91,10 @@ enum cli_exit cli_change(struct cli *cli, bool is_hold, const char *path, const 
     int64_t changed = cli_number(answer, "changed"), unchanged = cli_number(answer, "unchanged");
     if (cli->is_json)
         status = cli_print_json(answer);
-    else if (unchanged > 0)
-        (void)printf("%" PRId64 " %s; %" PRId64 " left as they are: not in a state for it\n", changed, done,
-                     unchanged);
     else
-        (void)printf("%" PRId64 " %s\n", changed, done);
+        print_changed(is_hold, changed, unchanged, done);
+    if (!cli->is_json && json_is_false(json_object_get(answer, "durable")))
+        (void)puts("but the journal can not be written for now: a crash would undo it");
     json_decref(answer);
     return status == CLI_FINE && changed == 0 ? CLI_FINDING : status;
 }

@@ -66,6 +66,11 @@ enum cli_exit cli_crosswalk_open(const struct cli *cli, bool is_readonly, struct
     return status == CLI_FINE ? store_open(cli, is_readonly, out) : status;
 }
 
+enum cli_exit cli_crosswalk_attach(const struct cli *cli, struct cli_crosswalk *out)
+{
+    return store_open(cli, true, out);
+}
+
 void cli_crosswalk_close(struct cli_crosswalk *crosswalk)
 {
     crosswalk_reader_free(crosswalk->reader);

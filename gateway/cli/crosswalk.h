@@ -19,6 +19,8 @@ struct cli_crosswalk {
 
 // On CLI_FINE, and else too, end with cli_crosswalk_close().
 MUST_USE enum cli_exit cli_crosswalk_open(const struct cli *cli, bool is_readonly, struct cli_crosswalk *out);
+// The same, read-only, for whoever has the configuration there already.
+MUST_USE enum cli_exit cli_crosswalk_attach(const struct cli *cli, struct cli_crosswalk *out);
 void cli_crosswalk_close(struct cli_crosswalk *crosswalk);
 // The data folder's lock into `*lock`; -1: the daemon has it.
 MUST_USE enum cli_exit cli_crosswalk_lock(const struct cli *cli, const struct configuration_gateway *gateway,

@@ -242,15 +242,14 @@ void cli_ledger_help(void)
 {
     fputs(usage_text, stdout);
     fputs("\nwhat became of what was received; with the daemon up or down.\n"
-          "UID is that of an instance or of a study. conflicts shows all receipts of "
-          "instances that came with different content under one UID (exit status 1 if there are any). "
-          "export writes one line of JSON for each receipt (the "
-          "default), or CSV\nwith one row for each receipt and archive. prove compares a copy that the "
-          "archive holds with what was\n"
-          "received: identical, or different only by the edits on record, or where it differs (exit status "
-          "1).\n"
-          "The ledger of a running daemon lags "
-          "by a fraction of a second.\n\n"
+          "show: UID is that of an instance or of a study.\n"
+          "prove compares a copy that the archive holds with what was received: identical, or different only "
+          "by\nthe edits on record, or where it differs (exit status 1).\n"
+          "conflicts shows all receipts of instances that came with different content under one UID (exit "
+          "status 1\nif there are any).\n"
+          "export writes one line of JSON for each receipt (the default), or CSV with one row for each "
+          "receipt and\narchive.\n"
+          "The ledger of a running daemon lags by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
           "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"
           "          dicomgate ledger export --csv > ledger.csv\n",

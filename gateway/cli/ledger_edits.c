@@ -100,20 +100,25 @@ static void slice_put(struct slice text)
     ledger_text_put(copy);
 }
 
+const char *ledger_edit_text(bool was_present, bool is_removed)
+{
+    return is_removed ? "removed" : was_present ? "changed" : "added";
+}
+
 void ledger_evidence_print(const struct evidence *evidence, bool shows_phi)
 {
     for (size_t i = 0; i < evidence->count; i++) {
         const struct evidence_edit *edit = &evidence->edit[i];
         printf("    E%-4zu ", i + 1);
         slice_put(edit->path);
-        printf(" %s by ", edit->is_removed ? "removed" : edit->was_present ? "changed" : "added");
+        printf(" %s by ", ledger_edit_text(edit->was_present, edit->is_removed));
         slice_put(edit->pack);
-        putchar(edit->version.length > 0 ? ' ' : '/');
-        slice_put(edit->version);
         if (edit->version.length > 0)
-            putchar('/');
+            putchar(' ');
+        slice_put(edit->version);
+        putchar('/');
         slice_put(edit->rule);
-        if (shows_phi) {
+        if (shows_phi && memcmp(edit->vr, "SQ", 2) != 0) {
             fputs(": ", stdout);
             text_put(edit->before, edit->was_present);
             fputs(" -> ", stdout);

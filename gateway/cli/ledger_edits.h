@@ -30,7 +30,9 @@ MUST_USE enum result ledger_edits_get(struct ledger_edits *edits, uint64_t recei
 // The reader, if the keys can be opened; else NULL, and it was said why.
 struct ledger_evidence_reader *ledger_edits_reader(struct ledger_edits *edits);
 
-// On standard output, a line for each; those of the last SENT.
+// "added", "changed", "removed".
+const char *ledger_edit_text(bool was_present, bool is_removed);
+// On standard output, a line for each; those of the last SENT. Sequences have no value to be shown.
 void ledger_edits_print(struct ledger_edits *edits, uint64_t receipt, const struct fact_delivery *delivery);
 void ledger_evidence_print(const struct evidence *evidence, bool shows_phi);
 // A new array, the caller's; NULL: nothing was edited, or it can not be read.

@@ -32,7 +32,13 @@ struct search {
     uint64_t receipt_order;
     uint64_t receipt;
     enum delivery_state state;
+    uint8_t instance[RECORD_DIGEST_SIZE]; // of what was received
     struct prove_answer answer;
+    // The newest that the archive has accepted, and its content (FIELD 5: it may hold an older one all the
+    // same). Order 0: none.
+    uint64_t accepted_order;
+    uint64_t accepted;
+    uint8_t accepted_instance[RECORD_DIGEST_SIZE];
     json_t *edits; // JSON of its evidence, as it may be shown; NULL: sent as it came
 };
 
@@ -77,6 +83,7 @@ static enum result question_ask(struct search *search, const struct ledger_fact 
         search->receipt = fact->receipt;
         search->receipt_order = fact->order;
         search->state = delivery->state;
+        memcpy(search->instance, fact->digests.instance, sizeof search->instance);
         search->answer = *answer;
         json_decref(search->edits);
         search->edits = edits_told(search, question->evidence);
@@ -131,6 +138,26 @@ static enum result versions_ask(struct search *search, const struct ledger_fact 
     return result;
 }
 
+// One that was not sent, as the archive had its content, is no other content.
+static void accepted_note(struct search *search, const struct ledger_fact *fact,
+                          const struct fact_delivery *delivery)
+{
+    bool is_accepted = delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_SETTLED;
+    if (!is_accepted || delivery->attempts == 0 || fact->order <= search->accepted_order ||
+        (fact->digests.present & RECORD_HAS_INSTANCE) == 0)
+        return;
+    search->accepted_order = fact->order;
+    search->accepted = fact->receipt;
+    memcpy(search->accepted_instance, fact->digests.instance, sizeof search->accepted_instance);
+}
+
+// The archive has accepted other content since.
+static bool is_overtaken(const struct search *search)
+{
+    return search->answer.verdict != PROVE_DIFFERS && search->accepted_order > search->receipt_order &&
+           memcmp(search->accepted_instance, search->instance, sizeof search->instance) != 0;
+}
+
 static enum result on_fact(void *argument, const struct ledger_fact *fact)
 {
     struct search *search = argument;
@@ -141,7 +168,10 @@ static enum result on_fact(void *argument, const struct ledger_fact *fact)
         search->has_study = true;
         return OK;
     }
-    return delivery == NULL || fact->digests.present == 0 ? OK : versions_ask(search, fact, delivery);
+    if (delivery == NULL || fact->digests.present == 0)
+        return OK;
+    accepted_note(search, fact, delivery);
+    return versions_ask(search, fact, delivery);
 }
 
 // ---- what is said
@@ -184,6 +214,11 @@ static int answer_json(struct search *search, const char *receipt)
         ledger_json_text(answer, "compared", comparison_text(search->answer.comparison));
     json_object_set_new(answer, "edits", search->edits != NULL ? json_incref(search->edits) : json_array());
     json_object_set_new(answer, "differs", differences);
+    if (is_overtaken(search)) {
+        char accepted[20];
+        ledger_receipt_text(search->accepted, accepted, sizeof accepted);
+        ledger_json_text(answer, "overtaken_by", accepted);
+    }
     int failed =
         json_dumpf(answer, stdout, JSON_PRESERVE_ORDER | JSON_INDENT(2)) != 0 || putchar('\n') == EOF;
     json_decref(answer);
@@ -196,24 +231,38 @@ static const char *member(const json_t *object, const char *name)
     return text != NULL ? text : "";
 }
 
+static void value_print(const json_t *edit, const char *name)
+{
+    if (!json_is_string(json_object_get(edit, name))) {
+        fputs("(absent)", stdout);
+        return;
+    }
+    putchar('"');
+    ledger_text_put(member(edit, name));
+    putchar('"');
+}
+
+// As `ledger show` says it.
 static void edits_print(const json_t *edits, bool shows_phi)
 {
     for (size_t i = 0; i < json_array_size(edits); i++) {
         const json_t *edit = json_array_get(edits, i);
+        const char *version = member(edit, "pack_version");
         printf("  E%-4zu ", i + 1);
         ledger_text_put(member(edit, "path"));
-        fputs(", ", stdout);
+        printf(" %s by ", ledger_edit_text(json_is_true(json_object_get(edit, "was_present")),
+                                           json_is_true(json_object_get(edit, "removed"))));
         ledger_text_put(member(edit, "pack"));
-        putchar(' ');
-        ledger_text_put(member(edit, "pack_version"));
+        if (version[0] != 0)
+            putchar(' ');
+        ledger_text_put(version);
         putchar('/');
         ledger_text_put(member(edit, "rule"));
-        if (shows_phi) {
-            fputs(": \"", stdout);
-            ledger_text_put(member(edit, "before"));
-            fputs("\" -> \"", stdout);
-            ledger_text_put(member(edit, "after"));
-            putchar('"');
+        if (shows_phi && strcmp(member(edit, "vr"), "SQ") != 0) {
+            fputs(": ", stdout);
+            value_print(edit, "before");
+            fputs(" -> ", stdout);
+            value_print(edit, "after");
         }
         if (json_is_false(json_object_get(edit, "compared")))
             fputs(" (its content could not be compared)", stdout);
@@ -270,9 +319,14 @@ static int search_tell(struct search *search)
         status = answer_json(search, receipt);
     else
         answer_print(search, receipt);
+    if (!search->order->is_json && is_overtaken(search)) {
+        ledger_receipt_text(search->accepted, receipt, sizeof receipt);
+        printf("but the archive has accepted other content since, as receipt %s, which this copy is not\n",
+               receipt);
+    }
     if (status != EXIT_PROVEN)
         return status;
-    return search->answer.verdict == PROVE_DIFFERS ? EXIT_FOUND : EXIT_PROVEN;
+    return search->answer.verdict == PROVE_DIFFERS || is_overtaken(search) ? EXIT_FOUND : EXIT_PROVEN;
 }
 
 // ---- the order

@@ -55,8 +55,7 @@ static const struct verb VERBS[] = {
      cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
      "try parked or delayed instances again, now",
      "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
-     "every "
-     "archive.\n\n"
+     "every\narchive. What is held is none of them: see `dicomgate hold list`.\n\n"
      "Example:  dicomgate queue retry 17 18\n"
      "          dicomgate queue retry --all legacy\n"},
     {"queue", "park",
@@ -246,13 +245,17 @@ static const struct verb VERBS[] = {
      "not\nright.\n\n"
      "Example:  dicomgate rules check\n"
      "          dicomgate rules check /etc/dicomgate/packs /etc/dicomgate/golden\n"},
-    {"rules", "try", CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1, 1,
-     cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--write OUT] [--show-phi]",
-     "what the rules of an archive would make of a DICOM file",
+    {"rules", "try",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_DOMAIN | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1,
+     1, cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--domain NAME] [--write OUT] [--show-phi]",
+     "what an archive would get of a DICOM file: rules and crosswalk",
      "Prints each change (element, VR, rule), the findings, and how many bytes stay as they are. Values are "
-     "patient\ndata and shown only with --show-phi. --write OUT writes the edited file. Needs no daemon. "
-     "Exit "
-     "status 1 if\nsomething is found.\n\n"
+     "patient\ndata and shown only with --show-phi. --write OUT writes the file as it would be sent. Whose "
+     "patient ID it is\nsay the file's issuer, else --domain, else the configuration for --client. Works "
+     "with "
+     "the daemon up or down.\nWhether instance or study came before is not looked up. Exit status 1 if "
+     "something "
+     "is found, 5 if --write is\ngiven for what would not be sent.\n\n"
      "Example:  dicomgate rules try image.dcm --archive new --client CT1\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",
@@ -320,8 +323,11 @@ static void print_help(FILE *stream, const char *group)
         (void)fprintf(stream, "  %-22s%s\n", words, VERBS[i].help);
     }
     if (group == NULL)
-        (void)fputs("  ledger show UID   what became of an instance; also `ledger prove`, `conflicts`, "
-                    "`stats`, `export`\n",
+        (void)fputs("  ledger show           what became of an instance or a study\n"
+                    "  ledger prove          is a copy what was received, but for the edits on record?\n"
+                    "  ledger conflicts      instances that came with different content under one UID\n"
+                    "  ledger stats          how much was received, and what each archive got of it\n"
+                    "  ledger export         all of it, for programs\n",
                     stream);
     (void)fputs(
         "\n"

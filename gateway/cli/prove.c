@@ -10,6 +10,11 @@
 #include "dcm/splice.h"
 #include "dcm/syntax.h"
 
+#define TAG_BITS_ALLOCATED 0x00280100u
+#define TAG_FLOAT_PIXELS   0x7fe00008u
+#define TAG_DOUBLE_PIXELS  0x7fe00009u
+#define TAG_PIXELS         0x7fe00010u
+
 struct proof {
     const struct prove_question *question;
     struct prove_answer *answer;
@@ -30,8 +35,9 @@ struct proof {
 
 static enum result scan_begin(struct proof *proof)
 {
-    static const uint32_t named[] = {DCM_SOP_CLASS_UID, DCM_SOP_INSTANCE_UID, DCM_STUDY_INSTANCE_UID,
-                                     DCM_SERIES_INSTANCE_UID};
+    static const uint32_t named[] = {
+        DCM_SOP_CLASS_UID,  DCM_SOP_INSTANCE_UID, DCM_STUDY_INSTANCE_UID, DCM_SERIES_INSTANCE_UID,
+        TAG_BITS_ALLOCATED, TAG_FLOAT_PIXELS,     TAG_DOUBLE_PIXELS,      TAG_PIXELS};
     struct dcm_scan_options options = {
         .transfer_syntax = proof->question->transfer_syntax,
         .algorithm = proof->algorithm,
@@ -113,6 +119,8 @@ static bool is_same_private(const struct proof *proof, const struct dcm_scan_rep
            digest_is(&report->digests.canonical_apart, proof->question->fact->digests.canonical_unknown);
 }
 
+// ---- pixels
+
 static bool is_turned_round(const struct proof *proof)
 {
     const char *received = proof->question->fact->transfer_syntax;
@@ -120,8 +128,34 @@ static bool is_turned_round(const struct proof *proof)
                                    dcm_syntax_by_uid(proof->question->transfer_syntax).big_endian;
 }
 
-// The digest of pixels in 16-bit words (PS3.5 A.2, OW), turned round where the other byte order is compared.
-static bool words_are(const struct proof *proof, struct slice pixels, const uint8_t *received)
+static bool has_wide_pixels(const struct proof *proof)
+{
+    struct dcm_named bits;
+    if (dcm_scanner_named(proof->scanner, TAG_BITS_ALLOCATED, &bits) != OK || bits.value.length != 2)
+        return true;
+    return bits.value.data[0] > 8 || bits.value.data[1] > 8;
+}
+
+// Bytes of a word of the pixels that stands the other way round than it came (PS3.5 7.3, A.2); 1: nothing
+// does. In implicit VR it is not written whether 8 bits were words.
+static size_t turned_size(const struct proof *proof)
+{
+    struct dcm_named pixels;
+    if (!is_turned_round(proof) || (proof->as_is.flags & DCM_FLAG_ENCAPSULATED) != 0)
+        return 1;
+    if (dcm_scanner_named(proof->scanner, TAG_FLOAT_PIXELS, &pixels) == OK)
+        return 4;
+    if (dcm_scanner_named(proof->scanner, TAG_DOUBLE_PIXELS, &pixels) == OK)
+        return 8;
+    if (dcm_scanner_named(proof->scanner, TAG_PIXELS, &pixels) != OK)
+        return 1;
+    if (dcm_syntax_by_uid(proof->question->transfer_syntax).implicit_vr)
+        return has_wide_pixels(proof) ? 2 : 1;
+    return pixels.vr == DCM_VR_OB ? 1 : 2;
+}
+
+// The digest of pixels whose words of this size are turned round.
+static bool words_are(const struct proof *proof, struct slice pixels, size_t size, const uint8_t *received)
 {
     uint8_t digest[EVP_MAX_MD_SIZE], words[4096];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -129,11 +163,12 @@ static bool words_are(const struct proof *proof, struct slice pixels, const uint
         context != NULL &&
         EVP_DigestInit_ex(context, proof->algorithm == DCM_DIGEST_SHA256 ? EVP_sha256() : EVP_sha512_256(),
                           NULL) == 1;
-    const size_t turn = is_turned_round(proof) ? 1 : 0;
     for (size_t at = 0; is_fine && at < pixels.length; at += sizeof words) {
         struct slice part = slice_first(slice_from(pixels, at), sizeof words);
-        for (size_t i = 0; i < part.length; i++)
-            words[i] = part.data[(i ^ turn) < part.length ? i ^ turn : i];
+        for (size_t i = 0; i < part.length; i++) {
+            size_t turned = i ^ (size - 1);
+            words[i] = part.data[turned < part.length ? turned : i];
+        }
         is_fine = EVP_DigestUpdate(context, words, part.length) == 1;
     }
     is_fine = is_fine && EVP_DigestFinal_ex(context, digest, NULL) == 1;
@@ -141,12 +176,28 @@ static bool words_are(const struct proof *proof, struct slice pixels, const uint
     return is_fine && memcmp(digest, received, RECORD_DIGEST_SIZE) == 0;
 }
 
+// Only the first is in the digest of pixels, and no canonical digest has the value of another one.
+static bool has_more_pixels(const struct proof *proof)
+{
+    static const uint32_t tags[] = {TAG_FLOAT_PIXELS, TAG_DOUBLE_PIXELS, TAG_PIXELS};
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
+        struct dcm_named named;
+        if (dcm_scanner_named(proof->scanner, tags[i], &named) == OK)
+            count += named.is_repeated ? 2 : 1;
+    }
+    return count > 1;
+}
+
 // Encoded anew, native pixels may stand in the other byte order, and an odd length has been made even.
 static bool pixels_check(const struct proof *proof)
 {
     const struct dcm_scan_report *report = &proof->as_is;
     const struct record_range *received = &proof->question->fact->digests.range[DCM_RANGE_PIXELS];
-    if (range_is(proof, report, DCM_RANGE_PIXELS))
+    size_t size = turned_size(proof);
+    if (has_more_pixels(proof) && !range_is(proof, report, DCM_RANGE_REST))
+        return false;
+    if (size == 1 && range_is(proof, report, DCM_RANGE_PIXELS))
         return true;
     if ((report->flags & DCM_FLAG_PIXEL_DATA) == 0 || report->pixel_length == DCM_LENGTH_UNDEFINED ||
         dcm_syntax_by_uid(proof->question->transfer_syntax).deflated)
@@ -157,7 +208,28 @@ static bool pixels_check(const struct proof *proof)
                      pixels.data[pixels.length - 1] == 0;
     if (is_padded)
         pixels.length--;
-    return pixels.length == received->length && words_are(proof, pixels, received->digest);
+    return pixels.length == received->length && words_are(proof, pixels, size, received->digest);
+}
+
+static bool is_native(struct slice syntax)
+{
+    static const char *const natives[] = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2",
+                                          "1.2.840.10008.1.2.1.99"};
+    for (size_t i = 0; i < sizeof natives / sizeof natives[0]; i++)
+        if (slice_is_text(syntax, natives[i]))
+            return true;
+    return false;
+}
+
+// The same bytes are another image, or none, where they are said to be coded in another way.
+static bool is_coded_otherwise(const struct proof *proof)
+{
+    const char *text = proof->question->fact->transfer_syntax;
+    struct slice copy = slice_trimmed(proof->question->transfer_syntax);
+    if (text == NULL || (proof->as_is.flags & DCM_FLAG_PIXEL_DATA) == 0)
+        return false;
+    struct slice received = slice_trimmed(slice_of_text(text));
+    return !slice_is_equal(copy, received) && !(is_native(copy) && is_native(received));
 }
 
 static void difference_add(struct proof *proof, const char *at, const char *what)
@@ -283,6 +355,26 @@ static enum result bytes_undo(struct proof *proof)
     return result == ERR_FORMAT || result == ERR_LIMIT ? OK : result;
 }
 
+// With the items and sequences that were made for what the edits have made, nothing else may go: what stands
+// beside it there is no edit.
+static enum result made_check(struct proof *proof, unsigned way, uint64_t elements, bool *is_alone)
+{
+    struct dcm_plan *plan;
+    struct dcm_scan_report report;
+    unsigned alone = prove_plan_ways(proof->planner) - 1; // the elements alone
+    *is_alone = way == alone;
+    if (*is_alone)
+        return OK;
+    enum result result = prove_plan_undo(proof->planner, alone, &plan);
+    if (result != OK)
+        return result == ERR_ARGUMENT ? OK : result;
+    result = scan(proof, plan, &report);
+    dcm_plan_free(plan);
+    if (result != OK)
+        return is_fatal(result) ? result : OK;
+    return prove_plan_around(proof->planner, way, report.elements - elements, is_alone);
+}
+
 // Elements that edits have made may stand in items and sequences that were made for them: all ways in turn.
 static enum result content_undo(struct proof *proof)
 {
@@ -300,9 +392,11 @@ static enum result content_undo(struct proof *proof)
             return result;
         result = scan(proof, plan, &report);
         dcm_plan_free(plan);
+        bool is_same = result == OK && is_same_header(proof, &report);
+        proof->is_put_back |= result == OK;
+        if (is_same)
+            result = made_check(proof, way, report.elements, &is_same);
         if (result == OK) {
-            proof->is_put_back = true;
-            bool is_same = is_same_header(proof, &report);
             proof->has_private_content = is_same && is_same_private(proof, &report);
             proof->has_content |= is_same;
         }
@@ -412,7 +506,11 @@ static enum result compare(struct proof *proof)
         return without_structure(proof);
     if (result != OK)
         return result;
-    if (is_same_bytes(proof, &proof->as_is))
+    if (is_coded_otherwise(proof)) {
+        difference_add(proof, "pixels", "are said to be coded in another transfer syntax than they came in");
+        return OK;
+    }
+    if (!is_turned_round(proof) && is_same_bytes(proof, &proof->as_is))
         return proven(proof, PROVE_IDENTICAL, PROVE_BY_BYTES);
     uids_compare(proof);
     proof->has_pixels = pixels_check(proof);

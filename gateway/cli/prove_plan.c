@@ -287,3 +287,72 @@ enum result prove_plan_undo(struct prove_planner *planner, unsigned way, struct 
     }
     return result == OK ? plan_make(planner, plan) : result;
 }
+
+// ---- what goes with them
+
+struct around {
+    struct dcm_path *path; // of a sequence; of a private creator: that of one of its elements, at xx10
+    size_t count, capacity;
+};
+
+static enum result around_add(struct around *around, const struct dcm_path *path)
+{
+    for (size_t i = 0; i < around->count; i++)
+        if (dcm_path_compare(&around->path[i], path) == 0)
+            return OK;
+    if (around->count == around->capacity) {
+        size_t capacity = around->capacity == 0 ? 16 : 2 * around->capacity;
+        struct dcm_path *larger = realloc(around->path, capacity * sizeof *larger);
+        if (larger == NULL)
+            return ERR_NOMEM;
+        around->path = larger;
+        around->capacity = capacity;
+    }
+    around->path[around->count++] = *path;
+    return OK;
+}
+
+// The path down to this step, without its item.
+static struct dcm_path path_to(const struct dcm_path *path, uint32_t depth)
+{
+    struct dcm_path cut = {.depth = depth};
+    memcpy(cut.step, path->step, (depth + 1) * sizeof cut.step[0]);
+    cut.step[depth].item = 0;
+    return cut;
+}
+
+static enum result path_around(struct around *around, const struct dcm_path *path, enum reach reach)
+{
+    enum result result = OK;
+    uint32_t sequences = path->depth + (path->is_item ? 1 : 0);
+    for (uint32_t depth = reach == REACH_ITEM ? 1 : 0; result == OK && depth < sequences; depth++) {
+        struct dcm_path sequence = path_to(path, depth);
+        result = around_add(around, &sequence);
+    }
+    for (uint32_t depth = 1; result == OK && depth <= path->depth; depth++) {
+        struct dcm_path creator = path_to(path, depth);
+        if (creator.step[depth].creator[0] == 0)
+            continue;
+        creator.step[depth].tag = (creator.step[depth].tag & 0xffff0000u) | 0x10u;
+        result = around_add(around, &creator);
+    }
+    return result;
+}
+
+enum result prove_plan_around(const struct prove_planner *planner, unsigned way, uint64_t count,
+                              bool *is_count)
+{
+    enum result result = OK;
+    struct around around = {0};
+    for (size_t i = 0; result == OK && i < planner->evidence->count; i++) {
+        const struct dcm_path *path = &planner->path[i];
+        if (planner->evidence->edit[i].was_present || is_repeated(planner, i, 0, i))
+            continue;
+        enum reach reach = reach_of(planner, path, way);
+        if (reach != REACH_ELEMENT)
+            result = path_around(&around, path, reach);
+    }
+    *is_count = result == OK && around.count == count;
+    free(around.path);
+    return result;
+}

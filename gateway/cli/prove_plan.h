@@ -28,6 +28,11 @@ MUST_USE enum result prove_plan_written(struct prove_planner *planner, size_t fi
 
 // What an edit has made may stand in an item or a sequence that was made for it, which the path does not
 // tell: so many ways there are to take all of them back.
+// The last of them: what the edits have made alone goes.
 unsigned prove_plan_ways(const struct prove_planner *planner);
 // ERR_ARGUMENT: this way can not be gone; ERR_NOMEM.
 MUST_USE enum result prove_plan_undo(struct prove_planner *planner, unsigned way, struct dcm_plan **plan);
+// How many elements stand around those that are taken back, and go with them on this way: whether it is so
+// many. ERR_NOMEM.
+MUST_USE enum result prove_plan_around(const struct prove_planner *planner, unsigned way, uint64_t count,
+                                       bool *is_count);

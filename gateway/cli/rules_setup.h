@@ -18,7 +18,3 @@ struct rules_setup {
 MUST_USE enum cli_exit rules_setup_init(struct rules_setup *setup, const struct cli *cli, const char *packs,
                                         const char *golden);
 void rules_setup_fini(struct rules_setup *setup);
-
-// The program of one archive. ERR_FORMAT: errors were added.
-MUST_USE enum result rules_setup_program(struct rules_setup *setup, const struct configuration_node *node,
-                                         struct rules_program **program);

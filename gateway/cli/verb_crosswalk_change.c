@@ -116,6 +116,10 @@ static enum cli_exit ids_read(const struct cli *cli, const char *const *keys, si
         else if (json_object_set_new(body, keys[i], json_string(line)) != 0)
             status = cli_complain(cli, CLI_USAGE, "line %zu of the input is not UTF-8", i + 1);
     }
+    while (status == CLI_FINE && cli_line_read(stream, line, sizeof line))
+        if (line[0] != 0)
+            status = cli_complain(cli, CLI_USAGE, "the input has more than %zu line%s; nothing was changed",
+                                  count, count == 1 ? "" : "s");
     wipe(line, sizeof line);
     if (is_file)
         (void)fclose(stream);

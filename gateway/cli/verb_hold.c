@@ -168,5 +168,5 @@ enum cli_exit cli_hold_release(struct cli *cli)
 
 enum cli_exit cli_hold_reject(struct cli *cli)
 {
-    return change(cli, "/v1/holds/reject", "rejected: these archives will never get them");
+    return change(cli, "/v1/holds/reject", "rejected: never sent to the archive that it was held for");
 }

@@ -74,5 +74,5 @@ enum cli_exit cli_queue_drop(struct cli *cli)
     if (cli->archive == NULL)
         return cli_complain(cli, CLI_USAGE,
                             "the archive is needed: an instance is dropped for one archive at a time");
-    return cli_change(cli, false, "/v1/queue/drop", "dropped: this archive will never get them");
+    return cli_change(cli, false, "/v1/queue/drop", "dropped: never sent to this archive");
 }

@@ -38,15 +38,6 @@ void rules_setup_fini(struct rules_setup *setup)
     conf_errors_fini(&setup->errors);
 }
 
-enum result rules_setup_program(struct rules_setup *setup, const struct configuration_node *node,
-                                struct rules_program **program)
-{
-    struct rules_setting setting = {.archive = node->name,
-                                    .packs = (const char *const *)node->packs.item,
-                                    .pack_count = node->packs.count};
-    return rules_program_new(setup->library, &setting, &setup->errors, program);
-}
-
 // ---- check ----
 
 struct check {
@@ -92,7 +83,7 @@ static void check_print(const struct check *check)
     cli_table_print(&table, stdout);
     cli_table_fini(&table);
     json_array_foreach(check->differences, index, text)(void) printf("%s\n", json_string_value(text));
-    if (check->setup.golden != NULL)
+    if (check->setup.golden != NULL && check->setup.errors.count == 0)
         (void)printf("golden cases: %zu, %zu came out otherwise\n", check->report.cases,
                      check->report.failed);
 }

@@ -1,32 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate rules try`: what the rules of an archive would make of a DICOM file. Values are patient data and
-// shown on demand only.
+// `dicomgate rules try`: what the daemon would make of a DICOM file for an archive, crosswalk included; with
+// the daemon up or down. Values are patient data and shown on demand only.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "base/wipe.h"
-#include "dcm/file.h"
+#include "cli/try_desk.h"
 #include "dcm/splice.h"
+#include "edit/policy_private.h"
 #include "rules/match.h"
-#include "rules_setup.h"
+#include "store/evidence.h"
 
 #define FILE_MOST ((size_t)1 << 30)
 
 struct trial {
     struct cli *cli;
-    struct rules_setup setup;
-    struct rules_program *program;
-    uint8_t *bytes; // of the file
+    struct cli_crosswalk crosswalk; // and the configuration
+    struct edit_policies *policies;
+    const struct edit_policy *policy; // NULL: the archive gets everything as it came
+    uint8_t *bytes;                   // of the file
     size_t length;
     struct dcm_file file;
+    struct record_open open;
+    // The rules by themselves, for what they find.
     struct rules_match *match;
     struct dcm_survey *survey;
-    struct dcm_text *text;
-    struct dcm_plan *plan; // NULL: nothing is edited
     struct rules_verdict verdict;
+    // The whole.
+    struct try_desk desk;
+    bool has_desk;
+    struct edit *edit;
+    enum rules_outcome outcome;
+    char flags[TRY_FLAGS_MOST][EDIT_REASON_BYTES]; // that are no rule's
+    size_t flag_count;
+    struct evidence_edit changes[EVIDENCE_EDITS_MAX];
+    size_t change_count;
+    char (*paths)[DCM_PATH_TEXT_SIZE]; // of changes that stay unmade
 };
 
 static enum cli_exit file_read(struct trial *trial, const char *path)
@@ -49,117 +63,281 @@ static enum cli_exit file_read(struct trial *trial, const char *path)
     return CLI_FINE;
 }
 
-static enum cli_exit program_make(struct trial *trial)
+// ---- what is tried ----
+
+static enum cli_exit policies_make(struct trial *trial)
 {
+    struct configuration *configuration = trial->crosswalk.configuration;
+    struct conf_errors errors;
     if (trial->cli->archive == NULL)
         return cli_complain(trial->cli, CLI_USAGE, "--archive NAME is missing");
-    const struct configuration_node *node =
-        configuration_node_by_name(trial->setup.configuration, trial->cli->archive);
+    const struct configuration_node *node = configuration_node_by_name(configuration, trial->cli->archive);
     if (node == NULL)
         return cli_complain(trial->cli, CLI_USAGE, "there is no archive \"%.60s\"", trial->cli->archive);
-    enum result result = trial->setup.errors.count == 0
-                             ? rules_setup_program(&trial->setup, node, &trial->program)
-                             : ERR_FORMAT;
-    cli_print_errors(&trial->setup.errors);
+    conf_errors_init(&errors);
+    enum result result = edit_policies_new(configuration, &errors, &trial->policies);
+    cli_print_errors(&errors);
+    conf_errors_fini(&errors);
     if (result == ERR_FORMAT)
         return cli_complain(trial->cli, CLI_CONFIGURATION, "the packs are not right");
-    return result == OK ? CLI_FINE : cli_complain(trial->cli, CLI_INTERNAL, "%s", result_text(result));
+    if (result != OK)
+        return cli_complain(trial->cli, CLI_INTERNAL, "%s", result_text(result));
+    trial->policy = edit_policies_find(trial->policies, node->id);
+    return CLI_FINE;
+}
+
+// Whose patient IDs the client sends: the first client of that title that the configuration has.
+static const struct configuration_domain *client_domain(const struct trial *trial)
+{
+    const struct configuration *configuration = trial->crosswalk.configuration;
+    for (size_t i = 0; trial->cli->client != NULL && i < configuration->client_count; i++) {
+        const struct configuration_client *client = &configuration->client[i];
+        if (strcmp(client->ae_title, "*") == 0 || strcmp(client->ae_title, trial->cli->client) == 0)
+            return client->domain;
+    }
+    return NULL;
+}
+
+static enum cli_exit open_fill(struct trial *trial)
+{
+    const struct cli *cli = trial->cli;
+    const struct configuration_domain *domain = client_domain(trial);
+    if (cli->domain != NULL)
+        domain = configuration_domain_by_name(trial->crosswalk.configuration, slice_of_text(cli->domain));
+    if (cli->domain != NULL && domain == NULL)
+        return cli_complain(cli, CLI_USAGE, "there is no domain \"%.60s\"", cli->domain);
+    trial->open = (struct record_open){
+        .calling = slice_of_text(cli->client != NULL ? cli->client : ""),
+        .transfer_syntax = trial->file.transfer_syntax,
+        .sop_class = trial->file.sop_class,
+        .sop_instance = trial->file.sop_instance,
+        .domain = slice_of_text(domain != NULL ? domain->name : ""),
+        .time = (uint64_t)time(NULL) * NSEC_PER_SEC,
+    };
+    return CLI_FINE;
+}
+
+// What can not be opened has been complained about; the instance is then held, as by the daemon.
+static void crosswalk_open(struct trial *trial)
+{
+    struct cli beside = *trial->cli; // the answer comes all the same
+    beside.is_json = false;
+    if (trial->policy != NULL && trial->policy->node->domain != NULL &&
+        cli_crosswalk_attach(&beside, &trial->crosswalk) != CLI_FINE)
+        (void)cli_complain(&beside, CLI_REFUSED, "there is no crosswalk to look the patient up in");
 }
 
 static enum result survey_run(struct trial *trial)
 {
     enum result result = dcm_survey_new(&trial->survey);
     if (result == OK)
-        result = dcm_text_new(&trial->text);
-    if (result == OK)
         result = rules_match_new(&trial->match);
     if (result == OK)
-        result = dcm_survey_begin(trial->survey, rules_program_interest(trial->program),
-                                  trial->file.transfer_syntax, 0);
-    if (result == OK)
-        result = dcm_survey_feed(trial->survey, trial->file.data_set);
+        result = dcm_survey_begin(trial->survey, rules_program_interest(trial->policy->program),
+                                  trial->file.transfer_syntax,
+                                  trial->crosswalk.configuration->limits.inflated_bytes);
+    if (result != OK)
+        return result;
+    result = dcm_survey_feed(trial->survey, trial->file.data_set);
     if (result == OK && !dcm_survey_header_is_complete(trial->survey))
         result = dcm_survey_finish(trial->survey);
-    return result;
+    return result == ERR_NOMEM ? result : OK; // what can not be followed is the edit's to tell
 }
 
-static enum result match_run(struct trial *trial)
+static void rules_run(struct trial *trial)
 {
-    struct dcm_problem problem;
-    struct rules_facts facts = {.phase = slice_of_text(trial->setup.configuration->start_phase->name),
-                                .sop_class = trial->file.sop_class,
-                                .transfer_syntax = trial->file.transfer_syntax,
-                                .may_reject = true};
-    if (trial->cli->client != NULL)
-        facts.calling = slice_of_text(trial->cli->client);
-    rules_match_run(trial->match, trial->program, &facts, trial->survey, &trial->verdict);
-    if (trial->verdict.outcome > RULES_FLAG || trial->verdict.edit_count == 0)
-        return OK;
-    enum result result = dcm_plan_make(trial->survey, trial->text, trial->verdict.edit,
-                                       trial->verdict.edit_count, &trial->plan, NULL, &problem);
-    if (result != ERR_ARGUMENT)
+    struct rules_facts facts = {
+        .calling = trial->open.calling,
+        .phase = slice_of_text(trial->crosswalk.configuration->start_phase->name),
+        .sop_class = trial->open.sop_class,
+        .transfer_syntax = trial->open.transfer_syntax,
+        .may_reject = true,
+    };
+    rules_match_run(trial->match, trial->policy->program, &facts, trial->survey, &trial->verdict);
+}
+
+static void on_flag(void *arg, const char *text)
+{
+    struct trial *trial = arg;
+    if (trial->flag_count < TRY_FLAGS_MOST)
+        (void)text_copy(trial->flags[trial->flag_count++], EDIT_REASON_BYTES, slice_of_text(text));
+}
+
+static enum result edit_run(struct trial *trial, bool may_reject)
+{
+    struct edit_origin origin = {
+        .open = &trial->open, .may_reject = may_reject, .on_flag = on_flag, .flag_arg = trial};
+    trial->flag_count = 0;
+    edit_free(&trial->edit);
+    return try_desk_run(&trial->desk, trial->policies, trial->policy, &origin, trial->file.data_set,
+                        &trial->edit);
+}
+
+// Of what goes: what is recorded of it. Of what does not: what its rules would have changed.
+static enum result changes_take(struct trial *trial)
+{
+    const struct rules_verdict *verdict = &trial->verdict;
+    struct record_sent sent;
+    struct evidence evidence;
+    if (edit_stage(trial->edit) == EDIT_GOES) {
+        enum result result = edit_sent_fill(trial->edit, NULL, &sent);
+        if (result == OK && sent.evidence.length > 0)
+            result = evidence_decode(sent.evidence, trial->changes, &evidence);
+        if (result == OK && sent.evidence.length > 0)
+            trial->change_count = evidence.count;
         return result;
-    rules_match_refuse(trial->match, &problem, &trial->verdict);
+    }
+    trial->paths = calloc(verdict->change_count + 1, sizeof *trial->paths);
+    if (trial->paths == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < verdict->change_count && i < EVIDENCE_EDITS_MAX; i++) {
+        const struct rules_change *change = &verdict->change[i];
+        dcm_path_print(change->path, trial->paths[i]);
+        trial->changes[trial->change_count++] =
+            (struct evidence_edit){.pack = slice_of_text(change->pack->name),
+                                   .version = slice_of_text(change->pack->version),
+                                   .rule = slice_of_text(change->rule),
+                                   .path = slice_of_text(trial->paths[i]),
+                                   .was_present = change->was_present,
+                                   .is_removed = change->is_removed,
+                                   .before = change->before,
+                                   .after = change->after};
+        memcpy(trial->changes[i].vr, dcm_vr_info(change->vr)->name, sizeof trial->changes[i].vr);
+    }
     return OK;
+}
+
+static enum result trial_run(struct trial *trial)
+{
+    if (trial->policy == NULL)
+        return OK;
+    enum result result = survey_run(trial);
+    if (result == OK)
+        result = try_desk_init(&trial->desk, &trial->crosswalk);
+    trial->has_desk = result == OK;
+    if (result != OK)
+        return result;
+    rules_run(trial);
+    trial->outcome = trial->verdict.outcome;
+    result = edit_run(trial, true);
+    if (result == OK && edit_stage(trial->edit) == EDIT_REFUSES)
+        trial->outcome = RULES_REJECT;
+    else if (result == OK)
+        result = edit_run(trial, false);
+    if (result != OK)
+        return result;
+    if (edit_stage(trial->edit) == EDIT_HOLDS && trial->outcome < RULES_HOLD)
+        trial->outcome = RULES_HOLD;
+    if (trial->flag_count > 0 && trial->outcome < RULES_FLAG)
+        trial->outcome = RULES_FLAG;
+    return changes_take(trial);
+}
+
+// Why it does not go; NULL: it goes, or a finding of a rule says it.
+static const char *hold_reason(const struct trial *trial)
+{
+    bool goes = trial->edit == NULL || edit_stage(trial->edit) == EDIT_GOES;
+    return goes || trial->verdict.outcome > RULES_FLAG ? NULL : edit_hold(trial->edit)->reason;
+}
+
+static const struct dcm_plan *plan_of(const struct trial *trial)
+{
+    return trial->edit != NULL && edit_stage(trial->edit) == EDIT_GOES ? edit_plan(trial->edit) : NULL;
+}
+
+static size_t finding_count(const struct trial *trial)
+{
+    return trial->verdict.finding_count + trial->flag_count + (hold_reason(trial) != NULL);
 }
 
 // ---- what is said ----
 
 static uint64_t bytes_same(const struct trial *trial)
 {
+    const struct dcm_plan *plan = plan_of(trial);
     uint64_t same = trial->file.data_set.length;
-    for (size_t i = 0; trial->plan != NULL && i < dcm_plan_count(trial->plan); i++)
-        same -= dcm_plan_change(trial->plan, i).old_length;
+    for (size_t i = 0; plan != NULL && i < dcm_plan_count(plan); i++)
+        same -= dcm_plan_change(plan, i).old_length;
     return same;
+}
+
+static json_t *slice_json(struct slice text)
+{
+    json_t *made = json_stringn(text.length > 0 ? (const char *)text.data : "", text.length);
+    return made != NULL ? made : json_string("");
 }
 
 static json_t *value_json(const struct trial *trial, struct slice value)
 {
-    if (!trial->cli->shows_phi)
-        return json_null();
-    json_t *text = json_stringn((const char *)value.data, value.length);
-    return text != NULL ? text : json_string("");
+    return trial->cli->shows_phi ? slice_json(value) : json_null();
 }
 
-static void print_json(const struct trial *trial)
+static json_t *changes_json(const struct trial *trial)
 {
-    const struct rules_verdict *verdict = &trial->verdict;
     json_t *changes = json_array();
-    json_t *findings = json_array();
-    for (size_t i = 0; i < verdict->change_count; i++) {
-        const struct rules_change *change = &verdict->change[i];
-        char path[DCM_PATH_TEXT_SIZE];
-        dcm_path_print(change->path, path);
-        (void)json_array_append_new(changes,
-                                    json_pack("{s:s, s:s, s:b, s:o, s:o, s:s, s:s, s:s}", "path", path, "vr",
-                                              dcm_vr_info(change->vr)->name, "removed", change->is_removed,
-                                              "before", value_json(trial, change->before), "after",
-                                              value_json(trial, change->after), "pack", change->pack->name,
-                                              "pack_version", change->pack->version, "rule", change->rule));
+    for (size_t i = 0; i < trial->change_count; i++) {
+        const struct evidence_edit *change = &trial->changes[i];
+        (void)json_array_append_new(
+            changes,
+            json_pack("{s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "path", slice_json(change->path), "vr",
+                      slice_json(slice_of(change->vr, sizeof change->vr)), "was_present", change->was_present,
+                      "removed", change->is_removed, "before", value_json(trial, change->before), "after",
+                      value_json(trial, change->after), "pack", slice_json(change->pack), "pack_version",
+                      slice_json(change->version), "rule", slice_json(change->rule)));
     }
-    for (size_t i = 0; i < verdict->finding_count; i++) {
-        const struct rules_finding *finding = &verdict->finding[i];
+    return changes;
+}
+
+static json_t *findings_json(const struct trial *trial)
+{
+    json_t *findings = json_array();
+    for (size_t i = 0; i < trial->verdict.finding_count; i++) {
+        const struct rules_finding *finding = &trial->verdict.finding[i];
         (void)json_array_append_new(findings, json_pack("{s:s, s:s?, s:s?, s:s?, s:s}", "outcome",
                                                         rules_outcome_text(finding->outcome), "pack",
                                                         finding->pack != NULL ? finding->pack->name : NULL,
                                                         "rule", finding->rule, "element", finding->element,
                                                         "reason", finding->reason));
     }
-    json_t *answer = json_pack(
-        "{s:i, s:s, s:o, s:o, s:s?, s:I, s:I}", "version", 1, "outcome", rules_outcome_text(verdict->outcome),
-        "changes", changes, "findings", findings, "crosswalk", verdict->crosswalk_rule, "bytes",
-        (json_int_t)trial->file.data_set.length, "bytes_same", (json_int_t)bytes_same(trial));
+    for (size_t i = 0; i < trial->flag_count; i++)
+        (void)json_array_append_new(
+            findings,
+            json_pack("{s:s, s:s}", "outcome", rules_outcome_text(RULES_FLAG), "reason", trial->flags[i]));
+    if (hold_reason(trial) != NULL)
+        (void)json_array_append_new(findings,
+                                    json_pack("{s:s, s:s}", "outcome", rules_outcome_text(trial->outcome),
+                                              "reason", hold_reason(trial)));
+    return findings;
+}
+
+static void print_json(const struct trial *trial)
+{
+    json_t *answer = json_pack("{s:i, s:s, s:o, s:o, s:s?, s:b, s:I, s:I}", "version", 1, "outcome",
+                               rules_outcome_text(trial->outcome), "changes", changes_json(trial), "findings",
+                               findings_json(trial), "crosswalk", trial->verdict.crosswalk_rule, "looked_up",
+                               trial->desk.was_asked, "bytes", (json_int_t)trial->file.data_set.length,
+                               "bytes_same", (json_int_t)bytes_same(trial));
     if (answer != NULL)
         (void)cli_print_json(answer);
     json_decref(answer);
 }
 
-static void cell_value(const struct trial *trial, struct cli_table *table, struct slice value, bool is_there)
+static void cell_slice(struct cli_table *table, struct slice value)
 {
     char text[256];
     (void)text_copy(text, sizeof text, value);
-    cli_table_add(table, !is_there ? "(absent)" : trial->cli->shows_phi ? text : "(hidden)");
+    cli_table_add(table, text);
     wipe(text, sizeof text);
+}
+
+static void cell_value(const struct trial *trial, struct cli_table *table, struct slice value, bool is_there)
+{
+    if (!is_there)
+        cli_table_add(table, "(absent)");
+    else if (!trial->cli->shows_phi)
+        cli_table_add(table, "(hidden)");
+    else
+        cell_slice(table, value);
 }
 
 static void print_changes(const struct trial *trial)
@@ -167,20 +345,20 @@ static void print_changes(const struct trial *trial)
     static const char *const titles[] = {"ELEMENT", "VR", "BEFORE", "AFTER", "RULE"};
     struct cli_table table;
     cli_table_init(&table, 5, titles);
-    for (size_t i = 0; i < trial->verdict.change_count; i++) {
-        const struct rules_change *change = &trial->verdict.change[i];
-        char path[DCM_PATH_TEXT_SIZE];
-        char rule[2 * RULES_NAME_BYTES + 64];
-        dcm_path_print(change->path, path);
-        (void)text_format(rule, sizeof rule, "%s %s/%s", change->pack->name, change->pack->version,
-                          change->rule);
-        cli_table_add(&table, path);
-        cli_table_add(&table, dcm_vr_info(change->vr)->name);
+    for (size_t i = 0; i < trial->change_count; i++) {
+        const struct evidence_edit *change = &trial->changes[i];
+        char rule[256];
+        (void)text_format(rule, sizeof rule, "%.*s%s%.*s/%.*s", (int)change->pack.length,
+                          (const char *)change->pack.data, change->version.length > 0 ? " " : "",
+                          (int)change->version.length, (const char *)change->version.data,
+                          (int)change->rule.length, (const char *)change->rule.data);
+        cell_slice(&table, change->path);
+        cell_slice(&table, slice_of(change->vr, sizeof change->vr));
         cell_value(trial, &table, change->before, change->was_present);
         cell_value(trial, &table, change->after, !change->is_removed);
         cli_table_add(&table, rule);
     }
-    if (trial->verdict.change_count > 0)
+    if (trial->change_count > 0)
         cli_table_print(&table, stdout);
     cli_table_fini(&table);
 }
@@ -195,10 +373,18 @@ static void print_text(const struct trial *trial)
                      finding->element != NULL ? finding->element : "", finding->element != NULL ? ": " : "",
                      finding->reason, finding->rule != NULL ? finding->rule : "the instance itself");
     }
-    if (verdict->crosswalk_rule != NULL)
-        (void)printf("crosswalk: the patient would be looked up (%s)\n", verdict->crosswalk_rule);
+    for (size_t i = 0; i < trial->flag_count; i++)
+        (void)printf("%s: %s\n", rules_outcome_text(RULES_FLAG), trial->flags[i]);
+    if (hold_reason(trial) != NULL)
+        (void)printf("%s: %s\n", rules_outcome_text(trial->outcome), hold_reason(trial));
+    if (trial->policy == NULL)
+        (void)printf("the archive gets everything as it comes\n");
+    if (verdict->crosswalk_rule != NULL && !trial->desk.was_asked)
+        (void)printf(
+            "crosswalk: the patient is not looked up, as the domain is the archive's or not known (%s)\n",
+            verdict->crosswalk_rule);
     (void)printf("outcome: %s; %zu edits; %llu of %zu bytes of the data set stay as they are\n",
-                 rules_outcome_text(verdict->outcome), verdict->edit_count,
+                 rules_outcome_text(trial->outcome), trial->change_count,
                  (unsigned long long)bytes_same(trial), trial->file.data_set.length);
 }
 
@@ -207,7 +393,7 @@ static void print_text(const struct trial *trial)
 static bool write_edited(const struct trial *trial, struct dcm_splice *splice, FILE *stream)
 {
     struct slice run;
-    enum result result = dcm_splice_begin(splice, trial->plan, trial->file.transfer_syntax, false);
+    enum result result = dcm_splice_begin(splice, plan_of(trial), trial->file.transfer_syntax, false);
     bool is_fine =
         fwrite(trial->bytes, 1, trial->file.data_set_offset, stream) == trial->file.data_set_offset;
     if (result == OK)
@@ -225,7 +411,7 @@ static enum cli_exit file_write(const struct trial *trial)
 {
     if (trial->cli->write == NULL)
         return CLI_FINE;
-    if (trial->verdict.outcome > RULES_FLAG)
+    if (trial->outcome > RULES_FLAG)
         return cli_complain(trial->cli, CLI_REFUSED, "it would not be sent, so nothing is written");
     struct dcm_splice *splice = NULL;
     FILE *stream = dcm_splice_new(&splice) == OK ? fopen(trial->cli->write, "wbx") : NULL;
@@ -243,38 +429,53 @@ static enum cli_exit file_write(const struct trial *trial)
 
 static void trial_free(struct trial *trial)
 {
-    dcm_plan_free(trial->plan);
+    edit_free(&trial->edit);
+    if (trial->has_desk)
+        try_desk_fini(&trial->desk);
     rules_match_free(trial->match);
-    dcm_text_free(trial->text);
     dcm_survey_free(trial->survey);
-    rules_program_free(trial->program);
-    rules_setup_fini(&trial->setup);
+    edit_policies_unref(&trial->policies);
+    cli_crosswalk_close(&trial->crosswalk);
     if (trial->bytes != NULL)
         wipe(trial->bytes, trial->length);
     free(trial->bytes);
+    free(trial->paths);
+    free(trial);
+}
+
+static enum cli_exit trial_make(struct trial *trial)
+{
+    enum cli_exit status = cli_configuration(trial->cli, &trial->crosswalk.configuration);
+    if (status == CLI_FINE)
+        status = policies_make(trial);
+    if (status == CLI_FINE)
+        status = file_read(trial, trial->cli->arguments[0]);
+    if (status == CLI_FINE)
+        status = open_fill(trial);
+    if (status != CLI_FINE)
+        return status;
+    crosswalk_open(trial);
+    enum result result = trial_run(trial);
+    return result == OK ? CLI_FINE : cli_complain(trial->cli, CLI_INTERNAL, "%s", result_text(result));
 }
 
 enum cli_exit cli_rules_try(struct cli *cli)
 {
-    struct trial trial = {.cli = cli};
-    enum cli_exit status = rules_setup_init(&trial.setup, cli, NULL, NULL);
-    if (status == CLI_FINE)
-        status = program_make(&trial);
-    if (status == CLI_FINE)
-        status = file_read(&trial, cli->arguments[0]);
-    if (status == CLI_FINE && survey_run(&trial) == ERR_NOMEM)
-        status = cli_complain(cli, CLI_INTERNAL, "out of memory");
-    if (status == CLI_FINE && match_run(&trial) != OK)
-        status = cli_complain(cli, CLI_INTERNAL, "the edits can not be planned");
+    struct trial *trial = calloc(1, sizeof *trial);
+    if (trial == NULL)
+        return cli_complain(cli, CLI_INTERNAL, "out of memory");
+    trial->cli = cli;
+    trial->crosswalk.lock = -1;
+    enum cli_exit status = trial_make(trial);
     if (status == CLI_FINE) {
         if (cli->is_json)
-            print_json(&trial);
+            print_json(trial);
         else
-            print_text(&trial);
-        status = file_write(&trial);
+            print_text(trial);
+        status = file_write(trial);
     }
-    if (status == CLI_FINE && trial.verdict.finding_count > 0)
+    if (status == CLI_FINE && finding_count(trial) > 0)
         status = CLI_FINDING;
-    trial_free(&trial);
+    trial_free(trial);
     return status;
 }

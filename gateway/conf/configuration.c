@@ -183,6 +183,25 @@ const struct configuration_node *configuration_node_by_id(const struct configura
     return NULL;
 }
 
+const struct configuration_domain *configuration_domain_by_name(const struct configuration *configuration,
+                                                                struct slice name)
+{
+    for (size_t i = 0; i < configuration->domain_count; i++)
+        if (slice_is_text(name, configuration->domain[i].name))
+            return &configuration->domain[i];
+    return NULL;
+}
+
+const struct configuration_domain *configuration_domain_by_issuer(const struct configuration *configuration,
+                                                                  struct slice issuer)
+{
+    for (size_t i = 0; i < configuration->domain_count; i++)
+        for (size_t j = 0; j < configuration->domain[i].issuers.count; j++)
+            if (slice_is_text(issuer, configuration->domain[i].issuers.item[j]))
+                return &configuration->domain[i];
+    return NULL;
+}
+
 const struct configuration_phase *configuration_phase_by_name(const struct configuration *configuration,
                                                               const char *name)
 {

@@ -386,6 +386,11 @@ const struct configuration_node *configuration_node_by_name(const struct configu
                                                             const char *name);
 const struct configuration_node *configuration_node_by_id(const struct configuration *configuration,
                                                           uint16_t id);
+const struct configuration_domain *configuration_domain_by_name(const struct configuration *configuration,
+                                                                struct slice name);
+// The first that trusts this issuer.
+const struct configuration_domain *configuration_domain_by_issuer(const struct configuration *configuration,
+                                                                  struct slice issuer);
 const struct configuration_phase *configuration_phase_by_name(const struct configuration *configuration,
                                                               const char *name);
 

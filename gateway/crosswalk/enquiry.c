@@ -70,6 +70,8 @@ static void run_answer(struct worker *worker, struct worker_call *call)
     struct enquiry *enquiry = enquiry_of(CONTAINER_OF(call, struct order_mail, call));
     (void)worker;
     MAGIC_CHECK(enquiry, ENQUIRY_MAGIC);
+    if (enquiry->studied != NULL)
+        enquiry->studied(enquiry->arg, enquiry->result, enquiry->has_other);
     if (enquiry->answered != NULL)
         enquiry->answered(enquiry->arg, enquiry->result, enquiry->result == OK ? &enquiry->verdict : NULL);
     enquiry_free(enquiry);
@@ -80,19 +82,39 @@ static void discard_answer(struct worker_call *call)
     enquiry_free(enquiry_of(CONTAINER_OF(call, struct order_mail, call)));
 }
 
+static void enquiry_post(struct enquiry *enquiry, struct worker *worker, void *arg)
+{
+    enquiry->mail.call = (struct worker_call){.run = run_answer, .discard = discard_answer};
+    enquiry->office = worker->gateway->office;
+    enquiry->worker = worker;
+    enquiry->arg = arg;
+    order_outbox_post(&enquiry->office->from_worker[worker->index], &enquiry->mail);
+}
+
 enum result enquiry_ask(struct worker *worker, const struct enquiry_question *question,
                         enquiry_answered_fn *answered, void *arg, struct enquiry **out)
 {
     struct enquiry *enquiry = enquiry_new(question);
     if (enquiry == NULL)
         return ERR_NOMEM;
-    enquiry->mail.call = (struct worker_call){.run = run_answer, .discard = discard_answer};
-    enquiry->office = worker->gateway->office;
-    enquiry->worker = worker;
     enquiry->answered = answered;
-    enquiry->arg = arg;
     *out = enquiry;
-    order_outbox_post(&enquiry->office->from_worker[worker->index], &enquiry->mail);
+    enquiry_post(enquiry, worker, arg);
+    return OK;
+}
+
+enum result enquiry_ask_study(struct worker *worker, const struct study_question *question,
+                              study_answered_fn *answered, void *arg, struct enquiry **out)
+{
+    const struct enquiry_question nothing = {.archive = 0};
+    struct enquiry *enquiry = enquiry_new(&nothing);
+    if (enquiry == NULL)
+        return ERR_NOMEM;
+    enquiry->is_of_study = true;
+    enquiry->of_study = *question;
+    enquiry->studied = answered;
+    *out = enquiry;
+    enquiry_post(enquiry, worker, arg);
     return OK;
 }
 
@@ -102,6 +124,7 @@ void enquiry_cancel(struct enquiry **enquiry)
         return;
     MAGIC_CHECK(*enquiry, ENQUIRY_MAGIC);
     (*enquiry)->answered = NULL;
+    (*enquiry)->studied = NULL;
     atomic_store(&(*enquiry)->is_cancelled, true);
     *enquiry = NULL;
 }

@@ -2,13 +2,16 @@
 //
 // A worker's question to the crosswalk: which ID has this patient in the domain of that archive? A look-up
 // may wait for the disk, so it is made on the look-up thread; the first delivery of a study to an archive is
-// also pinned (FIELD 1), durable, by the thread that writes the crosswalk, and what is answered is then what
-// the pin says, so that two workers never answer differently for one study.
+// also pinned (FIELD 1) when it is ready to leave, durable, by the thread that writes the crosswalk, and what
+// is answered is then what the pin says, so that two workers never answer differently for one study. The same
+// way leads to the ledger, for what rules want to know of a study.
 //
 // Thread: the worker's.
 #pragma once
 
+#include "journal/record.h"
 #include "store/crosswalk_change.h"
+#include "store/fact.h"
 
 struct enquiry;
 struct worker;
@@ -29,11 +32,29 @@ struct enquiry_question {
 
 // `answered` is called once on the worker, never inside this call, unless it was cancelled; the verdict is
 // borrowed for the call and wiped behind it. An ID that is none (empty, too long, with control characters) is
-// unmapped, with an empty `id`. A result that is not OK: the crosswalk can not be read or written now;
-// ERR_MISSING: it could not be opened. News (daemon/news.h) may be heard before an answer from before them.
+// unmapped, with an empty `id`. ERR_LIMIT: more IDs are merged into one than are followed. Another result
+// that is not OK: the crosswalk can not be read or written now; ERR_MISSING: it could not be opened. News
+// (daemon/news.h) may be heard before an answer from before them.
 typedef void enquiry_answered_fn(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
 // ERR_NOMEM. The enquiry is the office's; *out is only for cancelling, and no longer good once answered.
 MUST_USE enum result enquiry_ask(struct worker *worker, const struct enquiry_question *question,
                                  enquiry_answered_fn *answered, void *arg, struct enquiry **out);
 void enquiry_cancel(struct enquiry **enquiry); // NULL inside is fine
+
+// ---- a worker's question to the ledger: has this study come under another patient first? ----
+
+struct study_question {
+    uint8_t study[FACT_SOP_HASH_SIZE];    // fact_uid_hash()
+    uint8_t patient[RECORD_PATIENT_SIZE]; // edit/study.h
+    uint64_t receipt;                     // 0: it is not to be remembered, as it may be refused
+    uint64_t order;                       // of its CLOSE; 0: not known yet
+};
+
+// Called and cancelled as above; `has_other` says something if the result is OK. Otherwise the ledger can not
+// be read now. Of what the ledger does not have yet the first one that was asked about, with its number,
+// counts.
+typedef void study_answered_fn(void *arg, enum result result, bool has_other);
+
+MUST_USE enum result enquiry_ask_study(struct worker *worker, const struct study_question *question,
+                                       study_answered_fn *answered, void *arg, struct enquiry **out);

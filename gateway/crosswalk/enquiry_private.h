@@ -17,10 +17,14 @@ struct enquiry {
     struct order_mail mail;
     struct crosswalk_office *office;
     struct worker *worker;
-    enquiry_answered_fn *answered;    // the worker's; NULL: cancelled
+    bool is_of_study;                 // to the ledger, not to the crosswalk
+    enquiry_answered_fn *answered;    // the worker's; NULL: cancelled, or of a study
+    study_answered_fn *studied;       // likewise
     void *arg;                        // the worker's
     atomic_bool is_cancelled;         // nobody need trouble
     struct enquiry_question question; // its texts lie behind it
+    struct study_question of_study;
+    bool has_other;
     enum result result;
     struct crosswalk_verdict verdict;
     size_t length;
@@ -41,6 +45,7 @@ struct crosswalk_office {
     struct order_outbox *from_worker; // one for each worker, on its loop
     // The look-up thread's.
     struct ev_mailbox asked;
+    struct first_patients *first;
     struct crosswalk_reader *reader;
     struct order_outbox to_writer;
     struct order_outbox *looked; // to each worker

@@ -114,6 +114,10 @@ static enum result change_do(struct crosswalk_job *job)
     const struct crosswalk_task *task = job->task;
     struct slice id = slice_of_text(task->id != NULL ? task->id : "");
     uint16_t domain = task->domain != NULL ? crosswalk_domain_find(job->crosswalk, task->domain) : 0;
+    if (task->domain != NULL && domain == 0) {
+        end(job, ERR_REFUSED, "the configuration has no domain of this name");
+        return ERR_REFUSED;
+    }
     switch (task->kind) {
     case CROSSWALK_ACT_MERGE:
         return crosswalk_merge(job->crosswalk, domain, id, slice_of_text(task->into), &job->order,

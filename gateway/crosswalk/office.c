@@ -4,6 +4,7 @@
 #include "base/magic.h"
 #include "base/units.h"
 #include "crosswalk/enquiry_private.h"
+#include "crosswalk/first.h"
 #include "daemon/news.h"
 #include <stdlib.h>
 
@@ -52,9 +53,15 @@ static void on_asked(void *arg, struct mail *mail)
     struct crosswalk_office *office = arg;
     MAGIC_CHECK(office, OFFICE_MAGIC);
     struct enquiry *enquiry = enquiry_of(order_mail_of(mail));
-    bool is_cancelled = atomic_load(&enquiry->is_cancelled);
-    enum result result = is_cancelled ? AGAIN : look(office, office->reader, enquiry);
-    if (result == OK && needs_pin(enquiry))
+    enum result result;
+    if (atomic_load(&enquiry->is_cancelled))
+        result = AGAIN;
+    else if (enquiry->is_of_study)
+        result = first_patients_ask(office->first, office->gateway->platform.ledger, &enquiry->of_study,
+                                    &enquiry->has_other);
+    else
+        result = look(office, office->reader, enquiry);
+    if (result == OK && !enquiry->is_of_study && needs_pin(enquiry))
         order_outbox_post(&office->to_writer, &enquiry->mail);
     else
         answer(office->looked, enquiry, result);
@@ -206,6 +213,8 @@ enum result crosswalk_office_new(struct gateway *gateway, struct crosswalk_offic
     enum result result = ev_mailbox_init(&office->asked, gateway->platform.lookup_loop, INBOX_CAPACITY, BATCH,
                                          on_asked, office);
     office->has_asked = result == OK;
+    if (result == OK)
+        result = first_patients_new(&office->first);
     if (result == OK && office->crosswalk != NULL)
         result = writer_make(office);
     if (result == OK)
@@ -271,6 +280,7 @@ void crosswalk_office_free(struct crosswalk_office *office)
         enquiry_free(waiting_of(node));
     crosswalk_reader_free(office->reader);
     crosswalk_reader_free(office->writer_reader);
+    first_patients_free(office->first);
     free(office->from_worker);
     free(office->looked);
     free(office->pinned);

@@ -42,9 +42,8 @@ struct platform {
     const struct net_dialer *const *dialers;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
-    struct ev_loop *control_loop; // order of receipts with one SOP UID
-    struct ev_loop *lookup_loop;  // reads of the ledger for the control thread, of the crosswalk for workers
-    struct crosswalk *crosswalk;  // NULL: it could not be opened, and what needs it is held
+    struct ev_loop *lookup_loop; // order of receipts with one SOP UID; reads of the ledger and the crosswalk
+    struct crosswalk *crosswalk; // NULL: it could not be opened, and what needs it is held
     struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker

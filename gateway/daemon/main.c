@@ -208,7 +208,6 @@ static enum result gateway_make(struct process *process)
         .dialers = secure_dialers(process->secure),
         .main_loop = threads->main_loop,
         .ledger_loop = threads->ledger.loop,
-        .control_loop = threads->control.loop,
         .lookup_loop = threads->lookup.loop,
         .crosswalk = process->store.crosswalk,
         .crosswalk_loop = threads->crosswalk.loop,

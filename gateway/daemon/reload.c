@@ -169,9 +169,6 @@ static enum result fresh_take(struct reload *reload, struct job *job, json_t *bo
     json_t *restart = differences(reload->gateway->configuration, job->fresh, true);
     // Nothing is kept for a reload that changes nothing: somebody may ask for one every minute, for years.
     enum result result = json_array_size(changed) > 0 ? fresh_apply(reload, job->fresh) : OK;
-    if (result == OK)
-        log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(changed)),
-                  log_number(json_array_size(restart)));
     if (result == OK && json_array_size(changed) > 0) {
         reload->current = job->fresh;
         job->fresh = NULL;
@@ -233,12 +230,16 @@ static void on_main_mail(void *arg, struct mail *mail)
     struct reload *reload = arg;
     struct job *job = CONTAINER_OF(mail, struct job, mail);
     bool is_fine = job->result == OK;
+    bool is_fresh = is_fine && job->fresh != NULL;
     json_t *body = json_object();
-    if (is_fine && job->fresh != NULL)
+    if (is_fresh)
         job->result = fresh_take(reload, job, body);
     if (job->result == OK && job->policies != NULL)
         policies_take(reload, job, body);
     is_fine = job->result == OK;
+    if (is_fine && is_fresh)
+        log_event(LOG_CONFIG_RELOADED, log_number(json_array_size(json_object_get(body, "changed"))),
+                  log_number(json_array_size(json_object_get(body, "restart"))));
     errors_take(job, body);
     if (job->news != NULL)
         is_fine &= news_take(reload, job, body);

@@ -59,8 +59,6 @@ enum result threads_init(struct threads *threads, unsigned workers)
     if (result == OK)
         result = loop_make("ledger", 0, &threads->ledger);
     if (result == OK)
-        result = loop_make("control", 0, &threads->control);
-    if (result == OK)
         result = loop_make("lookup", 0, &threads->lookup);
     if (result == OK)
         result = loop_make("resolver", 0, &threads->resolver);
@@ -95,8 +93,6 @@ enum result threads_start(struct threads *threads)
 {
     enum result result = start_one(&threads->ledger);
     if (result == OK)
-        result = start_one(&threads->control);
-    if (result == OK)
         result = start_one(&threads->lookup);
     if (result == OK)
         result = start_one(&threads->resolver);
@@ -125,7 +121,6 @@ void threads_join(struct threads *threads)
     for (unsigned i = 0; i < threads->workers; i++)
         join_one(&threads->disk[i]);
     join_one(&threads->ledger);
-    join_one(&threads->control);
     join_one(&threads->lookup);
     join_one(&threads->resolver);
     join_one(&threads->crosswalk);
@@ -139,8 +134,8 @@ void threads_fini(struct threads *threads)
         if (threads->disk[i].loop != NULL)
             ev_loop_free(&threads->disk[i].loop);
     }
-    struct ev_loop **others[] = {&threads->ledger.loop,   &threads->control.loop,   &threads->lookup.loop,
-                                 &threads->resolver.loop, &threads->crosswalk.loop, &threads->main_loop};
+    struct ev_loop **others[] = {&threads->ledger.loop, &threads->lookup.loop, &threads->resolver.loop,
+                                 &threads->crosswalk.loop, &threads->main_loop};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (*others[i] != NULL)
             ev_loop_free(others[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The real threads of the daemon (ENGINE 1): one loop and one thread for each worker, each disk side, the
-// ledger, control, look-up, the resolver, the crosswalk and the log. Made before the gateway, started after
+// ledger, look-up, the resolver, the crosswalk and the log. Made before the gateway, started after
 // recovery, ended after it has stopped.
 //
 // Thread: main.
@@ -27,7 +27,6 @@ struct threads {
     struct thread worker[THREADS_WORKERS_MAX];
     struct thread disk[THREADS_WORKERS_MAX];
     struct thread ledger;
-    struct thread control;
     struct thread lookup;
     struct thread resolver;
     struct thread crosswalk; // the only writer of the crosswalk; may block

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
+#include "edit/study.h"
 #include "edit/workshop.h"
 #include "forward/archive.h"
 #include "forward/awaited.h"
@@ -254,6 +255,8 @@ enum result worker_new(struct gateway *gateway, unsigned index, struct worker **
     if (result == OK)
         result = edit_workshop_new(worker, &worker->workshop);
     if (result == OK)
+        result = seal_keyring_hash_new(gateway->platform.keyring, STUDY_HASH_LABEL, &worker->patients);
+    if (result == OK)
         result = archives_make(worker);
     return result;
 }
@@ -306,6 +309,7 @@ void worker_free(struct worker *worker)
     }
     order_gate_free(worker->gate); // mail in the inbox may lie in it
     edit_workshop_free(worker->workshop);
+    seal_hash_free(worker->patients);
     if (worker->legs.read_buffer != NULL)
         leg_environment_fini(&worker->legs);
     hot_window_fini(&worker->window);

@@ -44,6 +44,7 @@ struct worker {
     struct notes notes;
     struct order_gate *gate;
     struct edit_workshop *workshop; // what its edits share (edit/workshop.h)
+    struct seal_hash *patients;     // of studies and patients (edit/study.h)
     struct list sessions;
     struct list guests;       // connections that are no session yet
     struct list intakes;      // whose journal record waits for room

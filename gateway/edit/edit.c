@@ -29,14 +29,8 @@ static void settle(struct edit *edit, enum edit_stage stage)
 // What is too long is cut between two characters: journal and JSON hold UTF-8.
 static void reason_write(char to[EDIT_REASON_BYTES], const char *format, va_list arguments)
 {
-    size_t length;
     (void)text_format_list(to, EDIT_REASON_BYTES, format, arguments);
-    for (struct slice rest = slice_of_text(to); rest.length > 0; rest = slice_from(rest, length)) {
-        if (utf8_first(rest, &length) != UTF8_BAD)
-            continue;
-        to[rest.data - (const uint8_t *)to] = 0;
-        return;
-    }
+    utf8_cut(to);
 }
 
 void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *format, ...)
@@ -49,14 +43,22 @@ void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *for
     settle(edit, EDIT_HOLDS);
 }
 
+static void flag_keep(struct edit *edit, const char text[EDIT_REASON_BYTES])
+{
+    if (edit->flags++ == 0)
+        memcpy(edit->first_flag, text, EDIT_REASON_BYTES);
+}
+
 void edit_flag(struct edit *edit, const char *format, ...)
 {
+    char text[EDIT_REASON_BYTES] = "";
     va_list arguments;
     va_start(arguments, format);
-    if (edit->flags == 0)
-        reason_write(edit->first_flag, format, arguments);
+    reason_write(text, format, arguments);
     va_end(arguments);
-    edit->flags++;
+    flag_keep(edit, text);
+    if (edit->origin.on_flag != NULL)
+        edit->origin.on_flag(edit->origin.flag_arg, text);
 }
 
 bool edit_found(const struct edit *edit, enum edit_path place, struct dcm_found *found)
@@ -92,12 +94,13 @@ static void rules_run(struct edit *edit)
         .calling = open->calling,
         .called = open->called,
         .address = address_without_port(open->peer_address),
+        .certificate_subject = open->certificate_subject,
         .certificate_fingerprint = slice_of_text(fingerprint),
         .phase = slice_of_text(edit->policies->configuration->start_phase->name),
         .sop_class = open->sop_class,
         .transfer_syntax = open->transfer_syntax,
         .uid_has_other_digest = edit->origin.uid_has_other_digest,
-        .study_has_other_patient = edit->origin.study_has_other_patient,
+        .study_has_other_patient = edit->study_has_other_patient,
         .may_reject = edit->origin.may_reject,
     };
     workshop->verdict_of = NULL;
@@ -141,7 +144,7 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
     }
     for (size_t i = 0; i < verdict->finding_count; i++) {
         finding_text(&verdict->finding[i], text);
-        edit_flag(edit, "%s", text);
+        flag_keep(edit, text);
     }
     return true;
 }
@@ -150,21 +153,82 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
+// Of what can not be looked at nothing can be edited.
+static void unseen(struct edit *edit, const char *why)
+{
+    if (!edit->policy->passes_unseen) {
+        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
+        return;
+    }
+    edit_flag(edit, "%s", why);
+    settle(edit, EDIT_GOES);
+}
+
+// Part of a patient ID, or of its issuer, would be another one.
+static bool patient_is_seen(struct edit *edit)
+{
+    char path[DCM_PATH_TEXT_SIZE];
+    char why[EDIT_REASON_BYTES];
+    struct dcm_found found;
+    for (size_t place = EDIT_PATIENT_ID; edit->policy->node->domain != NULL && place <= EDIT_STUDY; place++) {
+        if (place == EDIT_QUALIFIERS || !edit_found(edit, (enum edit_path)place, &found) || found.is_whole)
+            continue;
+        dcm_path_print(&edit->policies->path[place], path);
+        (void)text_format(why, sizeof why, "%s is longer than can be looked at", path);
+        unseen(edit, why);
+        return false;
+    }
+    return true;
+}
+
+static void on_study(void *arg, enum result result, bool has_other);
+
+// False: there is nothing to ask, or it is known.
+static bool study_ask(struct edit *edit)
+{
+    struct study_question question;
+    if (edit->is_study_known || !patient_study_question(edit, &question))
+        return false;
+    if (enquiry_ask_study(edit->workshop->worker, &question, on_study, edit, &edit->enquiry) == OK)
+        edit->stage = EDIT_ASKS;
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask about the study");
+    return true;
+}
+
+static void crosswalk_ask(struct edit *edit)
+{
+    if (patient_ask(edit, on_answer) == OK)
+        edit->stage = EDIT_ASKS;
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask the crosswalk");
+}
+
+// A pin is for what leaves (FIELD 1): a study of which nothing could be edited yet still follows the
+// crosswalk. So it is asked for once there is a plan, and everything is looked at again with what the pin
+// says.
+static void pin_ask(struct edit *edit)
+{
+    edit->is_fit = true;
+    dcm_plan_free(edit->plan);
+    edit->plan = NULL;
+    evidence_rows_free(edit);
+    crosswalk_ask(edit);
+}
+
 static void judge(struct edit *edit)
 {
+    if (study_ask(edit))
+        return;
     edit->flags = 0;
     edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
     const struct rules_verdict *verdict = &edit->workshop->verdict;
-    if (!rules_judge(edit, verdict))
+    if (!rules_judge(edit, verdict) || !patient_is_seen(edit))
         return;
     patient_domain_find(edit);
     if (patient_is_asked_for(edit, verdict) && !edit->is_answered) {
-        enum result result = patient_ask(edit, on_answer);
-        if (result == OK)
-            edit->stage = EDIT_ASKS;
-        else
-            edit_hold_back(edit, EDIT_HOLD_TROUBLE, "no memory to ask the crosswalk");
+        crosswalk_ask(edit);
         return;
     }
     if (!patient_judge(edit, verdict))
@@ -172,8 +236,28 @@ static void judge(struct edit *edit)
     // Before Success nothing is sent: whether it can be edited is seen later.
     if (!edit->origin.may_reject)
         draft_make(edit, verdict);
-    if (edit->stage != EDIT_HOLDS)
+    if (edit->stage == EDIT_HOLDS)
+        return;
+    if (patient_is_to_be_pinned(edit))
+        pin_ask(edit);
+    else
         settle(edit, EDIT_GOES);
+}
+
+static void on_study(void *arg, enum result result, bool has_other)
+{
+    struct edit *edit = arg;
+    MAGIC_CHECK(edit, EDIT_MAGIC);
+    ensure(edit->stage == EDIT_ASKS);
+    edit->enquiry = NULL;
+    edit->is_study_known = true;
+    edit->study_has_other_patient = has_other;
+    if (result == OK)
+        judge(edit);
+    else
+        edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the ledger can not be read: %s", result_text(result));
+    if (edit->stage != EDIT_ASKS) // else the crosswalk is asked now
+        edit->on_change(edit->arg);
 }
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict)
@@ -188,21 +272,13 @@ static void on_answer(void *arg, enum result result, const struct crosswalk_verd
         edit->answer = *verdict;
         edit->generation = verdict->generation;
         judge(edit);
+    } else if (result == ERR_LIMIT) { // it will not be otherwise tomorrow
+        judge(edit);
     } else {
         edit_hold_back(edit, EDIT_HOLD_TROUBLE, "the crosswalk can not be read: %s", result_text(result));
     }
-    edit->on_change(edit->arg);
-}
-
-// Of what can not be looked at nothing can be edited.
-static void unseen(struct edit *edit, const char *why)
-{
-    if (!edit->policy->passes_unseen) {
-        edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
-        return;
-    }
-    edit_flag(edit, "%s", why);
-    settle(edit, EDIT_GOES);
+    if (edit->stage != EDIT_ASKS) // else for the pin
+        edit->on_change(edit->arg);
 }
 
 static void survey_fail(struct edit *edit, enum result result)

@@ -21,7 +21,7 @@ struct edit;
 
 enum edit_stage {
     EDIT_READS,   // wants pieces
-    EDIT_ASKS,    // waits for the crosswalk
+    EDIT_ASKS,    // waits for ledger or crosswalk
     EDIT_GOES,    // edit_plan() says how
     EDIT_HOLDS,   // edit_hold() says why
     EDIT_REFUSES, // only with may_reject: edit_hold() says why
@@ -32,9 +32,13 @@ struct edit_origin {
     const struct record_open *open; // borrowed until edit_free()
     uint32_t flags;                 // RECORD_CLOSE_ bits, as far as they are known by now
     bool may_reject;                // before the response (FIELD 3)
+    uint64_t receipt;               // its number; 0: before Success, when it may come to nothing yet
+    uint64_t order;                 // of its CLOSE; 0: not known yet
     bool is_released;               // a person has said that it goes in spite of findings
     bool uid_has_other_digest;
-    bool study_has_other_patient;
+    // Each flag that is not a finding of a rule, for whoever wants to see them all; NULL: nobody does.
+    void (*on_flag)(void *arg, const char *text);
+    void *flag_arg;
 };
 
 // What it would take to let it go: which news make another look worth while.

@@ -89,7 +89,10 @@ struct edit {
     void *arg;
     struct dcm_survey *survey; // until the verdict
     struct enquiry *enquiry;   // NULL: none is under way
-    bool is_answered;
+    bool is_study_known;       // the ledger has said
+    bool study_has_other_patient;
+    bool is_answered; // the crosswalk has
+    bool is_fit;      // there is a plan, so that the study may be pinned (FIELD 1)
     enum result answer_result;
     struct crosswalk_verdict answer;
     struct patient patient;
@@ -123,9 +126,13 @@ bool edit_found(const struct edit *edit, enum edit_path place, struct dcm_found 
 bool patient_text(const struct edit *edit, enum edit_path place, char *to, struct slice *text);
 // Whose ID it is (FIELD 1): fills edit->patient.
 void patient_domain_find(struct edit *edit);
+// What to ask about the study. False: nothing that anyone wants to know, or there is no study or no patient.
+bool patient_study_question(const struct edit *edit, struct study_question *question);
 // The crosswalk has to say; it was asked already if edit->is_answered.
 bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *verdict);
 MUST_USE enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered);
+// What was answered goes out for the first time: it has to be asked again, and pinned.
+bool patient_is_to_be_pinned(const struct edit *edit);
 // Decides edit->patient.fate. False: it is held, or refused.
 bool patient_judge(struct edit *edit, const struct rules_verdict *verdict);
 // Adds what that means to the draft.

@@ -162,6 +162,7 @@ void evidence_rows_free(struct edit *edit)
     free(edit->rows);
     edit->rows = NULL;
     edit->row_count = 0;
+    edit->row_bytes = 0;
     encoded_free(edit);
 }
 

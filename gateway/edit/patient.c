@@ -6,6 +6,7 @@
 #include "base/wipe.h"
 #include "daemon/worker.h"
 #include "edit/edit_private.h"
+#include "edit/study.h"
 
 // ---- what the data set says ----
 
@@ -49,7 +50,7 @@ static const struct configuration_domain *trusted_domain(const struct edit *edit
     enum edit_path place = has_value(edit, EDIT_ISSUER) ? EDIT_ISSUER : EDIT_QUALIFIER_ID;
     const struct configuration_domain *domain = NULL;
     if (patient_text(edit, place, text, &issuer))
-        domain = edit_policies_domain(edit->policies, issuer);
+        domain = configuration_domain_by_issuer(edit->policies->configuration, issuer);
     wipe(text, sizeof text);
     return domain;
 }
@@ -59,7 +60,24 @@ void patient_domain_find(struct edit *edit)
     edit->patient.has_issuer = has_value(edit, EDIT_ISSUER) || has_value(edit, EDIT_QUALIFIER_ID);
     edit->patient.domain = trusted_domain(edit);
     if (edit->patient.domain == NULL)
-        edit->patient.domain = edit_policies_domain_named(edit->policies, edit->origin.open->domain);
+        edit->patient.domain =
+            configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
+}
+
+bool patient_study_question(const struct edit *edit, struct study_question *question)
+{
+    const struct worker *worker = edit->workshop->worker;
+    struct study_source source = {.study = raw_value(edit, EDIT_STUDY),
+                                  .id = raw_value(edit, EDIT_PATIENT_ID),
+                                  .issuer = raw_value(edit, EDIT_ISSUER),
+                                  .domain = edit->origin.open->domain};
+    if (!rules_program_asks_patient(edit->policy->program) ||
+        !study_patient_hash(worker->patients, edit->policies->configuration, &source, question->patient))
+        return false;
+    fact_uid_hash(source.study, question->study);
+    question->receipt = edit->origin.receipt;
+    question->order = edit->origin.order;
+    return true;
 }
 
 // ---- the crosswalk ----
@@ -83,6 +101,12 @@ static bool has_id(const struct edit *edit)
 bool patient_is_asked_for(const struct edit *edit, const struct rules_verdict *verdict)
 {
     return wants_crosswalk(edit, verdict) && edit->patient.domain != NULL && has_id(edit);
+}
+
+bool patient_is_to_be_pinned(const struct edit *edit)
+{
+    return edit->is_answered && edit->answer_result == OK && !edit->answer.is_pinned && !edit->is_fit &&
+           !edit->origin.may_reject && has_value(edit, EDIT_STUDY);
 }
 
 static uint16_t domain_number(const struct edit *edit, const struct configuration_domain *domain)
@@ -113,7 +137,7 @@ enum result patient_ask(struct edit *edit, enquiry_answered_fn *answered)
         .to = domain_number(edit, node->domain),
         .study = raw_value(edit, EDIT_STUDY),
         .when = edit->origin.open->time,
-        .wants_pin = !edit->origin.may_reject,
+        .wants_pin = edit->is_fit,
         .unmatched_goes = lets_unmatched_go(edit),
     };
     bool has = patient_text(edit, EDIT_PATIENT_ID, text.id, &question.id);
@@ -183,6 +207,14 @@ static bool contradicted(struct edit *edit)
     return refuse(edit, false, why);
 }
 
+// So many IDs have become one that the crosswalk does not follow them (CROSSWALK.md).
+static bool entangled(struct edit *edit)
+{
+    edit->patient.fate = PATIENT_UNMATCHED;
+    edit->patient.because = "unmatched";
+    return refuse(edit, false, "the crosswalk has more patient IDs merged into one than it follows");
+}
+
 static bool mapped(struct edit *edit)
 {
     unsigned flags = edit->answer.flags;
@@ -204,6 +236,8 @@ bool patient_judge(struct edit *edit, const struct rules_verdict *verdict)
         return unmatched(edit, "the domain of the patient ID is not known");
     if (!edit->is_answered)
         return unmatched(edit, "there is no patient ID that can be read");
+    if (edit->answer_result != OK)
+        return entangled(edit);
     switch (edit->answer.outcome) {
     case CROSSWALK_SAME:
         return true;

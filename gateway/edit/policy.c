@@ -280,24 +280,3 @@ bool edit_policy_may_reject(const struct edit_policy *policy)
     return (policy->node->domain != NULL && policy->node->unmatched == CONFIGURATION_UNMATCHED_REJECT) ||
            rules_program_may_reject(policy->program);
 }
-
-const struct configuration_domain *edit_policies_domain(const struct edit_policies *policies,
-                                                        struct slice issuer)
-{
-    const struct configuration *configuration = policies->configuration;
-    for (size_t i = 0; i < configuration->domain_count; i++)
-        for (size_t j = 0; j < configuration->domain[i].issuers.count; j++)
-            if (slice_is_text(issuer, configuration->domain[i].issuers.item[j]))
-                return &configuration->domain[i];
-    return NULL;
-}
-
-const struct configuration_domain *edit_policies_domain_named(const struct edit_policies *policies,
-                                                              struct slice name)
-{
-    const struct configuration *configuration = policies->configuration;
-    for (size_t i = 0; i < configuration->domain_count; i++)
-        if (slice_is_text(name, configuration->domain[i].name))
-            return &configuration->domain[i];
-    return NULL;
-}

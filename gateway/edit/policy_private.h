@@ -53,10 +53,3 @@ struct edit_policies {
     size_t count;
     struct edit_policy policy[];
 };
-
-// The first that trusts this issuer; NULL: none.
-const struct configuration_domain *edit_policies_domain(const struct edit_policies *policies,
-                                                        struct slice issuer);
-// By its name; NULL: none.
-const struct configuration_domain *edit_policies_domain_named(const struct edit_policies *policies,
-                                                              struct slice name);

@@ -25,7 +25,7 @@ struct asleep_row {
     uint32_t open_block; // offset / JOURNAL_ALIGNMENT
     uint32_t close_segment;
     uint32_t close_block;
-    uint32_t when[ASLEEP_DELIVERIES]; // RESTING, ANSWERED: see backlog.c; else what holds it, or held it last
+    uint32_t when[ASLEEP_DELIVERIES]; // RESTING, ANSWERED: see backlog.c; else `hold`, and above it `sent_as`
     uint16_t status[ASLEEP_DELIVERIES];
     uint16_t stream;                    // of both positions
     uint8_t part;                       // 0: the first row of this receipt

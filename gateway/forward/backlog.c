@@ -142,7 +142,7 @@ static bool delivery_put(struct backlog *backlog, const struct delivery *deliver
     if (stage_has_time(delivery->stage))
         fits = fits && when_put(backlog, delivery->when, &row->when[slot]);
     else
-        row->when[slot] = delivery->hold;
+        row->when[slot] = delivery->hold | (uint32_t)delivery->sent_as << 8;
     if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->hold != 0)
         fits = fits && reason_put(backlog, delivery->reason, &row->reason[slot]);
     return fits;
@@ -160,10 +160,13 @@ static void delivery_get(struct backlog *backlog, struct receipt *receipt, const
     delivery->status = row->status[slot];
     delivery->is_released = (row->bits[slot] & RELEASED_BIT) != 0;
     delivery->attempts = row->attempts[slot];
-    if (stage_has_time(stage))
+    delivery->sent_as = DELIVERY_SENT_UNKNOWN;
+    if (stage_has_time(stage)) {
         delivery->when = when_get(backlog, row->when[slot]);
-    else
+    } else {
         delivery->hold = (uint8_t)row->when[slot];
+        delivery->sent_as = (uint8_t)(row->when[slot] >> 8);
+    }
     text_copy(delivery->reason, sizeof delivery->reason,
               slice_of_text(reason_get(backlog, row->reason[slot])));
     delivery_stage_set(delivery, stage);

@@ -31,6 +31,8 @@ enum result flight_edit_begin(struct flight *flight)
         const struct delivery *delivery = flight->delivery;
         struct edit_origin origin = {.open = &flight->content->open,
                                      .flags = flight->content->flags,
+                                     .receipt = flight->content->receipt,
+                                     .order = delivery != NULL ? delivery->receipt->order : 0,
                                      .is_released = delivery != NULL && delivery->is_released,
                                      .uid_has_other_digest = delivery != NULL && delivery->other_content};
         result = edit_begin(worker->workshop, policies, policy, &origin, on_change, flight, &flight->edit);

@@ -240,6 +240,8 @@ static void last_queued(struct flight *flight)
 {
     struct lane *lane = flight->lane;
     flight->is_last_queued = true;
+    if (flight->delivery != NULL)
+        delivery_leaves(flight->delivery, flight->sent_record.edits);
     flight->last_mark = leg_mark(lane->leg);
     flight->sent_at = ev_wall_now(lane->worker->loop);
     flight->due = ev_now(lane->worker->loop) + lane->archive->node->conf->response_ns;

@@ -14,6 +14,7 @@ struct note {
     struct notes *notes;
     struct journal_waiter waiter;
     enum note_kind kind;
+    uint64_t number;
     uint64_t receipt;
     union {
         struct record_outcome outcome;
@@ -32,11 +33,26 @@ void notes_init(struct notes *notes, struct journal_stream *stream)
     notes->stream = stream;
     list_init(&notes->waiting);
     list_init(&notes->sinking);
+    list_init(&notes->waits);
+    notes->number = 0;
     pool_init(&notes->pool, sizeof(struct note), 64);
+}
+
+static void waits_count(struct notes *notes, uint64_t number)
+{
+    LIST_EACH(&notes->waits, node)
+    {
+        struct notes_wait *wait = CONTAINER_OF(node, struct notes_wait, node);
+        if (number > wait->number || --wait->left > 0)
+            continue;
+        list_remove(&notes->waits, node);
+        wait->done(wait);
+    }
 }
 
 static void note_give(struct note *note)
 {
+    waits_count(note->notes, note->number);
     if (note->evidence != NULL)
         wipe(note->evidence, note->sent.evidence.length);
     free(note->evidence);
@@ -45,6 +61,7 @@ static void note_give(struct note *note)
 
 void notes_fini(struct notes *notes)
 {
+    list_init(&notes->waits); // nobody is told any more
     LIST_EACH(&notes->waiting, node)
     {
         list_remove(&notes->waiting, node);
@@ -140,6 +157,7 @@ static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t 
     }
     note->notes = notes;
     note->kind = kind;
+    note->number = ++notes->number;
     note->receipt = receipt;
     return note;
 }
@@ -199,6 +217,21 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
     }
     if (note_sink(note, place) != OK)
         note_submit(note);
+}
+
+bool notes_wait_begin(struct notes *notes, struct notes_wait *wait)
+{
+    wait->number = notes->number;
+    wait->left = notes->waiting.count + notes->sinking.count;
+    if (wait->left > 0)
+        list_append(&notes->waits, &wait->node);
+    return wait->left > 0;
+}
+
+void notes_wait_cancel(struct notes *notes, struct notes_wait *wait)
+{
+    if (list_node_is_linked(&wait->node))
+        list_remove(&notes->waits, &wait->node);
 }
 
 bool notes_are_empty(const struct notes *notes)

@@ -16,7 +16,17 @@ struct notes {
     struct journal_stream *stream;
     struct list waiting; // for room in the stream
     struct list sinking; // appended, not durable yet
+    struct list waits;
+    uint64_t number; // of the last one
     struct pool pool;
+};
+
+// Until all that has been noted by then is durable. The caller's, zeroed.
+struct notes_wait {
+    struct list_node node;
+    uint64_t number;
+    size_t left;
+    void (*done)(struct notes_wait *wait); // once, never within notes_wait_begin()
 };
 
 void notes_init(struct notes *notes, struct journal_stream *stream);
@@ -33,5 +43,8 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
 
 // From the stream's on_room.
 void notes_retry(struct notes *notes);
+// False: all is durable already, and nothing will be called.
+MUST_USE bool notes_wait_begin(struct notes *notes, struct notes_wait *wait);
+void notes_wait_cancel(struct notes *notes, struct notes_wait *wait); // one that does not wait is fine
 // Nothing waits any more: a graceful stop may go on.
 bool notes_are_empty(const struct notes *notes);

@@ -4,6 +4,7 @@
 #include "base/magic.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "daemon/places.h"
 #include "dimse/status.h"
 #include "forward/archive.h"
@@ -214,7 +215,11 @@ static bool is_too_late(struct delivery *delivery)
 
 void delivery_wait(struct delivery *delivery)
 {
-    if (!is_too_late(delivery))
+    if (is_too_late(delivery))
+        return;
+    if (delivery->is_barred && !delivery->is_released)
+        delivery_hold(delivery, EDIT_HOLD_NOTE, "rejected by a note before");
+    else
         delivery_stage_set(delivery, STAGE_WAITING);
 }
 
@@ -223,6 +228,13 @@ void delivery_urge(struct delivery *delivery)
     delivery->is_urgent = true;
     if (delivery->stage == STAGE_WAITING)
         delivery_stage_set(delivery, STAGE_WAITING);
+}
+
+// As much of it as is kept in memory; JSON takes whole characters only.
+static void reason_set(struct delivery *delivery, const char *reason)
+{
+    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    utf8_cut(delivery->reason);
 }
 
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason)
@@ -235,7 +247,7 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
         delay_ns = pause;
     delivery->when = ev_now(delivery->receipt->worker->loop) + delay_ns;
     delivery->hold = 0;
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    reason_set(delivery, reason);
     delivery_stage_set(delivery, STAGE_RESTING);
 }
 
@@ -285,10 +297,24 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     content_let_go(receipt);
 }
 
+static uint8_t edits_mark(const uint8_t edits[RECORD_DIGEST_SIZE])
+{
+    static const uint8_t none[RECORD_DIGEST_SIZE];
+    return memcmp(edits, none, sizeof none) == 0 ? 0 : (uint8_t)(1 + edits[0] % (DELIVERY_SENT_UNKNOWN - 1));
+}
+
+void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE])
+{
+    uint8_t mark = edits_mark(edits);
+    if (delivery->was_sent && delivery->sent_as != DELIVERY_SENT_UNKNOWN && delivery->sent_as != mark)
+        delivery->is_unproven = true;
+    delivery->sent_as = mark;
+}
+
 // FIELD 5: Orthanc, for one, says Success to a second receipt and keeps the first.
 void delivery_answered(struct delivery *delivery, const struct delivery_answer *answer)
 {
-    delivery->is_unproven = delivery->other_content;
+    delivery->is_unproven |= delivery->other_content;
     if (delivery->is_unproven)
         log_event(LOG_ORDER_UNPROVEN, log_text(delivery->archive->node->conf->name),
                   log_number(delivery->receipt->number));
@@ -299,15 +325,16 @@ void delivery_exists(struct delivery *delivery, const struct delivery_answer *an
 {
     const char *name = delivery->archive->node->conf->name;
     bool is_known = delivery->was_sent || delivery->same_content;
-    if (is_known && !delivery->other_content) {
+    bool is_other = delivery->other_content || delivery->is_unproven;
+    if (is_known && !is_other) {
         log_event(LOG_ORDER_DUPLICATE, log_text(name), log_number(delivery->receipt->number));
         answered(delivery, answer, RECORD_BY_DUPLICATE);
         return;
     }
     char reason[sizeof delivery->reason];
     text_format(reason, sizeof reason, "%04X duplicate: %s", answer->status,
-                delivery->other_content ? "it was sent other content under this UID"
-                                        : "never sent from here, its content is unknown");
+                is_other ? "it was sent other content under this UID"
+                         : "never sent from here, its content is unknown");
     delivery_failed(delivery, answer);
     delivery_park(delivery, reason, answer->status, slice_of(NULL, 0));
 }
@@ -320,7 +347,8 @@ void delivery_failed(struct delivery *delivery, const struct delivery_answer *an
     outcome.comment = answer->comment;
     outcome.sent = answer->sent_at;
     note(delivery, &outcome);
-    delivery->was_sent = true; // it may have kept what it refused
+    delivery->was_sent = true;                 // it may have kept what it refused,
+    delivery->sent_as = DELIVERY_SENT_UNKNOWN; // but hardly against what comes with other edits
     if (delivery->is_urgent)
         (void)awaited_refused(delivery, &word);
     // For the one that was refused to its client it counts what was sent before this answer.
@@ -335,7 +363,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     struct receipt *receipt = delivery->receipt;
     delivery->status = status;
     delivery->hold = 0;
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
+    reason_set(delivery, reason);
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
     outcome.comment = slice_of_text(delivery->reason);
     outcome.person = person;
@@ -378,22 +406,17 @@ void delivery_drop(struct delivery *delivery, struct slice person, struct slice 
 
 // ---- holds ----
 
-// Of what is kept in memory of a reason.
-static bool is_held_for(const struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
-{
-    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
-    return is_kind && strncmp(delivery->reason, reason, sizeof delivery->reason - 1) == 0;
-}
-
 void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const char *reason)
 {
     if (ends_for_client(delivery, 0, reason))
         return;
     struct receipt *receipt = delivery->receipt;
-    bool is_news = !is_held_for(delivery, kind, reason);
+    char former[sizeof delivery->reason];
+    bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
+    memcpy(former, delivery->reason, sizeof former);
     delivery->hold = DELIVERY_HOLD(kind);
-    text_copy(delivery->reason, sizeof delivery->reason, slice_of_text(reason));
-    if (is_news) {
+    reason_set(delivery, reason);
+    if (!is_kind || strcmp(former, delivery->reason) != 0) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);
         outcome.status = 0; // that of a failed attempt is no answer to this
         outcome.comment = slice_of_text(reason);
@@ -622,6 +645,7 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     delivery->is_released = from->is_released;
     delivery->is_resent = from->state == DELIVERY_SENT ||
                           ((from->state == DELIVERY_PARKED || from->state == DELIVERY_HELD) && from->resent);
+    delivery->sent_as = delivery->is_resent ? edits_mark(from->edits) : DELIVERY_SENT_UNKNOWN;
     if (from->state == DELIVERY_ANSWERED) {
         uint64_t wall = ev_wall_now(worker->loop);
         uint64_t age = wall > from->since ? wall - from->since : 0;
@@ -638,8 +662,7 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
     if (from->state != DELIVERY_PARKED && !is_held)
         return STAGE_WAITING;
     const char *unknown = is_held ? "held before the last start" : "parked before the last start";
-    text_copy(delivery->reason, sizeof delivery->reason,
-              slice_of_text(from->explanation != NULL ? from->explanation : unknown));
+    reason_set(delivery, from->explanation != NULL ? from->explanation : unknown);
     delivery->hold = is_held ? DELIVERY_HOLD_UNKNOWN : 0;
     return is_held ? STAGE_HELD : STAGE_PARKED;
 }

@@ -33,21 +33,29 @@ struct delivery {
     uint8_t hiccups;          // answers that may be no judgement of the object
     bool waits_for_primary;   // goes when the primary has said yes (acknowledge: primary)
     bool is_allowed;          // of a watched receipt: it is its turn
+    bool is_barred;           // of a watched receipt: rejected before, so a person must release it
     bool same_content;        // the archive was sent these bytes by another receipt of the UID
     bool other_content;       // or others
     bool was_sent;            // an earlier attempt of its own may have left whole
     bool was_accepted;        // SETTLED: by the archive, not by being dropped or overtaken
-    bool is_unproven;         // ANSWERED: which content the archive holds is not proven
-    uint8_t note;             // enum order_note_stage: of a rejection note (order/note.h)
-    bool is_released;         // a person has let it go in spite of what held it
-    uint8_t hold;             // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
-    char reason[63];          // PARKED, RESTING, HELD: why
+    uint8_t sent_as;  // if so: a mark of the edits it left with, 0: as it came; or DELIVERY_SENT_UNKNOWN
+    bool is_unproven; // which content the archive holds, or would hold, is not proven
+    uint8_t note;     // enum order_note_stage: of a rejection note (order/note.h)
+    bool is_released; // a person has let it go in spite of what held it
+    uint8_t hold;     // what held it last, for `reason`: see DELIVERY_HOLD; 0: nothing does
+    char reason[63];  // PARKED, RESTING, HELD: why
 };
 
 // `hold` of a delivery: 1 + enum edit_hold_kind. Kept while it is looked at again, so that one that is held
 // for the same reason is not recorded again.
 #define DELIVERY_HOLD(kind)   ((uint8_t)((unsigned)(kind) + 1))
 #define DELIVERY_HOLD_UNKNOWN UINT8_MAX // by a former process life
+
+#define DELIVERY_SENT_UNKNOWN UINT8_MAX
+
+// All of it is on its way with these edits (record_sent.edits). If it may have left before with others, the
+// archive may keep those whatever it answers (FIELD 5). Different edits have one mark in 1 of 254 cases.
+void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE]);
 
 enum receipt_gate {
     RECEIPT_UNASKED, // whether it is alone with its SOP Instance UID is not known yet
@@ -132,7 +140,8 @@ void receipt_let_go(struct receipt *receipt);
 // A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
 // kept for such. Any stage; ends with the answer.
 void delivery_urge(struct delivery *delivery);
-void delivery_wait(struct delivery *delivery); // into the queue, in order of receipt; gated if it may not go
+// Into the queue, in order of receipt; gated if it may not go, held if a person must release it first.
+void delivery_wait(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 

@@ -2,6 +2,7 @@
 #include "front/intake_close.h"
 #include "dcm/syntax.h"
 #include "dimse/status.h"
+#include "edit/study.h"
 #include "front/session.h"
 #include "order/references.h"
 #include <stdlib.h>
@@ -91,6 +92,18 @@ static void elements_fill(struct intake *intake, struct record_close *close)
     }
 }
 
+// The domain as OPEN has it.
+static void patient_fill(const struct intake *intake, struct record_close *close)
+{
+    const struct worker *worker = intake->worker;
+    struct study_source source = {.study = named_value(intake, DCM_STUDY_INSTANCE_UID),
+                                  .id = named_value(intake, DCM_PATIENT_ID),
+                                  .issuer = named_value(intake, DCM_ISSUER_OF_PATIENT_ID),
+                                  .domain = intake->content->open.domain};
+    close->has_patient =
+        study_patient_hash(worker->patients, worker->gateway->configuration, &source, close->patient);
+}
+
 // What the client's Success means. A primary that sent the instance itself has it: then `durable` is all that
 // can be said.
 static void acknowledgement_fill(struct record_close *close, const struct configuration_route *route)
@@ -164,8 +177,10 @@ enum result intake_close_fill(struct intake *intake, const struct dcm_scan_repor
         return ERR_NOMEM;
     }
     digests_fill(close, report);
-    if (report->reason == DCM_SCAN_FINE)
+    if (report->reason == DCM_SCAN_FINE) {
         elements_fill(intake, close);
+        patient_fill(intake, close);
+    }
     intake->close = close;
     return OK;
 }

@@ -275,9 +275,10 @@ static void facts_fill(struct session *session, const struct ul_parameters *requ
     text_copy(session->called, sizeof session->called, facts->called);
     text_copy(session->calling, sizeof session->calling, facts->calling);
     net_address_format(&peer->address, facts->address, sizeof facts->address);
-    if (peer->has_certificate)
-        text_hex(facts->fingerprint, sizeof facts->fingerprint,
-                 slice_of(peer->fingerprint, sizeof peer->fingerprint));
+    if (peer->has_certificate) {
+        facts->fingerprint = slice_of(peer->fingerprint, sizeof peer->fingerprint);
+        facts->subject = slice_of_text(peer->subject_dn);
+    }
     facts->source_node = source_node(session, peer);
 }
 

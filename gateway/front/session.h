@@ -51,6 +51,7 @@ struct session_facts {
     struct slice domain;  // of patient IDs, that the configuration gives to this client; empty: not known
     uint32_t source_node; // id of the node that this client is; 0
     char address[NET_ADDRESS_TEXT_MAX];
-    char fingerprint[2 * TRANSPORT_FINGERPRINT_LENGTH + 1];
+    struct slice fingerprint; // of the client's certificate, SHA-256; empty: it has none
+    struct slice subject;     // of it, RFC 2253
 };
 const struct session_facts *session_facts(const struct session *session);

@@ -355,6 +355,7 @@ static bool may_still_end(const struct delivery *delivery)
 static void order_carry_out(struct delivery *delivery, const struct order_slot *slot)
 {
     delivery->is_allowed = slot->action == ORDER_SEND;
+    delivery->is_barred = slot->action == ORDER_HOLD_REJECTED;
     switch (slot->action) {
     case ORDER_HOLD:
         return;
@@ -364,7 +365,7 @@ static void order_carry_out(struct delivery *delivery, const struct order_slot *
         return;
     case ORDER_HOLD_REJECTED:
         if (may_still_end(delivery) && delivery->stage != STAGE_PARKED && delivery->stage != STAGE_HELD)
-            delivery_hold(delivery, EDIT_HOLD_NOTE, "rejected by a note before");
+            delivery_wait(delivery);
         return;
     case ORDER_SUPERSEDE:
     case ORDER_DUPLICATE:

@@ -2,6 +2,22 @@
 //
 // A member whose receipt lives on a worker is given orders with a `set`, one at a time, and tells what
 // becomes of it by its watch; decisions are made only while no set is out, so they rest on what is true.
+//
+// Why no two receipts of a UID pass each other unseen: the keeper enters a fresh receipt in its table (seen),
+// then reads the ledger, then answers, all in one step of one thread. So whichever is asked about later meets
+// the other, in the table or in the ledger; it is not "free", and the other is stopped before anything is
+// decided.
+// - An entry is forgotten when a commit of the ledger contains its CLOSE. No step is under way then, and all
+//   later ones read a snapshot that is not older than that commit.
+// - A receipt that could not be entered for lack of memory, or for which the ledger can not be read, is asked
+//   about again, the former until the ledger has it: then it meets what was answered meanwhile. So does one
+//   of a former life, and one whose worker had no memory to ask: what has never been entered has never
+//   passed.
+// - What a full mailbox does not take waits in an outbox, in order: orders never overtake the answer "free",
+//   and a receipt whose question or answer waits there is not sent.
+// - After a crash the table is empty, and nothing is sent before it has been asked about anew: all former
+//   receipts are told by the ledger, and only by it.
+// - A UID that a note has rejected is not alone until the ledger is sure to tell of that (rejections).
 #include "base/check.h"
 #include "base/log.h"
 #include "base/magic.h"
@@ -15,7 +31,7 @@
 #define KEEPER_MAGIC  0x4b454550u
 #define LOOK_AGAIN_NS (100 * NSEC_PER_MS)
 
-enum { INBOX_CAPACITY = 65536, BATCH = 256, TABLE_FIRST = 1024, REJECTIONS_MOST = 100000 };
+enum { INBOX_CAPACITY = 65536, BATCH = 64, TABLE_FIRST = 1024, REJECTIONS_MOST = 100000 };
 
 static void decide_later(struct order_keeper *keeper, struct uid *uid)
 {
@@ -91,7 +107,11 @@ static void decide(struct order_keeper *keeper, struct uid *uid)
     struct list_node *missing = list_first(&uid->missing);
     if (missing != NULL)
         look_again(keeper, uid, CONTAINER_OF(missing, struct member, talk_node)->rule.receipt);
-    if (uid->members.members.count == 0 || !all_have_answered(keeper, uid))
+    if (uid->members.members.count == 0) {
+        keeper_uid_forget_if_empty(keeper, uid);
+        return;
+    }
+    if (!all_have_answered(keeper, uid))
         return;
     struct list changed;
     list_init(&changed);
@@ -128,13 +148,14 @@ static void ask_again_later(struct order_keeper *keeper, struct order_ask *ask)
         ev_timer_start(&keeper->again_timer, LOOK_AGAIN_NS);
 }
 
+// By mail, so that many do not hold up the loop.
 static void on_again(void *arg)
 {
     struct order_keeper *keeper = arg;
     MAGIC_CHECK(keeper, KEEPER_MAGIC);
     for (struct list_node *node = list_take_first(&keeper->again); node != NULL;
          node = list_take_first(&keeper->again))
-        order_outbox_post(&keeper->to_lookup, &CONTAINER_OF(node, struct order_ask, keeper_node)->mail);
+        order_outbox_post(&keeper->to_self, &CONTAINER_OF(node, struct order_ask, keeper_node)->mail);
 }
 
 static void answer(struct order_keeper *keeper, struct order_ask *ask, bool is_free)
@@ -199,18 +220,6 @@ static void rejection_add(struct order_keeper *keeper, const struct order_ask *a
     }
 }
 
-static void on_note(struct order_keeper *keeper, struct order_ask *ask)
-{
-    if (!ask->look->is_done) {
-        keeper->looks++; // nothing seen is forgotten meanwhile
-        order_outbox_post(&keeper->to_lookup, &ask->mail);
-        return;
-    }
-    for (size_t i = 0; i < ask->look->count; i++)
-        rejection_add(keeper, ask, ask->look->references[i]);
-    order_ask_free(ask);
-}
-
 static bool look_knows(const struct order_look *look, uint64_t receipt)
 {
     for (size_t i = 0; i < look->known_count; i++)
@@ -220,11 +229,11 @@ static bool look_knows(const struct order_look *look, uint64_t receipt)
 }
 
 // Receipts that the ledger does not have yet: they wait, wherever they are owed.
-static void on_note_looked(struct order_keeper *keeper, struct order_ask *ask)
+static void note_look(struct order_keeper *keeper, struct order_ask *ask)
 {
     struct order_look *look = ask->look;
     bool is_behind = false;
-    keeper->looks--;
+    order_look_run(keeper->gateway, ask);
     for (size_t i = 0; look->result == OK && i < look->count && !is_behind; i++) {
         struct uid *uid = *keeper_uid_place(keeper, look->references[i]);
         if (uid == NULL)
@@ -240,27 +249,15 @@ static void on_note_looked(struct order_keeper *keeper, struct order_ask *ask)
     answer(keeper, ask, false);
 }
 
-static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
+static void on_note(struct order_keeper *keeper, struct order_ask *ask)
 {
-    if (ask->look != NULL) {
-        on_note(keeper, ask);
+    if (!ask->look->is_done) {
+        note_look(keeper, ask);
         return;
     }
-    struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
-    if (!ask->has_hash) {
-        order_outbox_post(&keeper->to_lookup, &ask->mail);
-        return;
-    }
-    if (uid == NULL) {
-        ask->is_fresh = false; // as if it came from a former life, once there is memory
-        ask_again_later(keeper, ask);
-        return;
-    }
-    uid->asks += !ask->is_counted;
-    ask->is_counted = true;
-    if (ask->is_fresh)
-        seen_add(keeper, uid, ask);
-    order_outbox_post(&keeper->to_lookup, &ask->mail);
+    for (size_t i = 0; i < ask->look->count; i++)
+        rejection_add(keeper, ask, ask->look->references[i]);
+    order_ask_free(ask);
 }
 
 static const struct order_known *known_find(const struct order_ask *ask, uint64_t receipt)
@@ -312,29 +309,53 @@ static bool members_meet(struct order_keeper *keeper, struct uid *uid, const str
     return true;
 }
 
-static void on_looked(struct order_keeper *keeper, struct order_ask *ask)
+// Counts a question in its UID; a fresh one is seen there. NULL: no memory, or not in the ledger.
+static struct uid *ask_enter(struct order_keeper *keeper, struct order_ask *ask)
+{
+    if (!ask->has_hash)
+        order_lookup_hash(keeper->gateway, ask);
+    struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
+    if (uid == NULL || ask->is_counted)
+        return uid;
+    uid->asks++;
+    ask->is_counted = true;
+    if (ask->is_fresh)
+        seen_add(keeper, uid, ask);
+    return uid;
+}
+
+// False: to be asked again, the ledger can not be read, or is not as far.
+static bool ask_look(struct order_keeper *keeper, struct uid *uid, struct order_ask *ask)
+{
+    enum result result = order_lookup_run(keeper->gateway, ask);
+    bool is_known = ask->worker == NULL || seen_find(uid, ask->receipt) != NULL ||
+                    known_find(ask, ask->receipt) != NULL ||
+                    keeper_member_find(uid, ask->receipt, ask->order) != NULL;
+    ask->is_fresh &= is_known;
+    return result == OK && is_known;
+}
+
+static void on_asked(struct order_keeper *keeper, struct order_ask *ask)
 {
     if (ask->look != NULL) {
-        on_note_looked(keeper, ask);
+        on_note(keeper, ask);
         return;
     }
-    struct uid *uid = ask->has_hash ? keeper_uid_get(keeper, ask->hash) : NULL;
+    struct uid *uid = ask_enter(keeper, ask);
+    if (ask->is_nameless) { // it can not be sent: the lane that finds that out parks it
+        answer(keeper, ask, true);
+        return;
+    }
     if (uid == NULL) {
+        ask->is_fresh = false; // as if it came from a former life, once there is memory
         ask_again_later(keeper, ask);
         return;
     }
-    if (!ask->is_counted) { // what comes from now on meets it
-        on_asked(keeper, ask);
+    if (!ask_look(keeper, uid, ask)) {
+        ask_again_later(keeper, ask);
         return;
     }
     bool is_own = ask->worker == NULL;
-    bool is_known = is_own || seen_find(uid, ask->receipt) != NULL || known_find(ask, ask->receipt) != NULL ||
-                    keeper_member_find(uid, ask->receipt, ask->order) != NULL;
-    if (ask->result != OK || !is_known) { // the ledger can not be read, or is not as far
-        ask->is_fresh &= is_known;
-        ask_again_later(keeper, ask);
-        return;
-    }
     if (!is_own && is_alone(uid, ask)) {
         uid->asks--;
         answer(keeper, ask, true);
@@ -413,9 +434,6 @@ static void on_mail(void *arg, struct mail *mail)
     case ORDER_ASKED:
         on_asked(keeper, CONTAINER_OF(from, struct order_ask, mail));
         return;
-    case ORDER_LOOKED:
-        on_looked(keeper, CONTAINER_OF(from, struct order_ask, mail));
-        return;
     case ORDER_TOLD:
         on_told(keeper, CONTAINER_OF(from, struct order_set, mail));
         return;
@@ -442,8 +460,6 @@ static void on_committed(void *arg)
     struct order_keeper *keeper = arg;
     MAGIC_CHECK(keeper, KEEPER_MAGIC);
     unsigned workers = keeper->gateway->platform.workers;
-    if (keeper->looks > 0)
-        return; // after a later commit
     pthread_mutex_lock(&keeper->lock);
     memcpy(keeper->copy, keeper->committed, workers * sizeof *keeper->copy);
     pthread_mutex_unlock(&keeper->lock);
@@ -455,7 +471,7 @@ static void on_committed(void *arg)
             if (journal_position_compare(seen->close, keeper->copy[i]) >= 0)
                 break;
             if (uid->asks > 0 && !seen->is_member)
-                continue; // it stands for what the look-up under way may have missed
+                continue; // a question that is open still counts on finding it
             keeper_seen_free(keeper, seen);
             keeper_uid_forget_if_empty(keeper, uid);
         }
@@ -480,16 +496,11 @@ static enum result parts_make(struct order_keeper *keeper)
         ev_mailbox_init(&keeper->inbox, keeper->loop, INBOX_CAPACITY, BATCH, on_mail, keeper);
     if (result != OK)
         return result;
-    result = order_lookup_new(gateway, &keeper->inbox, &keeper->lookup);
-    if (result != OK) {
-        ev_mailbox_fini(&keeper->inbox);
-        return result;
-    }
     for (unsigned i = 0; i < workers; i++) {
         list_init(&keeper->streams[i]);
         order_outbox_init(&keeper->to_worker[i], keeper->loop, &gateway->workers[i]->inbox);
     }
-    order_outbox_init(&keeper->to_lookup, keeper->loop, order_lookup_inbox(keeper->lookup));
+    order_outbox_init(&keeper->to_self, keeper->loop, &keeper->inbox);
     return OK;
 }
 
@@ -509,7 +520,7 @@ enum result order_keeper_new(struct gateway *gateway, struct order_keeper **out)
     if (keeper == NULL)
         return ERR_NOMEM;
     keeper->gateway = gateway;
-    keeper->loop = gateway->platform.control_loop;
+    keeper->loop = gateway->platform.lookup_loop;
     enum result result = parts_make(keeper);
     if (result != OK) {
         arrays_free(keeper);
@@ -537,7 +548,7 @@ struct ev_mailbox *order_keeper_inbox(struct order_keeper *keeper)
 
 static void mail_drop(struct order_mail *mail, enum order_mail_kind kind)
 {
-    if (kind == ORDER_ASKED || kind == ORDER_LOOKED)
+    if (kind == ORDER_ASKED)
         order_ask_free(CONTAINER_OF(mail, struct order_ask, mail));
 }
 
@@ -554,17 +565,15 @@ void order_keeper_drain(struct order_keeper *keeper)
         for (struct order_mail *mail = order_outbox_take(&keeper->to_worker[i]); mail != NULL;
              mail = order_outbox_take(&keeper->to_worker[i]))
             mail_drop(mail, (enum order_mail_kind)mail->call.mail.kind);
-    for (struct order_mail *mail = order_outbox_take(&keeper->to_lookup); mail != NULL;
-         mail = order_outbox_take(&keeper->to_lookup))
+    for (struct order_mail *mail = order_outbox_take(&keeper->to_self); mail != NULL;
+         mail = order_outbox_take(&keeper->to_self))
         order_ask_free(CONTAINER_OF(mail, struct order_ask, mail));
     for (struct list_node *node = list_take_first(&keeper->again); node != NULL;
          node = list_take_first(&keeper->again))
         order_ask_free(CONTAINER_OF(node, struct order_ask, keeper_node));
     for (unsigned i = 0; i < keeper->gateway->platform.workers; i++)
         order_outbox_fini(&keeper->to_worker[i]);
-    order_outbox_fini(&keeper->to_lookup);
-    order_lookup_free(keeper->lookup);
-    keeper->lookup = NULL;
+    order_outbox_fini(&keeper->to_self);
 }
 
 void order_keeper_free(struct order_keeper *keeper)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the keeper knows of each SOP Instance UID. keeper_uid.c has the table of UIDs and who belongs to each,
-// keeper.c what is decided and told. Thread: the control loop's.
+// keeper.c what is decided and told. Thread: the look-up loop's.
 #pragma once
 
 #include "base/hash.h"
@@ -55,7 +55,7 @@ struct uid {
     struct order_line members;
     struct list unmet, out, missing; // members
     struct list rejections;          // by notes of this life
-    size_t asks;                     // at the look-up, or to be asked again
+    size_t asks;                     // to be asked again
     bool is_dirty;
     bool is_looked_again; // an ask of the keeper's own is on its way
     struct list_node dirty_node;
@@ -66,14 +66,12 @@ struct order_keeper {
     struct gateway *gateway;
     struct ev_loop *loop;
     struct ev_mailbox inbox;
-    struct order_lookup *lookup;
-    struct order_outbox to_lookup;
+    struct order_outbox to_self;    // questions that are asked again
     struct order_outbox *to_worker; // one for each
     struct list *streams;           // seen, by worker
     struct list dirty;              // UIDs to decide about at the end of the turn
     struct list rejections;         // all, the oldest first
-    size_t looks;                   // of rejection notes, at the look-up
-    struct list again;              // asks for which the look-up is tried again
+    struct list again;              // asks that go to self when the timer says so
     struct ev_timer again_timer;
     struct ev_task decide_task;
     struct hash_seed seed;

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "order/lookup.h"
-#include "base/magic.h"
-#include "order/note.h"
 #include "store/ledger_reader.h"
 #include <stdlib.h>
 
-#define LOOKUP_MAGIC 0x4c4f4f31u
-
-enum { INBOX_CAPACITY = 65536, BATCH = 64, NEWEST = 256, NEWEST_OF_STREAM = 16 };
-
-struct order_lookup {
-    uint32_t magic;
-    struct gateway *gateway;
-    struct ev_mailbox inbox;
-    struct order_outbox answers;
-};
+enum { NEWEST = 256, NEWEST_OF_STREAM = 16 };
 
 // ---- from facts to what the keeper knows ----
 
@@ -105,70 +94,21 @@ static enum result look(const struct gateway *gateway, struct order_ask *ask)
     return result == ERR_MISSING || result == ERR_FORMAT ? OK : result;
 }
 
-static enum result hash_take(const struct gateway *gateway, struct order_ask *ask)
+enum result order_lookup_run(const struct gateway *gateway, struct order_ask *ask)
+{
+    order_known_free(&ask->known);
+    return look(gateway, ask);
+}
+
+void order_lookup_hash(const struct gateway *gateway, struct order_ask *ask)
 {
     struct ledger_fact fact;
     fact_init(&fact);
     enum result result = ledger_find_receipt(gateway->platform.ledger, ask->receipt, &fact);
     ask->has_hash = result == OK && fact.sop_instance != NULL;
+    ask->is_nameless = result == OK && fact.sop_instance == NULL &&
+                       (fact.state == FACT_DURABLE || fact.state == FACT_SETTLED);
     if (ask->has_hash)
         fact_uid_hash(slice_of_text(fact.sop_instance), ask->hash);
     fact_fini(&fact);
-    return result;
-}
-
-static void on_mail(void *arg, struct mail *mail)
-{
-    struct order_lookup *lookup = arg;
-    MAGIC_CHECK(lookup, LOOKUP_MAGIC);
-    struct order_ask *ask = CONTAINER_OF(order_mail_of(mail), struct order_ask, mail);
-    order_known_free(&ask->known);
-    if (ask->look != NULL)
-        order_look_run(lookup->gateway, ask);
-    else
-        ask->result = ask->has_hash ? look(lookup->gateway, ask) : hash_take(lookup->gateway, ask);
-    ask->mail.call.mail.kind = ORDER_LOOKED;
-    order_outbox_post(&lookup->answers, &ask->mail);
-}
-
-// ---- life ----
-
-enum result order_lookup_new(struct gateway *gateway, struct ev_mailbox *answers, struct order_lookup **out)
-{
-    struct order_lookup *lookup = calloc(1, sizeof *lookup);
-    if (lookup == NULL)
-        return ERR_NOMEM;
-    struct ev_loop *loop = gateway->platform.lookup_loop;
-    lookup->gateway = gateway;
-    enum result result = ev_mailbox_init(&lookup->inbox, loop, INBOX_CAPACITY, BATCH, on_mail, lookup);
-    if (result != OK) {
-        free(lookup);
-        return result;
-    }
-    order_outbox_init(&lookup->answers, loop, answers);
-    MAGIC_INIT(lookup, LOOKUP_MAGIC);
-    *out = lookup;
-    return OK;
-}
-
-struct ev_mailbox *order_lookup_inbox(struct order_lookup *lookup)
-{
-    return &lookup->inbox;
-}
-
-void order_lookup_free(struct order_lookup *lookup)
-{
-    if (lookup == NULL)
-        return;
-    MAGIC_CHECK(lookup, LOOKUP_MAGIC);
-    for (struct mail *mail = ev_mailbox_take(&lookup->inbox); mail != NULL;
-         mail = ev_mailbox_take(&lookup->inbox))
-        order_ask_free(CONTAINER_OF(order_mail_of(mail), struct order_ask, mail));
-    for (struct order_mail *mail = order_outbox_take(&lookup->answers); mail != NULL;
-         mail = order_outbox_take(&lookup->answers))
-        order_ask_free(CONTAINER_OF(mail, struct order_ask, mail));
-    order_outbox_fini(&lookup->answers);
-    ev_mailbox_fini(&lookup->inbox);
-    MAGIC_CLEAR(lookup);
-    free(lookup);
 }

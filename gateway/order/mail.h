@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What workers, keeper and look-up thread send each other about order, and the outbox that keeps what a full
-// mailbox does not take (ENGINE 1). Each piece of mail belongs to whoever has it; none is made on the way.
+// What workers and keeper send each other about order, and the outbox that keeps what a full mailbox does not
+// take (ENGINE 1). Each piece of mail belongs to whoever has it; none is made on the way.
 #pragma once
 
 #include "daemon/worker.h"
@@ -9,7 +9,6 @@
 
 enum order_mail_kind {
     ORDER_ASKED,    // worker to keeper: order_ask
-    ORDER_LOOKED,   // look-up to keeper: order_ask
     ORDER_REPORTED, // worker to keeper: order_report
     ORDER_TOLD,     // worker to keeper: the order_set is back, carried out
 };
@@ -46,16 +45,15 @@ struct order_ask {
     bool is_counted;              // in uid->asks
     uint64_t receipt;
     uint8_t hash[FACT_SOP_HASH_SIZE];
-    bool has_hash; // else the look-up takes it from the ledger
-    bool is_fresh; // what follows is set; else the ledger has it
+    bool has_hash;    // else the keeper takes it from the ledger
+    bool is_nameless; // the ledger does not have the UID either: its OPEN is damaged
+    bool is_fresh;    // what follows is set; else the ledger has it
     bool is_returned;
-    bool is_note; // RECORD_CLOSE_NOTE; the look-up sets it where it is not fresh
+    bool is_note; // RECORD_CLOSE_NOTE; set by the look-up where it is not fresh
     uint64_t order;
     struct order_content content;
     struct journal_position close;
-    // From the look-up:
-    enum result result;
-    struct order_known *known; // its own too, if the ledger has it
+    struct order_known *known; // from the look-up: its own too, if the ledger has it
     // The answer: free, or watched (orders follow).
     bool is_free;
     struct order_look *look; // of a rejection note that asks after its references (order/note.h); else NULL

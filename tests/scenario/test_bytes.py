@@ -57,7 +57,8 @@ def test_exact_files_arrive_exactly_at_storescp(folder):
     rows = [row for row in corpus.good_rows() if row["verbatim_sender_roundtrip"] == "exact"]
     instances = [part10.read(corpus.FOLDER / row["path"]) for row in rows]
     with StoreScp(folder / "storescp", "OLDPACS", instances) as old, Archive(folder / "new", "NEWPACS") as new:
-        one = {"associations": 1}  # storescp serves one association at a time
+        # storescp serves one association at a time: what the gateway leaves open keeps it from asking what it takes.
+        one = {"associations": 1, "idle": "1s"}
         nodes = [Node("legacy", 1, "OLDPACS", old.port, options=one), Node("new", 2, "NEWPACS", new.port)]
         with Daemon(folder / "gateway", nodes) as gateway:
             target = sender.Target(("127.0.0.1", gateway.port), calling="CT1")

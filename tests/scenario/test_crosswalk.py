@@ -127,8 +127,15 @@ def test_usage(folder):
         assert "no file" in run(stage, "import", str(stage.daemon.folder / "none.csv"), *WHO, expect=2).stderr
         assert "--clear" in run(stage, "export", *WHO, expect=2).stderr
         assert "no domain" in run(stage, "lookup", "--from", "A", "--to", "B", rows, expect=2).stderr
-        assert "known domain" in run(stage, "unmerge", "--domain", "NOBODY", *WHO, put(stage, "ids", "1\n"),
-                                     expect=5).stderr
+        for words in (("unmerge",), ("move-study", "--uid", "1.2.3")):
+            assert "no domain of this name" in run(stage, *words, "--domain", "NOBODY", *WHO, put(stage, "ids", "1\n"),
+                                                   expect=5).stderr
+        # Which of more lines would be meant? A blank one at the end is none.
+        for words, count in ((("unmerge",), 1), (("move-study", "--uid", "1.2.3"), 1), (("merge",), 2)):
+            lines = "".join(f"{number}\n" for number in range(count + 1))
+            assert f"more than {count} line" in run(stage, *words, "--domain", "LEGACY", *WHO, put(stage, "ids", lines),
+                                                    expect=2).stderr
+        run(stage, "merge", "--domain", "LEGACY", *WHO, put(stage, "ids", "1\n2\n\n"))
         # What is cut at a zero byte (UTF-16) or at some length may be the ID of somebody else.
         for line in ("E\0-1\0", "1" * 300):
             assert "not a patient ID" in run(stage, "lookup", "--from", "LEGACY", "--to", "ENTERPRISE",

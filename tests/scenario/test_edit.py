@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each archive gets: the one without rules every byte as it came, the other one what its rules say and nothing
 else (DESIGN "Byte-preserving edits", FIELD 4)."""
+import hashlib
+import ssl
 import zlib
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,26 @@ def test_held_until_the_rules_are_others(folder):
         stage.new.wait_uids([instance.sop_instance], 20)
         check_edited(instance, content(stage.new.copies()[0], stage.new.folder))
         assert stage.daemon.archives()["new"]["held"] == 0
+        assert "changed=1 " in stage.daemon.logged("config.reloaded")[-1]
+
+
+@pytest.mark.parametrize("fact", ["subject", "fingerprint"])
+def test_rule_for_one_certificate(folder, fact):
+    mine, others = one_instance(5), one_instance(6)
+    settings = write_pack(folder / "packs", SET_NAME)
+    with Stage(folder, tls=True, settings=settings) as stage:
+        der = ssl.PEM_cert_to_DER_cert(Path(stage.modality.certificate).read_text())
+        value = {"subject": "CN=ct1", "fingerprint": hashlib.sha256(der).hexdigest()}[fact]
+        pack = (folder / "packs" / "one.yaml").read_text()
+        when = f'rule: one\n    when: {{ certificate-{fact}: "{value}" }}'
+        (folder / "packs" / "one.yaml").write_text(pack.replace("rule: one", when))
+        assert stage.daemon.run_client("config", "reload").returncode == 0
+        stage.send([mine], tls=True)
+        stage.send([others])
+        stage.wait_arrived([mine, others])
+        copies = {copy.uid: copy for copy in stage.new.copies()}
+        check_edited(mine, content(copies[mine.sop_instance], stage.new.folder))
+        assert content(copies[others.sop_instance], stage.new.folder) == b"".join(others.chunks())
 
 
 def test_wrong_packs_change_nothing_and_start_nothing(folder):

@@ -97,6 +97,8 @@ def test_release_and_reject(folder, kill):
             held(stage, 4)
         none = stage.daemon.ask("hold", "release", "--all", "--held-for", "another rule", *BY, expect=1)
         assert none["changed"] == 0
+        told = stage.daemon.run_client("hold", "release", "--uid", "1.2.3", "new", *BY)
+        assert (told.returncode, told.stdout) == (1, "nothing of it is held\n")
         assert stage.daemon.ask("hold", "release", "--study", part10.uid(72, 1), "new", *BY)["changed"] == 3
         stage.new.wait_uids([one.sop_instance for one in ones[:3]], 30)
         assert stage.daemon.ask("hold", "reject", "--uid", ones[3].sop_instance, *BY)["changed"] == 1

@@ -84,6 +84,20 @@ def test_verify_names_what_is_missing(folder):
         arrives(stage, sent)
 
 
+def test_a_segment_that_begins_is_no_finding(folder):
+    """Its file is there before its key. Without a key it is a finding only once something is written in it."""
+    with Stage(folder) as stage:
+        assert stage.daemon.stop() == 0
+        journal = stage.daemon.folder / "data" / "journal"
+        begun = journal / "0001-00000999.seg"
+        begun.write_bytes(bytes(16384))
+        assert stage.daemon.run_client("key", "verify").returncode == 0
+        begun.write_bytes(bytes(4096) + b"record" + bytes(8192))
+        found = stage.daemon.run_client("key", "verify")
+        assert (found.returncode, found.stdout.splitlines()[0]) == (1, f"{begun.name}: the key file has no key for it")
+        begun.unlink()
+
+
 def test_verify_finds_the_wrong_master_key(folder):
     with Stage(folder) as stage:
         backup = stage.daemon.folder / "keys.backup"

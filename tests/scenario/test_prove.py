@@ -161,7 +161,11 @@ def test_as_it_was_sent(bench, syntax):
     text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy))
     assert text.stdout.startswith(f"differs only by edits E1...E{ROWS}; with them undone its digests are those "
                                   "received as receipt 0000-000000000001")
+    assert "  E1    PatientID changed by site 1.0/test\n" in text.stdout
     assert "Müller" not in text.stdout
+    text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(copy), "--show-phi")
+    assert '  E2    ' in text.stdout and '"N-9999" -> "N-0001"\n' in text.stdout
+    assert text.stdout.count("(absent) -> ") == 1 and text.stdout.count(" -> (absent)") == 1
 
 
 @pytest.mark.parametrize("name", REWRITES)
@@ -241,6 +245,66 @@ def test_one_byte_and_rewritten(bench, of, to, where):
     assert places(bench.prove(dcmconv(pixel_flipped(copy), ["+ti", "+e"]), 1)) == ["pixels"]
 
 
+MADE = [("set", "ReferencedRequestSequence[0].AccessionNumber", "-", "A-12"),
+        ("set", "OriginalAttributesSequence[+].ModifyingSystem", "-", "dicomgate")]
+
+
+@pytest.mark.parametrize("where", ["", "beside", "item", "original"])
+def test_what_stands_beside_made_elements(bench, where):
+    """Sequences that edits have made go whole when the edits are taken back: with nothing else in them."""
+    copy = bench.sent(instance(bench.folder / "in.dcm"), MADE)
+    data = pydicom.dcmread(copy)
+    other = Dataset()
+    other.PatientComments = "smuggled"
+    if where == "beside":
+        data.ReferencedRequestSequence[0].RequestedProcedureDescription = "smuggled"
+    elif where == "item":
+        data.ReferencedRequestSequence.append(other)
+    elif where == "original":
+        data.OriginalAttributesSequence.append(other)
+    changed = bench.folder / "changed.dcm"
+    data.save_as(changed)
+    for options in (["+ti", "+e"], ["+te", "-e"], ["+td"]):
+        rewritten = dcmconv(changed, options)
+        if where == "":
+            assert bench.prove(rewritten, 0)["verdict"] == "edits"
+        else:
+            assert places(bench.prove(rewritten, 1)) == ["header"]
+
+
+def test_words_that_were_not_turned_round(bench):
+    """In the other byte order the same bytes are other pixels, and other bytes the same; single bytes stay."""
+    source = instance(bench.folder / "in.dcm")
+    bench.sent(source, [])
+    turned = dcmconv(source, ["+tb"])
+    assert bench.prove(turned, 0)["verdict"] == "identical"
+    swapped = bytes(b for i in range(0, len(PIXELS), 2) for b in (PIXELS[i + 1], PIXELS[i]))
+    assert places(bench.prove(flipped(turned, swapped, PIXELS), 1)) == ["pixels"]
+
+
+def test_single_bytes_in_the_other_order(bench):
+    data = pydicom.dcmread(instance(bench.folder / "in.dcm"))
+    data.PixelData, data.BitsAllocated, data.BitsStored, data.HighBit = PIXELS[:1024], 8, 8, 7
+    data[0x7FE00010].VR = "OB"
+    data.save_as(bench.folder / "bytes.dcm")
+    bench.sent(bench.folder / "bytes.dcm", [])
+    for options in REWRITES.values():
+        assert bench.prove(dcmconv(bench.folder / "bytes.dcm", options), 0)["verdict"] == "identical", options
+
+
+def test_pixels_under_another_transfer_syntax(bench):
+    """What the bytes mean is said by the transfer syntax alone."""
+    data = pydicom.dcmread(instance(bench.folder / "in.dcm"))
+    data.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
+    data.PixelData = pydicom.encaps.encapsulate([PIXELS])
+    data[0x7FE00010].VR = "OB"
+    data[0x7FE00010].is_undefined_length = True
+    data.save_as(bench.folder / "jpeg.dcm")
+    copy = bench.sent(bench.folder / "jpeg.dcm", [])
+    assert bench.prove(copy, 0)["verdict"] == "identical"
+    assert places(bench.prove(flipped(copy, b"1.2.840.10008.1.2.4.50", b"1.2.840.10008.1.2.4.90"), 1)) == ["pixels"]
+
+
 def test_sent_as_it_came(bench):
     source = instance(bench.folder / "in.dcm")
     copy = bench.sent(source, [])
@@ -263,8 +327,12 @@ def test_the_receipt_that_the_archive_holds(bench):
     other.save_as(bench.folder / "other.dcm")
     second = bench.sent(bench.folder / "other.dcm", EDITS[1:2])
     for copy, receipt, edits in ((first, 1, ROWS), (second, 2, 1)):
-        answer = bench.prove(copy, 0)
+        # The archive has said yes to the second one: that it holds the first is a finding.
+        answer = bench.prove(copy, 1 if receipt == 1 else 0)
         assert answer["receipt"] == f"0000-{receipt:012x}" and len(answer["edits"]) == edits
+        assert answer["verdict"] == "edits" and answer.get("overtaken_by") == (f"0000-{2:012x}" if receipt == 1 else None)
+    text = bench.run("ledger", "prove", UID, "--archive", "new", "--file", str(first)).stdout
+    assert "but the archive has accepted other content since, as receipt 0000-000000000002" in text
     assert bench.prove(flipped(first, b"20261128", b"20261126"), 1)["receipt"] == "0000-000000000002", "the newest"
 
 

@@ -115,7 +115,8 @@ def test_an_archive_that_is_away_and_one_that_refuses(folder):
 
 
 def test_what_is_in_flight_and_what_waits(folder):
-    with Stage(folder, node_options={"associations": 1, "settle_on": "after", "settle_after": "1h"}) as stage:
+    with Stage(folder, settings={"limits": {"stop": "1s"}},
+               node_options={"associations": 1, "settle_on": "after", "settle_after": "1h"}) as stage:
         stage.new.set(mode="never_answer")
         sent = [part10.generate(2000, 91, 7, n, sop_class=STORAGE) for n in range(3)]
         stage.send(sent)

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from dgtest import part10, pdu
+from dgtest import part10, pdu, sender
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
@@ -164,6 +164,66 @@ def test_a_later_receipt_is_held(folder, kill):
         assert uids(stage.new).count(one.sop_instance) == 2
         stage.daemon.ask("hold", "reject", "--uid", one.sop_instance, "legacy", "--person", "J. Doe", "--reason", "no")
         assert wait_state(stage, again, 1, "rejected")["person"] == "J. Doe"
+
+
+def test_a_person_who_retried_it_does_not_let_a_later_receipt_go(folder):
+    """That a person once had a hand in the receipt does not make its rejection one by that person."""
+    with Stage(folder) as stage:
+        one, again = image(1), image(1, 4000)
+        stage.new.set(status=0xC001, comment="no", only=one.sop_instance)
+        stage.send([one])
+        wait_state(stage, one, 2, "parked")
+        stage.new.set()
+        stage.daemon.ask("queue", "retry", "--uid", one.sop_instance, "new", "--person", "J. Doe")
+        wait_state(stage, one, 2, "answered")
+        ko = note(7, [one])
+        stage.send([ko])
+        wait_state(stage, one, 2, "rejected")
+        assert not state(stage, one, 2).get("person")
+        stage.daemon.kill()
+        stage.daemon.start()
+        stage.send([again])
+        wait_state(stage, again, 2, "held")
+        assert uids(stage.new).count(one.sop_instance) == 2  # that it refused, and that it took
+
+
+def test_a_note_sent_again(folder):
+    """The same note once more is a duplicate; what came between it and the first one is not rejected by it."""
+    with Stage(folder) as stage:
+        one, again = image(1), image(1, 4000)
+        stage.send([one])
+        wait_state(stage, one, 2, "answered")
+        ko = note(8, [one])
+        stage.send([ko])
+        wait_state(stage, one, 2, "rejected")
+        stage.send([again])
+        wait_state(stage, again, 2, "held")
+        stage.send([ko])
+        for archive in (1, 2):
+            assert wait_state(stage, ko, archive, "answered")
+        assert [uid for uid in uids(stage.new) if uid == ko.sop_instance] == [ko.sop_instance]
+        assert state(stage, again, 2)["state"] == "held"
+        assert stage.daemon.archives()["new"]["held"] == 1
+        stage.daemon.ask("hold", "release", "--uid", one.sop_instance, "new", "--person", "J. Doe", "--reason", "it is right")
+        wait_state(stage, again, 2, "answered")
+
+
+def test_a_client_that_waits_for_the_primary(folder):
+    """acknowledge: primary. The note is answered when the archive has it; what comes again is refused with the reason."""
+    route = {"to": ["legacy", "new"], "acknowledge": "primary", "acknowledge_within": "20s"}
+    with Stage(folder, settings={"phases": {"coexist": {"store": [route]}}}) as stage:
+        one, again = image(1), image(1, 4000)
+        stage.send([one])
+        ko = note(9, [one])
+        stage.send([ko])
+        assert uids(stage.legacy) == [one.sop_instance, ko.sop_instance]
+        for archive in (1, 2):
+            wait_state(stage, one, archive, "rejected")
+        result, = sender.send(stage.target(), [again])
+        assert result.status != 0 and result.comment == "rejected by a note before"
+        assert uids(stage.legacy) == [one.sop_instance, ko.sop_instance]
+        stage.new.wait_uids([ko.sop_instance])
+        assert uids(stage.new).count(one.sop_instance) == 1
 
 
 def test_other_key_objects_go_as_ever(folder):

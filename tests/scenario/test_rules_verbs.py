@@ -85,6 +85,34 @@ def test_mistakes_have_a_place(site):
     assert f"{site}/packs/site.yaml:6:39: rules[1].do[1].set: StudyInstanceUID can not be written" in answer.stderr
 
 
+MISTAKES = {
+    "unknown archive": (PACK.replace("rule: comments,", "rule: comments, when: { archive: nwe },"), "site", True),
+    "unknown phase": (PACK.replace("rule: comments,", "rule: comments, when: { phase: two },"), "site", True),
+    "no such pack": (PACK, "site, other", True),
+    "no order": (PACK + "  - { rule: again, do: [ { set: InstitutionName, to: St Anne } ] }\n", "site", True),
+    "a UID": (PACK.replace("InstitutionName", "StudyInstanceUID"), "site", True),
+    "no table": (PACK.replace("rules:", "tables: { t: { file: t.csv, from: a, to: b } }\nrules:"), "site", True),
+    "no folder": (PACK, "site", False),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_the_errors_are_those_of_a_start(site, mistake):
+    pack, names, has_folder = MISTAKES[mistake]
+    text = CONFIGURATION.format(packs="packs", golden="golden", names=names)
+    if not has_folder:
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("rules:"))
+    (site / "g.yaml").write_text(text)
+    (site / "packs" / "site.yaml").write_text(pack)
+    made = run(site, "key", "init")
+    start = subprocess.run([BINARIES / "dicomgated", "--config", site / "g.yaml"], capture_output=True, text=True,
+                           check=False, timeout=30)
+    check = run(site, "rules", "check")
+    assert start.returncode != 0 and check.returncode == 3, made.stderr + start.stderr + check.stderr
+    told = [line for line in start.stderr.splitlines() if not line.startswith("20")]  # else of the log
+    assert told and [line for line in check.stderr.splitlines() if not line.startswith("dicomgate: ")] == told
+
+
 @pytest.mark.parametrize("name", ["../golden/site.yaml", "/etc/passwd", "t/../t.csv"])
 def test_tables_stay_in_their_folder(site, name):
     text = PACK.replace("rules:", f"tables: {{ t: {{ file: {name}, from: a, to: b }} }}\nrules:")
@@ -134,15 +162,20 @@ def test_try_changes_what_it_says_and_nothing_else(site, name):
     answer = run(site, "--json", "rules", "try", source, "--archive", "new", "--write", site / "out.dcm")
     told = json.loads(answer.stdout)
     assert answer.returncode == 0 and told["outcome"] == "pass", answer.stderr
-    assert {change["path"] for change in told["changes"]} <= {"InstitutionName", "PatientComments"}
+    assert {change["path"] for change in told["changes"] if change["pack"] == "site"} <= {"InstitutionName",
+                                                                                         "PatientComments"}
+    own = {change["path"].split("[")[0] for change in told["changes"] if change["pack"] == "gateway"}
+    assert own == {"OriginalAttributesSequence", "ContributingEquipmentSequence"}
     before = dict(elements_of(pydicom.dcmread(source, force=True)))
     after = dict(elements_of(pydicom.dcmread(site / "out.dcm", force=True)))
     assert after.pop((pydicom.tag.Tag("InstitutionName"),))[1] == "St Mary"
     before.pop((pydicom.tag.Tag("InstitutionName"),), None)
     before.pop((pydicom.tag.Tag("PatientComments"),), None)
-    lengths = {path for path in before if path[-1].element == 0}  # group lengths follow
-    assert {path: value for path, value in before.items() if path not in lengths} == \
-        {path: value for path, value in after.items() if path not in lengths}
+    added = {pydicom.tag.Tag("OriginalAttributesSequence"), pydicom.tag.Tag("ContributingEquipmentSequence")}
+
+    def rest(elements):  # group lengths follow
+        return {path: value for path, value in elements.items() if path[-1].element != 0 and path[0] not in added}
+    assert rest(before) == rest(after)
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="no corpus")
@@ -169,3 +202,92 @@ def test_archive_and_file_must_be_there(site):
     assert run(site, "rules", "try", "x.dcm").returncode == 2
     assert run(site, "rules", "try", "x.dcm", "--archive", "nowhere").returncode == 2
     assert run(site, "rules", "try", site / "x.dcm", "--archive", "new").returncode == 2
+
+
+# ---- with the crosswalk
+
+WITH_DOMAINS = """
+gateway: { ae_title: GW, data: data }
+listeners: [ { name: a, address: "127.0.0.1:104", plain: yes } ]
+domains: { OLD: { issuers: [OLDHOSP] }, NEW: { issuers: [GROUP] } }
+nodes:
+  new: { id: 1, kind: archive, ae_title: NEW, address: "10.0.0.5:104", plain: yes, domain: NEW%s }
+clients: [ { ae_title: CT1, from: [10.0.0.0/8], domain: OLD } ]
+phases: { one: { store: [ { to: [new] } ] } }
+start_phase: one
+"""
+FILE = CORPUS / "pydicom" / "MR_small_implicit.dcm"
+corpus_needed = pytest.mark.skipif(not FILE.exists(), reason="no corpus")
+
+
+def domains_site(folder, options="", rows=True):
+    (folder / "g.yaml").write_text(WITH_DOMAINS % options)
+    assert run(folder, "key", "init").returncode == 0
+    if rows:
+        source = pydicom.dcmread(FILE).PatientID
+        (folder / "rows.csv").write_text(f"source_domain,source_id,target_domain,target_id\nOLD,{source},NEW,G-17\n")
+        done = run(folder, "crosswalk", "import", folder / "rows.csv", "--person", "Ada", "--reason", "test")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def tried(folder, *words, expect):
+    answer = run(folder, "--json", "rules", "try", FILE, "--archive", "new", *words)
+    assert answer.returncode == expect, answer.stdout + answer.stderr
+    return json.loads(answer.stdout), answer
+
+
+@corpus_needed
+@pytest.mark.parametrize("whose", [("--client", "CT1"), ("--domain", "OLD")])
+def test_try_maps_the_patient(tmp_path, whose):
+    folder = domains_site(tmp_path)
+    told, answer = tried(folder, *whose, "--write", folder / "out.dcm", expect=0)
+    rows = {change["path"]: change for change in told["changes"]}
+    assert set(rows) >= {"PatientID", "IssuerOfPatientID"} and told["looked_up"] and told["outcome"] == "pass"
+    assert (rows["PatientID"]["pack"], rows["PatientID"]["rule"]) == ("crosswalk", "mapped")
+    assert rows["PatientID"]["after"] is None and "G-17" not in answer.stdout
+    assert any(path.startswith("OriginalAttributesSequence") for path in rows)
+    assert any(path.startswith("ContributingEquipmentSequence") for path in rows)
+    before, after = pydicom.dcmread(FILE), pydicom.dcmread(folder / "out.dcm")
+    assert (after.PatientID, after.IssuerOfPatientID) == ("G-17", "GROUP")
+    assert after.OriginalAttributesSequence[-1].ModifiedAttributesSequence[0].PatientID == before.PatientID
+    assert after.PixelData == before.PixelData
+    shown, _ = tried(folder, *whose, "--show-phi", expect=0)
+    row = next(change for change in shown["changes"] if change["path"] == "PatientID")
+    assert (row["before"], row["after"]) == (before.PatientID, "G-17")
+    assert told["bytes"] > told["bytes_same"] > told["bytes"] - 64
+
+
+@corpus_needed
+def test_try_unmatched(tmp_path):
+    folder = domains_site(tmp_path, rows=False)
+    made = run(folder, "crosswalk", "import", "/dev/stdin", "--person", "Ada", "--reason", "none")  # makes the store
+    told, _ = tried(folder, "--domain", "OLD", expect=1)
+    assert told["outcome"] in ("flag", "hold"), made.stderr
+    told, _ = tried(folder, expect=1)  # of a domain that nobody knows: nothing is looked up
+    assert not told["looked_up"] and told["outcome"] == "flag"
+    assert told["findings"][0]["reason"] == "the domain of the patient ID is not known"
+
+
+@corpus_needed
+@pytest.mark.parametrize("unmatched,outcome", [("hold", "hold"), ("reject", "reject")])
+def test_try_held_or_refused(tmp_path, unmatched, outcome):
+    folder = domains_site(tmp_path, f", unmatched: {unmatched}")
+    told, _ = tried(folder, expect=1)
+    assert told["outcome"] == outcome and not told["changes"]
+    assert told["findings"] == [{"outcome": outcome, "reason": "the domain of the patient ID is not known"}]
+    done = run(folder, "rules", "try", FILE, "--archive", "new", "--write", folder / "out.dcm")
+    assert done.returncode == 5 and not (folder / "out.dcm").exists()
+
+
+@corpus_needed
+def test_try_without_a_crosswalk_says_so(tmp_path):
+    folder = domains_site(tmp_path, rows=False)
+    told, answer = tried(folder, "--domain", "OLD", expect=1)
+    assert told["outcome"] == "hold" and "there is no crosswalk to look the patient up in" in answer.stderr
+    assert told["findings"][0]["reason"].startswith("the crosswalk can not be read")
+
+
+@corpus_needed
+def test_try_of_an_unknown_domain(tmp_path):
+    assert run(domains_site(tmp_path), "rules", "try", FILE, "--archive", "new", "--domain", "X").returncode == 2

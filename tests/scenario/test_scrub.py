@@ -60,3 +60,36 @@ def test_bit_rot_is_found_and_reported(folder):
         receipt = str(daemon.ask("queue", "list", "--state", "parked")["items"][0]["receipt"])
         dropped = daemon.run_client("queue", "drop", receipt, "new", "--person", "T. Est", "--reason", "damaged")
         assert dropped.returncode == 0, dropped.stderr
+
+
+def spoil(journal: Path, kind: int) -> None:
+    """Flips a bit in the body of the first record of this type."""
+    for path in sorted(journal.glob("000*.seg")):
+        data = path.read_bytes()
+        for at in range(4096, len(data), 64):
+            if data[at:at + 4] == b"DGJR" and data[at + 5] == kind:
+                with path.open("r+b") as file:
+                    file.seek(at + 70)
+                    file.write(bytes([data[at + 70] ^ 1]))
+                return
+    raise AssertionError("there is no such record")
+
+
+def test_what_has_lost_its_name_is_parked_for_a_person(folder):
+    """The ledger is made anew from a journal in which an OPEN is bad: nobody knows which instance it is."""
+    with Stage(folder) as stage:
+        daemon = stage.daemon
+        stage.new.down()
+        one = part10.generate(3000, 87, 3, sop_class=STORAGE)
+        others = [part10.generate(3000, 87, 4, n, sop_class=STORAGE) for n in range(3)]
+        for instances in ([one], *([other] for other in others for _ in range(2))):  # on each stream some that vouch for it
+            stage.send(instances)
+        stage.legacy.wait_uids([i.sop_instance for i in (one, *others)])
+        assert daemon.stop() == 0
+        spoil(daemon.folder / "data" / "journal", 1)
+        (daemon.folder / "data" / "ledger").rename(folder / "lost")
+        daemon.start()
+        stage.new.up()
+        wait_for("it is parked", lambda: daemon.archives()["new"]["parked"] == 1, 20)
+        row, = daemon.ask("queue", "list", "--state", "parked", "--archive", "new")["items"]
+        assert row["reason"] == "journal record is damaged"

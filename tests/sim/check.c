@@ -190,7 +190,7 @@ static void acknowledgement_check(struct history *history, const struct attempt 
                      attempt->instance, attempt->number, attempt->status);
     bool is_late = attempt->whole != 0 &&
                    attempt->answered > attempt->whole + HISTORY_ACKNOWLEDGE_WITHIN + 20 * NSEC_PER_SEC;
-    if (is_late && attempt->whole > history->trouble)
+    if (is_late && !attempt->was_cut_off && attempt->whole > history->trouble)
         history_fail(history, "instance %u, attempt %u: its client waited for %.1f s", attempt->instance,
                      attempt->number, (double)(attempt->answered - attempt->whole) / 1e9);
 }

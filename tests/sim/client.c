@@ -380,6 +380,9 @@ void client_away(struct client *client, unsigned ways)
 {
     if (client->peer == NULL)
         return;
+    for (unsigned i = 0; i < CLIENT_WINDOW_MAX; i++)
+        if (client->operations[i].is_open)
+            client->history->attempts[client->operations[i].attempt].was_cut_off = true;
     peer_stall_far(client->peer, (ways & 1) != 0);
     peer_stall(client->peer, (ways & 2) != 0);
 }

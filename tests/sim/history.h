@@ -80,6 +80,7 @@ struct attempt {
     uint32_t content; // the first attempt with the same bytes under the same UID
     bool is_implicit;
     bool is_answered;
+    bool was_cut_off;           // its client, while it waited
     uint16_t status;            // if answered
     size_t length;              // bytes of the data set
     uint64_t hash;              // of its bytes

@@ -41,7 +41,6 @@ struct machine {
     struct crosswalk *crosswalk;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
-    struct ev_loop *control_loop;
     struct ev_loop *lookup_loop;
     struct ev_loop *crosswalk_loop;
     struct ev_loop *worker_loops[HISTORY_WORKERS_MAX];
@@ -77,7 +76,6 @@ static void loops_make(struct machine *machine)
     struct sim_world *world = machine->history->world;
     machine->main_loop = sim_loop_new(world, "main");
     machine->ledger_loop = sim_loop_new(world, "ledger");
-    machine->control_loop = sim_loop_new(world, "control");
     machine->lookup_loop = sim_loop_new(world, "lookup");
     if (machine->history->hospital != NULL)
         machine->crosswalk_loop = sim_loop_new(world, "crosswalk");
@@ -228,7 +226,6 @@ static enum result gateway_begin(struct machine *machine)
                                 .dialers = machine->dialers,
                                 .main_loop = machine->main_loop,
                                 .ledger_loop = machine->ledger_loop,
-                                .control_loop = machine->control_loop,
                                 .lookup_loop = machine->lookup_loop,
                                 .crosswalk = machine->crosswalk,
                                 .crosswalk_loop = machine->crosswalk_loop,
@@ -289,7 +286,6 @@ static void down(struct machine *machine)
         ev_loop_free(&machine->disk_loops[i]);
     }
     ev_loop_free(&machine->ledger_loop);
-    ev_loop_free(&machine->control_loop);
     ev_loop_free(&machine->lookup_loop);
     ev_loop_free(&machine->crosswalk_loop);
     ev_loop_free(&machine->main_loop);
@@ -386,7 +382,6 @@ void machine_crash(struct machine *machine, bool is_power_cut)
         sim_loop_kill(machine->disk_loops[i]);
     }
     sim_loop_kill(machine->ledger_loop);
-    sim_loop_kill(machine->control_loop);
     sim_loop_kill(machine->lookup_loop);
     if (machine->crosswalk_loop != NULL)
         sim_loop_kill(machine->crosswalk_loop);

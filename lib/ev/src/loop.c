@@ -22,6 +22,7 @@ void ev_loop_setup(struct ev_loop *loop, const struct ev_backend *backend, const
     loop->clock = &loop->clock_value;
     list_init(&loop->tasks);
     atomic_init(&loop->stopped, false);
+    atomic_init(&loop->may_sleep, true);
     atomic_init(&loop->wakes_pushed, NULL);
 }
 
@@ -144,9 +145,12 @@ static void turn_until(struct ev_loop *loop, uint64_t deadline)
 {
     MAGIC_CHECK(loop, LOOP_MAGIC);
     ensure(loop->backend->wait != NULL && !loop->in_turn);
+    // Before the wakes are looked at: of this thread and one that pushes, one sees what the other does.
+    atomic_store(&loop->may_sleep, true);
     uint64_t next = ev_loop_has_wakes(loop) || atomic_load(&loop->stopped) ? 0 : ev_loop_next(loop);
     loop->in_turn = true;
     loop->backend->wait(loop, next < deadline ? next : deadline);
+    atomic_store(&loop->may_sleep, false);
     ev_loop_dispatch(loop, true);
 }
 
@@ -312,6 +316,6 @@ void ev_wake_signal(struct ev_wake *wake)
     do {
         wake->next = top;
     } while (!atomic_compare_exchange_weak(&loop->wakes_pushed, &top, wake));
-    if (top == NULL)
+    if (top == NULL && atomic_load(&loop->may_sleep))
         loop->backend->notify(loop);
 }

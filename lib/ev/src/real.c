@@ -229,7 +229,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     struct ev_watch *watch = arg;
     MAGIC_CHECK(watch, WATCH_MAGIC);
-    real_clock_update(watch->loop); // the turn began before it slept
+    atomic_store(&watch->loop->may_sleep, false); // wakes are looked for after the descriptors
+    real_clock_update(watch->loop);               // the turn began before it slept
     unsigned directions = 0;
     if (what & EV_READ)
         directions |= EV_DIRECTION_READ;

@@ -53,6 +53,7 @@ static void open_field(struct cbor_reader *r, int64_t key, struct record_open *o
         {OPEN_IMPLEMENTATION_CLASS, &open->implementation_class},
         {OPEN_IMPLEMENTATION_VERSION, &open->implementation_version},
         {OPEN_DOMAIN, &open->domain},
+        {OPEN_CERTIFICATE_SUBJECT, &open->certificate_subject},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].key == key)
@@ -200,6 +201,14 @@ static bool close_digest(struct cbor_reader *r, int64_t key, struct record_close
     }
 }
 
+static void take_patient(struct cbor_reader *r, struct record_close *close)
+{
+    struct slice patient = cbor_take_bytes(r, sizeof close->patient);
+    close->has_patient = patient.length == sizeof close->patient;
+    if (close->has_patient)
+        memcpy(close->patient, patient.data, patient.length);
+}
+
 static void close_field(struct cbor_reader *r, int64_t key, struct record_close *close)
 {
     switch (key) {
@@ -244,6 +253,9 @@ static void close_field(struct cbor_reader *r, int64_t key, struct record_close 
         break;
     case CLOSE_KNOWN:
         close->known = cbor_take_bytes(r, JOURNAL_BODY_MAX);
+        break;
+    case CLOSE_PATIENT:
+        take_patient(r, close);
         break;
     default:
         break;

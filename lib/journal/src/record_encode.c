@@ -86,6 +86,7 @@ enum result record_open_encode(const struct record_open *open, uint8_t *out, siz
     put_bytes(&w, OPEN_IDENTITY, open->user_identity, RECORD_IDENTITY_MAX);
     put_number(&w, OPEN_SOURCE_NODE, open->source_node);
     put_text(&w, OPEN_DOMAIN, open->domain);
+    put_text(&w, OPEN_CERTIFICATE_SUBJECT, open->certificate_subject);
     return finish(&w, length);
 }
 
@@ -159,6 +160,8 @@ enum result record_close_encode(const struct record_close *close, uint8_t *out, 
     cbor_put_uint(&w, CLOSE_FIRST_BYTE, close->first_byte);
     cbor_put_uint(&w, CLOSE_LAST_BYTE, close->last_byte);
     put_bytes(&w, CLOSE_KNOWN, close->known, RECORD_KNOWN_MAX);
+    if (close->has_patient)
+        cbor_put_bytes(&w, CLOSE_PATIENT, slice_of(close->patient, sizeof close->patient));
     return finish(&w, length);
 }
 

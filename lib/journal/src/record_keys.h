@@ -26,6 +26,7 @@ enum open_key {
     OPEN_IDENTITY = 17,
     OPEN_SOURCE_NODE = 18,
     OPEN_DOMAIN = 19,
+    OPEN_CERTIFICATE_SUBJECT = 20,
 };
 
 enum close_key {
@@ -49,7 +50,8 @@ enum close_key {
     CLOSE_INDEX = 18,
     CLOSE_FIRST_BYTE = 19,
     CLOSE_LAST_BYTE = 20,
-    CLOSE_KNOWN = 21, // bytes: a map by itself
+    CLOSE_KNOWN = 21,   // bytes: a map by itself
+    CLOSE_PATIENT = 22, // bytes
 };
 
 enum known_key {

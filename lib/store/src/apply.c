@@ -121,9 +121,9 @@ static enum result copy_apply(struct ledger_writer *writer, struct ledger_fact *
     return OK;
 }
 
-// Whether a segment with the beginning of the receipt is there no more. Where the ledger has not read that
-// (it is being made anew), no copy is left either: copies are read first. So all of it had settled (ENGINE
-// 4).
+// Whether a segment with the beginning of the receipt, or of its copy, is there no more. Where the ledger has
+// not read that (it is being made anew), no older copy is left: copies are read first. So all of it had
+// settled (ENGINE 4), or a later copy takes its place.
 static bool has_lost_beginning(const struct ledger_writer *writer, const struct ledger_fact *fact,
                                const struct journal_entry *entry, const struct record_close *close)
 {
@@ -131,8 +131,7 @@ static bool has_lost_beginning(const struct ledger_writer *writer, const struct 
     uint16_t stream = entry->position.stream;
     uint32_t segment = close->opened.segment;
     bool is_unread = fact->state == 0 || fact->state == FACT_ORPHAN;
-    if (!is_unread || is_copy(entry) || writer->journal == NULL || segment == 0 ||
-        segment == entry->position.segment)
+    if (!is_unread || writer->journal == NULL || segment == 0 || segment == entry->position.segment)
         return false;
     return journal_segments_get(writer->journal, stream, segment, &info, 1) == 0 || info.segment != segment;
 }
@@ -163,6 +162,8 @@ static enum result close_apply(struct ledger_writer *writer, struct ledger_fact 
         result = ledger_known_take(writer, fact, close.known);
     if (result != OK)
         return result;
+    fact->has_patient = close.has_patient;
+    memcpy(fact->patient, close.patient, sizeof fact->patient);
     fact->order = close.order;
     fact->epoch = close.epoch;
     fact->acknowledgement = close.acknowledgement;
@@ -276,12 +277,17 @@ static enum result outcome_apply(struct ledger_fact *fact, const struct record_o
     enum result result = fact_delivery_get(fact, outcome->archive, &delivery);
     if (result == OK && outcome->comment.length > 0)
         result = fact_text_set(&delivery->remark, outcome->comment);
-    if (result == OK && outcome->person.length > 0)
+    enum record_outcome_kind kind = (enum record_outcome_kind)outcome->kind;
+    bool was_settled = delivery_state_settles(delivery->state);
+    // A rejection without a person is one by a note, whoever had a hand in the receipt before or after.
+    bool is_by_note = kind == RECORD_REJECTED && outcome->person.length == 0 &&
+                      delivery->state != DELIVERY_REJECTED &&
+                      state_after(delivery->state, kind) == DELIVERY_REJECTED;
+    bool stays_by_note = delivery->state == DELIVERY_REJECTED && delivery->person == NULL;
+    if (result == OK && (is_by_note || (outcome->person.length > 0 && !stays_by_note)))
         result = fact_text_set(&delivery->person, outcome->person);
     if (result != OK)
         return result;
-    enum record_outcome_kind kind = (enum record_outcome_kind)outcome->kind;
-    bool was_settled = delivery_state_settles(delivery->state);
     delivery->state = state_after(delivery->state, kind);
     if (kind == RECORD_ANSWERED || outcome->status != 0) {
         delivery->has_status = true;

@@ -114,6 +114,8 @@ static enum result fact_put(struct ledger_writer *writer, struct kv_transaction 
         result = index_put(transaction, LEDGER_SOP, fact->sop_instance, fact->receipt);
         if (result == OK)
             result = index_put(transaction, LEDGER_STUDY, fact->study, fact->receipt);
+        if (result == OK && is_in_play(fact->state))
+            result = ledger_patient_write(transaction, fact);
     }
     return result;
 }

@@ -362,7 +362,7 @@ enum result crosswalk_move_study(struct crosswalk *crosswalk, struct slice study
                   result == ERR_EXISTS
                       ? "another move of this study waits for its time: move it at once instead"
                   : result == ERR_ARGUMENT
-                      ? "not a study, or not an ID of a known domain, or person or reason is missing"
+                      ? "not a Study Instance UID, or not a patient ID, or person or reason is missing"
                       : result_text(result));
 }
 

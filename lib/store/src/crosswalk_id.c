@@ -37,18 +37,16 @@ enum result id_copy(struct slice id, struct crosswalk_id *to)
 
 enum result id_normalise(const struct domain *domain, struct slice id, struct crosswalk_id *to)
 {
-    size_t zeros = 0;
+    struct crosswalk_domain how = {.strips_leading_zeros = domain->strips_leading_zeros,
+                                   .folds_case = domain->folds_case};
     enum result result = id_copy(id, to);
-    while (result == OK && domain->strips_leading_zeros && zeros + 1 < to->length && to->text[zeros] == '0')
-        zeros++;
-    if (zeros > 0) {
-        to->length -= zeros;
-        memmove(to->text, to->text + zeros, to->length + 1);
-    }
-    for (size_t i = 0; result == OK && domain->folds_case && i < to->length; i++)
-        if (to->text[i] >= 'a' && to->text[i] <= 'z')
-            to->text[i] = (char)(to->text[i] - 'a' + 'A');
-    return result;
+    if (result != OK)
+        return result;
+    struct slice folded = crosswalk_id_fold(&how, (uint8_t *)to->text, to->length);
+    memmove(to->text, folded.data, folded.length);
+    to->text[folded.length] = 0;
+    to->length = folded.length;
+    return OK;
 }
 
 static enum result hash_take(struct crosswalk_reader *reader, const struct writer *input, id_hash hash)

@@ -23,6 +23,7 @@ static const struct kv_database databases[LEDGER_DATABASES] = {
     [LEDGER_ARCHIVE] = {"archive", false, 0},
     [LEDGER_EVIDENCE] = {"evidence", false, 0},
     [LEDGER_WRITER] = {"writer", false, 0},
+    [LEDGER_PATIENT] = {"patient", false, 0},
 };
 
 const struct kv_schema ledger_schema = {"ledger", databases, LEDGER_DATABASES};

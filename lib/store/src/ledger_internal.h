@@ -2,9 +2,8 @@
 //
 // The ledger writer inside: the batch (facts touched since the last commit), the streams with their two
 // positions (applied in memory, committed on disk), and what is live. Files: ledger.c (life, look-up),
-// apply.c (records to facts), known.c, ledger_evidence.c, commit.c (facts to the store), live.c, counters.c,
-// tail.c (journal to records).
-// Thread: the ledger thread.
+// apply.c (records to facts), known.c, ledger_evidence.c, ledger_patient.c, commit.c (facts to the store),
+// live.c, counters.c, tail.c (journal to records). Thread: the ledger thread.
 #pragma once
 
 #include "fact_internal.h"
@@ -22,6 +21,7 @@ enum ledger_database {
     LEDGER_ARCHIVE,
     LEDGER_EVIDENCE,
     LEDGER_WRITER,
+    LEDGER_PATIENT,
     LEDGER_DATABASES,
 };
 
@@ -205,6 +205,14 @@ void ledger_pending_fini(struct ledger_writer *writer);
 // counts what can not be opened.
 MUST_USE enum result ledger_evidence_keep(struct ledger_writer *writer, struct kv_env *former,
                                           uint64_t *damaged);
+
+// ---- ledger_patient.c
+
+// In the transaction of the fact.
+MUST_USE enum result ledger_patient_write(struct kv_transaction *transaction, const struct ledger_fact *fact);
+// All that another ledger has, into this one; committed.
+MUST_USE enum result ledger_patient_keep(struct ledger_writer *writer, struct kv_env *former,
+                                         uint64_t *damaged);
 
 // ---- forward.c
 void ledger_forward_free(struct ledger_forward *forward);

@@ -7,7 +7,7 @@
 
 static struct open_delivery open_delivery_of(const struct fact_delivery *delivery)
 {
-    return (struct open_delivery){
+    struct open_delivery open = {
         .archive = delivery->archive,
         .state = delivery->state,
         .resent = delivery->resent,
@@ -19,6 +19,8 @@ static struct open_delivery open_delivery_of(const struct fact_delivery *deliver
         .explanation =
             delivery->state == DELIVERY_PARKED || delivery->state == DELIVERY_HELD ? delivery->remark : NULL,
     };
+    memcpy(open.edits, delivery->edits, sizeof open.edits);
+    return open;
 }
 
 static enum result entry_visit(const struct ledger_fact *fact, open_index_visit *visit, void *argument)

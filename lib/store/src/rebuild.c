@@ -129,6 +129,8 @@ enum result ledger_rebuild_keep(struct ledger_writer *writer, struct kv_env *env
         result = ledger_each(env, on_former, &rebuild, &counts->damaged);
     if (result == OK)
         result = ledger_evidence_keep(writer, env, &counts->damaged);
+    if (result == OK)
+        result = ledger_patient_keep(writer, env, &counts->damaged);
     return result == OK ? ledger_commit(writer) : result;
 }
 

@@ -304,6 +304,18 @@ bool rules_program_place(const struct rules_program *program, const struct dcm_p
     return false;
 }
 
+bool rules_program_asks_patient(const struct rules_program *program)
+{
+    for (size_t i = 0; i < program->rule_count; i++) {
+        const struct rule *rule = program->rule[i];
+        for (size_t j = 0; j < rule->step_count; j++)
+            if (rule->step[j].kind == STEP_UID && rule->step[j].element == NULL &&
+                (rule->step[j].checks & UID_OTHER_PATIENT) != 0)
+                return true;
+    }
+    return false;
+}
+
 bool rules_program_may_reject(const struct rules_program *program)
 {
     for (size_t i = 0; i < program->rule_count; i++) {

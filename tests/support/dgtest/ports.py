@@ -2,6 +2,7 @@
 """Free TCP ports and polling with a deadline."""
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
@@ -19,7 +20,10 @@ def _range() -> range:
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     except (OSError, ValueError):
         low, high = 32768, 60999
-    return range(10240, low) if low > 12000 else range(high + 1, 65536)
+    ports = range(10240, low) if low > 12000 else range(high + 1, 65536)
+    # Test files that run side by side (pytest-xdist) have ports of their own: one may be closed for a while.
+    worker, count = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    return ports[int(worker[2:]) % int(count)::int(count)]
 
 
 _random = random.SystemRandom()

@@ -58,7 +58,6 @@ static void loops_make(struct rig *rig)
     rig->world = sim_world_new(7);
     rig->main_loop = sim_loop_new(rig->world, "main");
     rig->ledger_loop = sim_loop_new(rig->world, "ledger");
-    rig->control_loop = sim_loop_new(rig->world, "control");
     rig->lookup_loop = sim_loop_new(rig->world, "lookup");
     for (unsigned i = 0; i < RIG_WORKERS; i++) {
         rig->worker_loops[i] = sim_loop_new(rig->world, "worker");
@@ -83,7 +82,6 @@ struct rig *rig_new(bool is_paused)
                                 .dialers = rig->dialers,
                                 .main_loop = rig->main_loop,
                                 .ledger_loop = rig->ledger_loop,
-                                .control_loop = rig->control_loop,
                                 .lookup_loop = rig->lookup_loop,
                                 .worker_loops = rig->worker_loops,
                                 .disk_loops = rig->disk_loops,
@@ -109,7 +107,6 @@ void rig_free(struct rig *rig)
     }
     ev_loop_free(&rig->main_loop);
     ev_loop_free(&rig->ledger_loop);
-    ev_loop_free(&rig->control_loop);
     ev_loop_free(&rig->lookup_loop);
     sim_world_free(&rig->world);
     kv_env_free(&rig->ledger);

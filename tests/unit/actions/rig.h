@@ -23,7 +23,7 @@ enum { RIG_WORKERS = 2 };
 
 struct rig {
     struct sim_world *world;
-    struct ev_loop *main_loop, *ledger_loop, *control_loop, *lookup_loop;
+    struct ev_loop *main_loop, *ledger_loop, *lookup_loop;
     struct ev_loop *worker_loops[RIG_WORKERS], *disk_loops[RIG_WORKERS];
     struct memory_network *network;
     struct fs_sim *disk;

@@ -8,6 +8,9 @@
 
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
+#include "order/gate.h"
+#include "order/keeper_private.h"
+#include "order/note.h"
 
 #define UNMATCHED "patient is unmatched"
 #define NAMES     "rule site/names: PatientName is empty"
@@ -60,11 +63,15 @@ static void expect_change(struct rig *rig, enum admin_hold_change change, struct
                           int64_t changed)
 {
     struct admin_reply *reply = reply_new();
+    rig_run(rig, 1000); // what was written before is durable
     selection.person = "anna";
     selection.reason = "looked at";
     actions_table.hold_change(rig->actions, change, &selection, reply);
     json_t *body = answer_of(rig, reply);
     assert_int_equal(number_of(body, "changed"), changed);
+    assert_true(json_is_true(json_object_get(body, "durable")));
+    for (unsigned i = 0; i < RIG_WORKERS; i++) // a power cut takes nothing back
+        assert_true(notes_are_empty(&rig->gateway->workers[i]->notes));
     json_decref(body);
 }
 
@@ -209,12 +216,126 @@ static void test_ends_under_way(void **state)
     }
 }
 
+// A note is told to have been accepted by archive 1; what comes behind it is parked by then.
+static struct delivery *parked_and_barred(struct rig *rig)
+{
+    uint64_t note = rig_admit(rig, 0, 1, "1.2.9");
+    uint64_t number = rig_admit(rig, 0, 2, "1.2.1");
+    struct delivery *delivery = delivery_at(rig, 0, number, 1);
+    rig_run(rig, 1000);
+    delivery_park(delivery, "C001", 0xC001, slice_of(NULL, 0));
+    struct order_look *look = order_look_new(rig->gateway);
+    assert_non_null(look);
+    look->references = malloc(sizeof *look->references);
+    assert_non_null(look->references);
+    fact_uid_hash(slice_of_text("1.2.1"), look->references[0]);
+    look->count = 1;
+    look->is_done = look->is_forced = true;
+    look->archive = 1;
+    assert_true(order_gate_tell(delivery_at(rig, 0, note, 1)->receipt, look));
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_PARKED);
+    return delivery;
+}
+
+// It does not vanish behind the gate when it is tried again: it is held for a person.
+static void test_rejected_while_parked(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct delivery *delivery = parked_and_barred(rig);
+    delivery_unpark(delivery, slice_of_text("anna"));
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_HELD);
+    assert_string_equal(delivery->reason, "rejected by a note before");
+    (void)archive_look_again(delivery->archive, 1u << EDIT_HOLD_RULE);
+    delivery->hold = DELIVERY_HOLD_UNKNOWN; // as after a start
+    (void)archive_look_again(delivery->archive, 1u << EDIT_HOLD_RULE);
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_HELD);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.uid = "1.2.1", .archive = "new"}, 1);
+    rig_run(rig, 1000);
+    assert_int_equal(delivery->stage, STAGE_WAITING);
+    rig_free(rig);
+}
+
+// In a long backlog nearly all that is held sleeps: it is listed, shown and changed all the same.
+static void test_asleep(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, AWAKE = 8 };
+    struct rig *rig = rig_new(true);
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= COUNT; i++) {
+        last = held(rig, i % 2, i, NULL, i % 3 == 0 ? NAMES : UNMATCHED);
+        delivery_hold(delivery_at(rig, i % 2, last, 0), EDIT_HOLD_RULE, NAMES);
+    }
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        rig->gateway->workers[i]->backlog.awake_limit = AWAKE;
+        backlog_look_later(&rig->gateway->workers[i]->backlog);
+    }
+    rig_run(rig, 3000);
+    for (unsigned i = 0; i < RIG_WORKERS; i++)
+        assert_int_equal(rig->gateway->workers[i]->backlog.receipts, COUNT / RIG_WORKERS - AWAKE);
+    json_t *answer = ask_holds(rig, "new");
+    assert_int_equal(json_array_size(json_object_get(answer, "groups")), 2);
+    int64_t count = 0;
+    for (size_t i = 0; i < 2; i++)
+        count += number_of(json_array_get(json_object_get(answer, "groups"), i), "count");
+    assert_int_equal(count, COUNT);
+    json_decref(answer);
+    answer = ask_hold(rig, last, NULL);
+    assert_int_equal(json_array_size(json_object_get(answer, "items")), 2);
+    json_decref(answer);
+    expect_change(rig, ADMIN_REJECT,
+                  (struct admin_selection){.is_all = true, .archive = "new", .held_for = "names"}, COUNT / 3);
+    assert_int_equal(count_held(rig, 1), COUNT - COUNT / 3);
+    assert_int_equal(count_held(rig, 0), COUNT);
+    uint64_t some[] = {2, UINT64_C(1) << 48 | 5, 298};
+    expect_change(rig, ADMIN_RELEASE,
+                  (struct admin_selection){.receipts = some, .receipt_count = 3, .archive = "new"}, 3);
+    expect_change(rig, ADMIN_RELEASE, (struct admin_selection){.is_all = true}, 2 * COUNT - COUNT / 3 - 3);
+    assert_int_equal(count_held(rig, 0) + count_held(rig, 1), 0);
+    for (unsigned i = 0; i < RIG_WORKERS; i++)
+        backlog_all_wake(rig->gateway->workers[i]);
+    assert_true(delivery_at(rig, 0, 2, 1)->is_released);
+    assert_true(delivery_at(rig, 0, 2, 0)->is_released);
+    rig_free(rig);
+}
+
+// Many notes that wait look again and again: some look is always under way. What the ledger has is forgotten
+// all the same.
+static void test_looks_without_end(void **state)
+{
+    (void)state;
+    enum { NOTES = 16 };
+    struct rig *rig = rig_new(true);
+    struct receipt *receipts[NOTES];
+    const struct order_keeper *keeper = rig->gateway->order;
+    delivery_hold(delivery_at(rig, 0, rig_admit(rig, 0, NOTES + 1, NULL), 1), EDIT_HOLD_RULE, NAMES);
+    rig_run(rig, 1000); // the ledger has a place in the stream that is behind what follows
+    for (uint64_t i = 0; i < NOTES; i++)
+        receipts[i] = delivery_at(rig, 0, rig_admit(rig, 0, i + 1, "1.2.1"), 1)->receipt;
+    assert_true(keeper->streams[0].count > 0);
+    for (unsigned turn = 0; turn < 20000 && keeper->streams[0].count > 0; turn++) {
+        struct receipt *receipt = receipts[turn % NOTES]; // one after the other
+        struct order_look *look = receipt->ask == NULL ? order_look_new(rig->gateway) : NULL;
+        assert_true(look == NULL || order_gate_look(receipt, look));
+        if (turn % 10 == 9) // the clock stands still: as if there had been a commit
+            order_keeper_committed(rig->gateway->order, rig->gateway->ledger);
+        (void)sim_world_step(rig->world);
+    }
+    assert_int_equal(keeper->streams[0].count, 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_and_show),      cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
-        cmocka_unit_test(test_ends_under_way),
+        cmocka_unit_test(test_ends_under_way),     cmocka_unit_test(test_rejected_while_parked),
+        cmocka_unit_test(test_looks_without_end),  cmocka_unit_test(test_asleep),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,6 +101,82 @@ static void test_wake_from_another_thread(void **state)
     ev_loop_turn(loop, 0);
     assert_int_equal(calls, before);
     ev_wake_fini(&wake);
+}
+
+// A wake that comes while the loop is about to sleep, a little sooner or later each time, is not slept over.
+enum { PESTERINGS = 50000 };
+
+static atomic_uint heard;
+
+static void hear(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&heard, 1);
+}
+
+static void *pester(void *arg)
+{
+    struct ev_wake *wake = arg;
+    for (unsigned i = 0; i < PESTERINGS; i++) {
+        for (unsigned pause = i * 7 % 1009; pause > 0; pause--)
+            (void)atomic_load(&heard);
+        ev_wake_signal(wake);
+        while (atomic_load(&heard) == i && !ev_loop_is_stopped(wake->loop))
+            sched_yield();
+    }
+    ev_loop_stop(wake->loop);
+    return NULL;
+}
+
+static void test_wake_when_about_to_sleep(void **state)
+{
+    (void)state;
+    struct ev_wake wake;
+    struct ev_timer give_up;
+    pthread_t thread;
+    ev_wake_init(&wake, loop, hear, NULL);
+    ev_timer_init(&give_up, loop, stop, loop);
+    ev_timer_start(&give_up, 60 * NSEC_PER_SEC);
+    assert_int_equal(pthread_create(&thread, NULL, pester, &wake), 0);
+    ev_loop_run(loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&heard), PESTERINGS);
+    ev_timer_fini(&give_up);
+    ev_wake_fini(&wake);
+}
+
+static struct ev_wake woken;
+
+static void signal_woken(void *arg, unsigned directions)
+{
+    (void)directions;
+    ev_watch_free(arg);
+    ev_wake_signal(&woken);
+}
+
+// From the loop's own thread: between turns, and in a callback of a descriptor. Nothing is slept over.
+static void test_wake_while_awake(void **state)
+{
+    (void)state;
+    int pair[2];
+    struct ev_watch *watched;
+    ev_wake_init(&woken, loop, count, NULL);
+    ev_loop_turn(loop, 0);
+    ev_wake_signal(&woken);
+    uint64_t start = ev_now_update(loop);
+    ev_loop_turn(loop, 60 * NSEC_PER_SEC);
+    assert_int_equal(calls, 1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    assert_int_equal(ev_watch_new(loop, pair[0], signal_woken, &watched, &watched), OK);
+    assert_int_equal(ev_watch_want(watched, EV_DIRECTION_READ), OK);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    ev_loop_turn(loop, 60 * NSEC_PER_SEC);
+    ev_loop_turn(loop, 0);
+    assert_int_equal(calls, 2);
+    assert_true(ev_now_update(loop) - start < 30 * NSEC_PER_SEC);
+    ev_wake_fini(&woken);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void *stop_soon(void *arg)
@@ -228,6 +305,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_timer_is_not_early, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_clocks_and_random, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_wake_from_another_thread, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_wake_when_about_to_sleep, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_wake_while_awake, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_stop_from_another_thread, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_watch, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_time_in_a_watch, set_up, take_down),

@@ -58,18 +58,52 @@ enum result enquiry_ask(struct worker *worker, const struct enquiry_question *qu
     return OK;
 }
 
+static study_answered_fn *studied;
+static void *studied_arg;
+struct study_asked study_asked;
+
+enum result enquiry_ask_study(struct worker *worker, const struct study_question *question,
+                              study_answered_fn *on_answer, void *arg, struct enquiry **out)
+{
+    (void)worker;
+    study_asked = (struct study_asked){.count = study_asked.count + 1, .question = *question};
+    studied = on_answer;
+    studied_arg = arg;
+    *out = (struct enquiry *)(uintptr_t)&study_asked;
+    return OK;
+}
+
+void answer_study(struct bench *bench, enum result result, bool has_other)
+{
+    assert_int_equal(edit_stage(bench->edit), EDIT_ASKS);
+    studied(studied_arg, result, has_other);
+}
+
 void enquiry_cancel(struct enquiry **enquiry)
 {
     asked.cancelled += *enquiry != NULL;
     *enquiry = NULL;
 }
 
-void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id)
+void answer_once(enum crosswalk_outcome outcome, unsigned flags, const char *id, bool is_pinned)
 {
-    struct crosswalk_verdict verdict = {
-        .outcome = outcome, .flags = flags, .generation = 7, .id = {.length = strlen(id)}};
+    struct crosswalk_verdict verdict = {.outcome = outcome,
+                                        .flags = flags,
+                                        .generation = 7,
+                                        .is_pinned = is_pinned,
+                                        .id = {.length = strlen(id)}};
     memcpy(verdict.id.text, id, verdict.id.length);
     answered(answered_arg, OK, &verdict);
+}
+
+void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id)
+{
+    unsigned count = asked.count;
+    answer_once(outcome, flags, id, false);
+    if (asked.count == count) // held, or before Success
+        return;
+    assert_true(asked.count == count + 1 && asked.wants_pin);
+    answer_once(outcome, flags, id, true);
 }
 
 void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id)
@@ -209,6 +243,7 @@ enum result bench_try(struct bench *bench, const char *node, const char *pack, c
     struct conf_errors errors;
     memset(bench, 0, sizeof *bench);
     memset(&asked, 0, sizeof asked);
+    memset(&study_asked, 0, sizeof study_asked);
     (void)snprintf(bench->folder, sizeof bench->folder, "/tmp/test_edit.XXXXXX");
     assert_non_null(mkdtemp(bench->folder));
     if (pack != NULL)

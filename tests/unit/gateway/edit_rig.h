@@ -17,7 +17,7 @@ enum encoding { EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED };
 // A data set being written, independent of lib/dcm.
 struct writer {
     enum encoding encoding;
-    uint8_t bytes[400000];
+    uint8_t bytes[1500000];
     size_t length;
     size_t open[16]; // behind the lengths of sequences and items that are open
     size_t depth;
@@ -58,6 +58,13 @@ struct asked {
 };
 extern struct asked asked;
 
+// The same of the ledger; only a bench with bench->worker.patients asks it.
+struct study_asked {
+    unsigned count;
+    struct study_question question;
+};
+extern struct study_asked study_asked;
+
 // `node`: what stands behind `plain: yes,` of the archive; `pack` and `table` may be NULL.
 void bench_begin(struct bench *bench, const char *node, const char *pack, const char *table);
 // The same, but the policies must be wrong: the errors.
@@ -66,10 +73,12 @@ enum result bench_try(struct bench *bench, const char *node, const char *pack, c
 void bench_end(struct bench *bench);
 
 enum edit_stage bench_run(struct bench *bench, const struct writer *data_set, size_t piece);
-// Answers the question that waits.
+// Answers the question that waits, and that for the pin if it comes.
 void answer(struct bench *bench, enum crosswalk_outcome outcome, unsigned flags, const char *id);
 void answer_quietly(enum crosswalk_outcome outcome, unsigned flags, const char *id); // whoever is told of it
+void answer_once(enum crosswalk_outcome outcome, unsigned flags, const char *id, bool is_pinned);
 void answer_failure(struct bench *bench, enum result result);
+void answer_study(struct bench *bench, enum result result, bool has_other);
 void bench_drop(struct bench *bench); // the edit
 const char *reason(const struct bench *bench);
 

@@ -109,9 +109,8 @@ static void life_end(struct rig *rig)
     kv_env_free(&rig->crosswalk_env);
     fs_free(rig->fs);
     rig->fs = NULL;
-    struct ev_loop **loops[] = {&rig->worker_loop,  &rig->disk_loop,   &rig->ledger_loop,
-                                &rig->control_loop, &rig->lookup_loop, &rig->crosswalk_loop,
-                                &rig->main_loop};
+    struct ev_loop **loops[] = {&rig->worker_loop, &rig->disk_loop,      &rig->ledger_loop,
+                                &rig->lookup_loop, &rig->crosswalk_loop, &rig->main_loop};
     for (size_t i = 0; i < sizeof loops / sizeof loops[0]; i++)
         if (*loops[i] != NULL)
             ev_loop_free(loops[i]);
@@ -173,7 +172,6 @@ void rig_boot_begin(struct rig *rig)
     ensure(seal_keyring_open(rig->fs, "keyring", rig->master, 20454, &rig->keyring, NULL) == OK);
     rig->main_loop = sim_loop_new(rig->world, "main");
     rig->ledger_loop = sim_loop_new(rig->world, "ledger");
-    rig->control_loop = sim_loop_new(rig->world, "control");
     rig->lookup_loop = sim_loop_new(rig->world, "lookup");
     rig->crosswalk_loop = sim_loop_new(rig->world, "crosswalk");
     crosswalk_begin(rig);
@@ -188,7 +186,6 @@ void rig_boot_begin(struct rig *rig)
                                 .dialers = rig->dialers,
                                 .main_loop = rig->main_loop,
                                 .ledger_loop = rig->ledger_loop,
-                                .control_loop = rig->control_loop,
                                 .lookup_loop = rig->lookup_loop,
                                 .crosswalk = rig->crosswalk,
                                 .crosswalk_loop = rig->crosswalk_loop,
@@ -211,7 +208,6 @@ void rig_crash(struct rig *rig)
     sim_loop_kill(rig->worker_loop);
     sim_loop_kill(rig->disk_loop);
     sim_loop_kill(rig->ledger_loop);
-    sim_loop_kill(rig->control_loop);
     sim_loop_kill(rig->lookup_loop);
     sim_loop_kill(rig->crosswalk_loop);
     sim_loop_kill(rig->main_loop);

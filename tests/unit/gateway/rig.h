@@ -37,7 +37,6 @@ struct rig {
     struct crosswalk *crosswalk; // NULL: the configuration has no domains
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
-    struct ev_loop *control_loop;
     struct ev_loop *lookup_loop;
     struct ev_loop *crosswalk_loop;
     struct ev_loop *worker_loop;

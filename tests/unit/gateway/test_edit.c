@@ -40,8 +40,9 @@ static void test_mapped(void **state)
             assert_string_equal(asked.sex, "F");
             assert_string_equal(asked.study, "1.2.3");
             assert_int_equal(asked.archive, 2);
-            assert_true(asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
+            assert_true(!asked.wants_pin && asked.unmatched_goes && asked.when == bench.open.time);
             answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+            assert_true(asked.wants_pin);
             assert_leaves(&bench, &data_set, &expected);
         }
     }
@@ -290,6 +291,70 @@ static void test_crosswalk_that_can_not_be_read(void **state)
     bench_end(&bench);
 }
 
+// What can not be edited is not pinned: it leaves with what the crosswalk says once it is mended.
+static void test_pinned_only_if_it_can_leave(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer(&bench, CROSSWALK_MAPPED, 0, "\xc3\x9c-17"); // not in the data set's character set
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(asked.count, 1);
+    assert_false(asked.wants_pin);
+    bench_end(&bench);
+}
+
+// Another worker's delivery of the study has been pinned meanwhile: that counts.
+static void test_the_pin_counts(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
+    mapped_instance(&expected, EXPLICIT_LITTLE); // to G-17
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+    assert_int_equal(edit_stage(bench.edit), EDIT_ASKS);
+    assert_true(asked.wants_pin && asked.count == 2);
+    assert_int_equal(bench.changes, 0);
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(bench.changes, 1);
+    assert_leaves(&bench, &data_set, &expected);
+    // It fails, or can not be followed: held, and nothing of the plan is left.
+    static const enum result results[] = {ERR_IO, ERR_LIMIT};
+    for (size_t i = 0; i < COUNT_OF(results); i++) {
+        assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+        answer_once(CROSSWALK_MAPPED, 0, "G-18", false);
+        answer_failure(&bench, results[i]);
+        assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    }
+    // One that is pinned already is asked about once.
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    unsigned count = asked.count;
+    answer_once(CROSSWALK_MAPPED, CROSSWALK_FROM_PIN, "G-17", true);
+    assert_int_equal(edit_stage(bench.edit), EDIT_GOES);
+    assert_int_equal(asked.count, count);
+    bench_end(&bench);
+}
+
+// Held for whoever mends the crosswalk, not tried again and again; a person may let it go as it is.
+static void test_more_merges_than_are_followed(void **state)
+{
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
+    instance(&data_set, EXPLICIT_LITTLE, "17", "OLD");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_failure(&bench, ERR_LIMIT);
+    assert_int_equal(edit_stage(bench.edit), EDIT_HOLDS);
+    assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_PATIENT);
+    assert_string_equal(reason(&bench), "the crosswalk has more patient IDs merged into one than it follows");
+    bench.origin.is_released = true;
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    answer_failure(&bench, ERR_LIMIT);
+    assert_untouched(&bench);
+    bench_end(&bench);
+}
+
 // ---- rules ----
 
 static void test_a_rule(void **state)
@@ -452,10 +517,12 @@ static void test_facts(void **state)
     bench_begin(
         &bench, ", packs: [p]",
         PACK("  - rule: r\n    when: [ { calling: CT1 }, { called: GATE }, { address: 10.1.0.0/16 },\n"
-             "            { certificate-fingerprint: '0102' }, { phase: one }, { archive: new } ]\n"
+             "            { certificate-fingerprint: '0102' }, { certificate-subject: 'CN=ct1,O=Test' },\n"
+             "            { phase: one }, { archive: new } ]\n"
              "    do: [ { hold: all true } ]\n"),
         NULL);
     bench.open.certificate_fingerprint = slice_of("\x01\x02", 2);
+    bench.open.certificate_subject = slice_of_text("CN=ct1,O=Test");
     instance(&data_set, EXPLICIT_LITTLE, "17", NULL);
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     bench.open.peer_address = slice_of_text("[2001:db8::1]:104");
@@ -557,6 +624,31 @@ static void test_unscanned_and_behind(void **state)
     bench_end(&bench);
 }
 
+// More is to be kept than there is room for: whose patient ID it is, or what it is, can not be seen.
+static void test_patient_behind_more_than_can_be_kept(void **state)
+{
+    static uint8_t large[65536];
+    (void)state;
+    bench_begin(&bench, DOMAIN ", packs: [p], original_attributes: no",
+                PACK("  - { rule: r, do: [ { remove: ReferencedImageSequence } ] }\n"), NULL);
+    for (unsigned items = 16; items <= 17; items++) {
+        writer_begin(&data_set, IMPLICIT_LITTLE);
+        open_sequence(&data_set, 0x00081140);
+        for (unsigned i = 0; i < items; i++) {
+            open_item(&data_set);
+            put_bytes(&data_set, 0x00091001, "UN", slice_of(large, i < 15 ? sizeof large : 65268));
+            shut(&data_set);
+        }
+        shut(&data_set);
+        patient(&data_set, "17", "GROUP");
+        assert_int_equal(bench_run(&bench, &data_set, 65536), EDIT_HOLDS);
+        assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_DATA);
+        assert_string_equal(reason(&bench), items == 16 ? "IssuerOfPatientID is longer than can be looked at"
+                                                        : "PatientID is longer than can be looked at");
+    }
+    bench_end(&bench);
+}
+
 static void test_header_larger_than_any_buffer(void **state)
 {
     static uint8_t private[200000];
@@ -598,6 +690,9 @@ int main(void)
         cmocka_unit_test(test_contradicted_and_released),
         cmocka_unit_test(test_study_of_another_patient_is_flagged),
         cmocka_unit_test(test_crosswalk_that_can_not_be_read),
+        cmocka_unit_test(test_pinned_only_if_it_can_leave),
+        cmocka_unit_test(test_the_pin_counts),
+        cmocka_unit_test(test_more_merges_than_are_followed),
         cmocka_unit_test(test_a_rule),
         cmocka_unit_test(test_crosswalk_before_rules),
         cmocka_unit_test(test_crosswalk_where_a_rule_says_so),
@@ -609,6 +704,7 @@ int main(void)
         cmocka_unit_test(test_multibyte_text_beside_an_edit),
         cmocka_unit_test(test_header_that_can_not_be_followed),
         cmocka_unit_test(test_unscanned_and_behind),
+        cmocka_unit_test(test_patient_behind_more_than_can_be_kept),
         cmocka_unit_test(test_header_larger_than_any_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

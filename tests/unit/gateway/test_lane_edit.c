@@ -2,11 +2,12 @@
 //
 // Rules and crosswalk on the way to an archive (FIELD 4, ENGINE 5): no byte before the verdict, edited bytes
 // and nothing else afterwards, and what is held is held until somebody or something lets it go.
-#include "unit.h"
+#include "lane_edit_rig.h"
 
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "daemon/news.h"
 #include "dimse/status.h"
 #include "fake_edit.h"
@@ -18,138 +19,6 @@
 #include "ul/pdu.h"
 #include <openssl/evp.h>
 #include <stdlib.h>
-
-static struct rig *rig;
-static struct pacs pacs;
-static uint16_t stored;
-
-static void begin(const char *configuration)
-{
-    fake_edit_reset();
-    fake_edit.node = 1;
-    fake_edit.verdict = EDIT_GOES;
-    fake_edit.patient_id = "NEW-0815";
-    rig = rig_new(configuration, 5);
-    rig_boot(rig);
-    pacs_init(&pacs, rig, 0);
-    stored = 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    begin(rig_configuration_fixed);
-    return 0;
-}
-
-static int set_up_primary(void **state)
-{
-    (void)state;
-    begin(rig_configuration_primary);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_crash(rig);
-    pacs_fini(&pacs);
-    rig_free(rig);
-    assert_int_equal(fake_edit.alive, 0);
-    assert_int_equal(fake_edit.policies, 0);
-    return 0;
-}
-
-static void store_one(const char *instance, size_t pixels)
-{
-    struct client client;
-    speak_open(&client, rig, NULL);
-    speak_store(&client, &(struct store){.message_id = ++stored, .instance = instance, .pixels = pixels});
-    assert_int_equal(hear_response(&client, stored), 0);
-    client_close(&client);
-}
-
-static struct archive *archive(void)
-{
-    return &rig_worker(rig)->archives[0];
-}
-
-static struct delivery *first_of(enum delivery_stage stage)
-{
-    struct list *list = archive_list(archive(), stage);
-    assert_int_equal(list->count, 1);
-    return CONTAINER_OF(list_first(list), struct delivery, node);
-}
-
-static void settle_down(void)
-{
-    rig_run(rig, 30 * NSEC_PER_SEC);
-}
-
-static void hold_all(enum edit_hold_kind kind, const char *reason)
-{
-    fake_edit.verdict = EDIT_HOLDS;
-    fake_edit.kind = kind;
-    fake_edit.reason = reason;
-}
-
-static void hold_one(enum edit_hold_kind kind, const char *reason)
-{
-    hold_all(kind, reason);
-    store_one("1.2.3", 3000);
-    settle_down();
-}
-
-static void one_is_held(enum edit_hold_kind kind, const char *reason)
-{
-    assert_int_equal(first_of(STAGE_HELD)->hold, DELIVERY_HOLD(kind));
-    assert_string_equal(first_of(STAGE_HELD)->reason, reason);
-    assert_int_equal(first_of(STAGE_HELD)->attempts, 0);
-    assert_int_equal(pacs.complete, 0);
-    assert_int_equal(archive()->counters.lost, 0);
-    assert_false(archive_is_broken(archive()));
-}
-
-// What speak.h says, with the other patient ID.
-static struct slice expected_header(const char *instance, const char *patient_id, size_t pixels)
-{
-    static uint8_t bytes[512];
-    struct writer w = writer_of(bytes, sizeof bytes);
-    const struct {
-        uint16_t group, number;
-        const char *vr;
-        const char *value;
-        char padding;
-    } elements[] = {{0x0008, 0x0016, "UI", CT_CLASS, 0},
-                    {0x0008, 0x0018, "UI", instance, 0},
-                    {0x0010, 0x0010, "PN", "SECRET^PATIENT", ' '},
-                    {0x0010, 0x0020, "LO", patient_id, ' '}};
-    for (size_t i = 0; i < 4; i++) {
-        size_t length = strlen(elements[i].value);
-        writer_u16le(&w, elements[i].group);
-        writer_u16le(&w, elements[i].number);
-        writer_put(&w, elements[i].vr, 2);
-        writer_u16le(&w, (uint16_t)((length + 1) & ~(size_t)1));
-        writer_put(&w, elements[i].value, length);
-        if (length % 2 == 1)
-            writer_u8(&w, (uint8_t)elements[i].padding);
-    }
-    writer_put(&w, "\xe0\x7f\x10\x00OW\0", 8);
-    writer_u32le(&w, (uint32_t)pixels);
-    assert_false(w.failed);
-    return writer_slice(&w);
-}
-
-static void stored_is(const char *instance, const char *patient_id, size_t pixels)
-{
-    struct slice got = byte_queue_peek(&pacs.stored);
-    struct slice header = expected_header(instance, patient_id, pixels);
-    assert_int_equal(got.length, header.length + pixels);
-    assert_memory_equal(got.data, header.data, header.length);
-    for (size_t i = 0; i < pixels; i++)
-        if (got.data[header.length + i] != (uint8_t)(i * 31 + i / 257))
-            fail_msg("pixel byte %zu differs", i);
-}
 
 // ---- it goes ----
 
@@ -310,23 +179,6 @@ static void test_crash_while_it_asks(void **state)
 
 // ---- broken off ----
 
-// A crash between SENT and OUTCOME: the same bytes again.
-static void test_resent_identical(void **state)
-{
-    (void)state;
-    pacs.manner = PACS_SILENT;
-    store_one("1.2.3", 400000);
-    settle_down();
-    assert_int_equal(pacs.complete, 1);
-    rig_crash(rig);
-    pacs.manner = PACS_ANSWERS;
-    rig_boot_begin(rig);
-    assert_true(first_of(STAGE_GATED)->is_resent);
-    settle_down();
-    assert_int_equal(pacs.resent, 1);
-    stored_is("1.2.3", "NEW-0815", 400000);
-}
-
 // It reads no more and says yes: never believed; what lies in the buffers is not lost.
 static void test_stops_reading(void **state)
 {
@@ -483,6 +335,19 @@ static void test_same_hold_is_not_recorded_again(void **state)
     (void)archive_look_again(archive(), ~0u);
     settle_down();
     assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 2);
+}
+
+// More than is kept in memory, cut in the middle of a character: no text that JSON would take.
+static void test_long_reason(void **state)
+{
+    (void)state;
+    uint64_t held = log_event_count(LOG_DELIVERY_HELD);
+    hold_one(EDIT_HOLD_RULE, "p/r: äääääääääääääääääääääääääääääääääääääääääääää");
+    assert_true(utf8_is_valid(slice_of_text(first_of(STAGE_HELD)->reason)));
+    assert_true(strlen(first_of(STAGE_HELD)->reason) >= sizeof first_of(STAGE_HELD)->reason - 2);
+    assert_int_equal(archive_look_again(archive(), ~0u), 1);
+    settle_down();
+    assert_int_equal(log_event_count(LOG_DELIVERY_HELD), held + 1);
 }
 
 // The news come while it is asked about: what was known before holds nothing.
@@ -758,8 +623,6 @@ static void test_cut_through_is_dropped(void **state)
     assert_int_equal(rig_worker(rig)->receipts.count, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -771,7 +634,6 @@ int main(void)
         TEST(test_late_verdict_behind_silence),
         TEST(test_stop_while_it_asks),
         TEST(test_crash_while_it_asks),
-        TEST(test_resent_identical),
         TEST(test_stops_reading),
         TEST(test_too_large_to_record),
         TEST(test_too_large_beside_others),
@@ -780,6 +642,7 @@ int main(void)
         TEST(test_held),
         TEST(test_goes_when_there_is_news),
         TEST(test_same_hold_is_not_recorded_again),
+        TEST(test_long_reason),
         TEST(test_news_while_it_asks),
         TEST(test_held_over_a_restart),
         TEST(test_released),

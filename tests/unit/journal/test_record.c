@@ -42,6 +42,7 @@ static struct record_open open_sample(void)
         .user_identity = text("jdoe"),
         .source_node = 2,
         .domain = text("LEGACY"),
+        .certificate_subject = text("CN=ct1,O=Test"),
         .time = 1767225600000000001u,
     };
 }
@@ -58,6 +59,7 @@ static void test_open(void **state)
     assert_true(slice_is_equal(in.calling, out.calling));
     assert_true(slice_is_equal(in.peer_address, out.peer_address));
     assert_true(slice_is_equal(in.certificate_fingerprint, out.certificate_fingerprint));
+    assert_true(slice_is_equal(in.certificate_subject, out.certificate_subject));
     assert_true(slice_is_equal(in.listener, out.listener));
     assert_true(slice_is_equal(in.transfer_syntax, out.transfer_syntax));
     assert_true(slice_is_equal(in.sop_class, out.sop_class));

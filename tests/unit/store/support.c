@@ -152,6 +152,8 @@ static void close_append(struct test_journal *journal, enum journal_entry_kind k
     size_t length = 0;
     struct record_close close = {.order = (uint64_t)1 << 40 | ++journal->order, .epoch = 1, .length = bytes};
     (void)text_format(uid, sizeof uid, "1.9.%u", study);
+    close.has_patient = journal->patient != 0;
+    memset(close.patient, journal->patient, sizeof close.patient);
     for (unsigned i = 0; i < archives; i++)
         close.archives[close.archive_count++] = i + 1;
     close.acknowledgement = RECORD_ACK_DURABLE;

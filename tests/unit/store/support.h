@@ -40,6 +40,7 @@ struct test_journal {
     unsigned in_segment[8];
     unsigned per_segment;
     uint64_t order;
+    uint8_t patient; // that the next CLOSEs name, each byte of its hash; 0: none
 };
 
 void test_journal_init(struct test_journal *journal, unsigned per_segment);

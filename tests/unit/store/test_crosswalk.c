@@ -305,6 +305,39 @@ static void test_unmatched_study_comes_back(void **state)
     assert_string_equal(verdict.id.text, "9");
 }
 
+// An unmatched study goes out with the ID that it came with, whatever that has become in its own domain: so
+// it has it in an archive of its own domain too, and a merge there is for whoever ordered it to tell the
+// archives.
+static void test_unmatched_id_that_was_merged(void **state)
+{
+    struct walk_bench *bench = *state;
+    struct crosswalk_verdict verdict;
+    assert_int_equal(bench_merge(bench, bench->legacy, "5", "6"), OK);
+    assert_int_equal(
+        crosswalk_map(bench->reader, bench->legacy, slice_of_text("5"), bench->enterprise, NULL, &verdict),
+        OK);
+    assert_int_equal(verdict.outcome, CROSSWALK_UNMAPPED);
+    assert_string_equal(verdict.id.text, "5");
+    pin_study(bench, "1.2.3", bench->legacy, "5", bench->legacy, "5");
+    assert_study(bench, bench->legacy, "5", CROSSWALK_UNMAPPED, "5", CROSSWALK_FROM_PIN);
+    assert_study(bench, bench->legacy, "6", CROSSWALK_UNMAPPED, "6", CROSSWALK_FROM_PIN); // one patient
+}
+
+// More IDs that are one than are followed: an answer would be a guess.
+static void test_more_merges_than_are_followed(void **state)
+{
+    struct walk_bench *bench = *state;
+    struct crosswalk_verdict verdict;
+    char id[16];
+    for (unsigned i = 0; i < CROSSWALK_SOURCES_MAX + 1; i++) {
+        (void)snprintf(id, sizeof id, "M%u", i);
+        assert_int_equal(bench_merge(bench, bench->legacy, id, "5"), OK);
+    }
+    assert_int_equal(
+        crosswalk_map(bench->reader, bench->legacy, slice_of_text("5"), bench->enterprise, NULL, &verdict),
+        ERR_LIMIT);
+}
+
 // An ID of the archive's own domain is never changed by a pin; that the study is another patient's is told.
 static void test_same_domain_and_another_patient(void **state)
 {
@@ -740,6 +773,8 @@ int main(void)
         WITH_BENCH(test_first_delivery_fixes_the_target),
         WITH_BENCH(test_unmatched_study_is_not_split),
         WITH_BENCH(test_unmatched_study_comes_back),
+        WITH_BENCH(test_unmatched_id_that_was_merged),
+        WITH_BENCH(test_more_merges_than_are_followed),
         WITH_BENCH(test_same_domain_and_another_patient),
         WITH_BENCH(test_move_study),
         WITH_BENCH(test_move_behind_one_that_is_due),

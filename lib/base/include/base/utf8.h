@@ -40,6 +40,17 @@ static inline bool utf8_is_valid(struct slice text)
     return true;
 }
 
+// Ends the text in front of its first bad character: what was cut by bytes ends with a whole one.
+static inline void utf8_cut(char *text)
+{
+    size_t length;
+    struct slice rest = slice_of_text(text);
+    while (rest.length > 0 && utf8_first(rest, &length) != UTF8_BAD)
+        rest = slice_from(rest, length);
+    if (rest.length > 0)
+        text[rest.data - (const uint8_t *)text] = 0;
+}
+
 // Characters of valid text.
 static inline size_t utf8_length(struct slice text)
 {

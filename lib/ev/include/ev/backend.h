@@ -11,7 +11,7 @@ struct ev_backend {
     void (*clock_update)(struct ev_loop *loop);
     uint64_t (*wall_now)(const struct ev_loop *loop);
     void (*random)(struct ev_loop *loop, void *buffer, size_t length);
-    // Any thread: wakes or stop are pending, run a turn soon.
+    // Any thread: wakes or stop are pending, run a turn soon. Wakes: only while it may sleep.
     void (*notify)(struct ev_loop *loop);
     // Waits until `deadline` (UINT64_MAX: for ever; 0: not at all) or an event; runs file descriptor
     // callbacks. NULL for simulated loops.
@@ -30,6 +30,9 @@ struct ev_loop {
     bool dead;
     bool in_turn;
     atomic_bool stopped;
+    // False only while a turn is certain to look for wakes before it waits again: who pushes one then need
+    // not notify. Simulated loops never clear it.
+    atomic_bool may_sleep;
     char name[EV_LOOP_NAME_MAX];
     const struct ev_backend *backend;
     const uint64_t *clock; // where ev_now() reads: clock_value, or the world's clock

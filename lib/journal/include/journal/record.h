@@ -24,6 +24,7 @@
 #define RECORD_ELEMENTS_MAX      64u
 #define RECORD_ELEMENT_BYTES_MAX 32768u // all named elements of a CLOSE together
 #define RECORD_DIGEST_SIZE       32u
+#define RECORD_PATIENT_SIZE      16u
 #define RECORD_EVIDENCE_MAX      131072u // of a SENT
 
 enum record_role { RECORD_ROLE_SCU = 1, RECORD_ROLE_SCP = 2 }; // bits of record_open.roles
@@ -32,7 +33,8 @@ struct record_open {
     struct slice called;
     struct slice calling;
     struct slice peer_address;            // "10.1.2.3:40112"
-    struct slice certificate_fingerprint; // SHA-256 of the peer's certificate; empty without TLS
+    struct slice certificate_fingerprint; // SHA-256 of the peer's certificate, 32 bytes; empty without one
+    struct slice certificate_subject;     // RFC 2253
     struct slice listener;
     struct slice transfer_syntax;
     struct slice sop_class;    // as in the command
@@ -140,10 +142,12 @@ struct record_close {
 
     struct record_element elements[RECORD_ELEMENTS_MAX]; // in order of tag; study and series UID among them
     uint32_t element_count;
-    struct slice index;  // chunk index, see format.h; at most JOURNAL_CHUNKS_MAX entries
-    struct slice known;  // of a copy: a struct record_known, encoded; else empty
-    uint64_t first_byte; // time
-    uint64_t last_byte;  // time
+    bool has_patient;
+    uint8_t patient[RECORD_PATIENT_SIZE]; // keyed hash of study and patient (edit/study.h)
+    struct slice index;                   // chunk index, see format.h; at most JOURNAL_CHUNKS_MAX entries
+    struct slice known;                   // of a copy: a struct record_known, encoded; else empty
+    uint64_t first_byte;                  // time
+    uint64_t last_byte;                   // time
 };
 
 // Borrowed value of a named element; empty when it is not there.

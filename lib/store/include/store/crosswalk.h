@@ -45,6 +45,9 @@ struct crosswalk_domain {
     bool folds_case;           // "a1" is "A1"; ASCII letters only
 };
 
+// Folds an ID as its domain says, in place: what is left is what is compared, and lies in `text`.
+struct slice crosswalk_id_fold(const struct crosswalk_domain *domain, uint8_t *text, size_t length);
+
 // Why something failed, for an operator; never holds patient data. NULL is allowed where it is taken.
 struct crosswalk_problem {
     char text[256];

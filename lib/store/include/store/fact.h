@@ -115,6 +115,8 @@ struct ledger_fact {
     struct fact_digests digests;
     struct fact_delivery *deliveries; // by rising archive id
     size_t delivery_count;
+    bool has_patient; // a CLOSE that has just been read brought it (store/ledger_patient.h): not stored here
+    uint8_t patient[RECORD_PATIENT_SIZE];
     // The deliveries were taken from a copy: it knows the SENT and OUTCOME records before these positions.
     struct journal_position *upto; // one for each stream; NULL: none
     size_t upto_count;

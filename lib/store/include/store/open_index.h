@@ -20,6 +20,7 @@ struct open_delivery {
     uint32_t attempts;
     uint64_t since; // time of the last OUTCOME, else of the last SENT, else 0: `settle_after` counts from
                     // ANSWERED's
+    uint8_t edits[RECORD_DIGEST_SIZE]; // of the last SENT; zeros: none
     const char *explanation; // of a PARKED or HELD one: why, as it was recorded; NULL: not known. Borrowed
 };
 

@@ -36,6 +36,9 @@ bool rules_program_place(const struct rules_program *program, const struct dcm_p
 // Some rule may say reject.
 bool rules_program_may_reject(const struct rules_program *program);
 
+// Some rule wants to know whether the study is known under another patient.
+bool rules_program_asks_patient(const struct rules_program *program);
+
 // Over the digests of its packs, in order: what SENT records name. Zero without packs.
 const uint8_t *rules_program_digest(const struct rules_program *program);
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crosswalk/first.h"
+#include "base/magic.h"
+#include "store/ledger_patient.h"
+#include "store/ledger_reader.h"
+#include <stdlib.h>
+
+#define FIRST_MAGIC 0x46495253u
+
+enum { BUCKETS = 4096, WAYS = 4 };
+
+struct place {
+    uint8_t study[FACT_SOP_HASH_SIZE];
+    uint8_t patient[RECORD_PATIENT_SIZE];
+    uint64_t receipt; // 0: empty
+};
+
+struct first_patients {
+    uint32_t magic;
+    struct place place[BUCKETS][WAYS];
+    uint8_t next[BUCKETS]; // the place to be used again
+};
+
+enum result first_patients_new(struct first_patients **out)
+{
+    struct first_patients *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return ERR_NOMEM;
+    MAGIC_INIT(made, FIRST_MAGIC);
+    *out = made;
+    return OK;
+}
+
+void first_patients_free(struct first_patients *first)
+{
+    if (first == NULL)
+        return;
+    MAGIC_CHECK(first, FIRST_MAGIC);
+    MAGIC_CLEAR(first);
+    free(first);
+}
+
+static void place_take(struct place *place, const struct study_question *question)
+{
+    memcpy(place->study, question->study, sizeof place->study);
+    memcpy(place->patient, question->patient, sizeof place->patient);
+    place->receipt = question->receipt;
+}
+
+// The study's place; if it has none the question takes one. NULL: it has none, and none is to be taken.
+static struct place *place_get(struct first_patients *first, const struct study_question *question)
+{
+    unsigned bucket = ((unsigned)question->study[0] << 8 | question->study[1]) % BUCKETS;
+    struct place *places = first->place[bucket];
+    for (size_t i = 0; i < WAYS; i++)
+        if (places[i].receipt != 0 && memcmp(places[i].study, question->study, sizeof places[i].study) == 0)
+            return &places[i];
+    if (question->receipt == 0)
+        return NULL;
+    struct place *place = &places[first->next[bucket]++ % WAYS];
+    place_take(place, question);
+    return place;
+}
+
+// One that was refused or broken off was never there.
+static enum result is_dropped(struct kv_env *ledger, uint64_t receipt, bool *is)
+{
+    struct ledger_fact fact;
+    fact_init(&fact);
+    enum result result = ledger_find_receipt(ledger, receipt, &fact);
+    *is = result == OK && fact.state == FACT_DROPPED;
+    fact_fini(&fact);
+    return result == ERR_MISSING || result == ERR_FORMAT ? OK : result;
+}
+
+static enum result remembered(struct first_patients *first, struct kv_env *ledger,
+                              const struct study_question *question, bool *has_other)
+{
+    bool is_nothing = false;
+    struct place *place = place_get(first, question);
+    *has_other = place != NULL && memcmp(place->patient, question->patient, sizeof place->patient) != 0;
+    if (!*has_other)
+        return OK;
+    enum result result = is_dropped(ledger, place->receipt, &is_nothing);
+    if (result == OK && is_nothing) {
+        place_take(place, question); // without a number it is empty again
+        *has_other = false;
+    }
+    return result;
+}
+
+enum result first_patients_ask(struct first_patients *first, struct kv_env *ledger,
+                               const struct study_question *question, bool *has_other)
+{
+    struct ledger_patient known;
+    MAGIC_CHECK(first, FIRST_MAGIC);
+    enum result result = ledger_study_patient(ledger, question->study, &known);
+    if (result == ERR_MISSING || result == ERR_FORMAT)
+        return remembered(first, ledger, question, has_other);
+    if (result != OK)
+        return result;
+    bool is_earlier = question->order != 0 && question->order < known.order; // the ledger has not read it yet
+    *has_other = !is_earlier && memcmp(known.hash, question->patient, sizeof known.hash) != 0;
+    return OK;
+}
