@@ -122,7 +122,11 @@ static void on_pin(void *arg)
         if (count < PINS_MOST)
             office->pins[count++] = pin_of(waiting_of(node));
     }
+#if DG_FAULT_PIN_OMITTED
+    enum result result = OK;
+#else
     enum result result = count > 0 ? crosswalk_pins_put(office->crosswalk, office->pins, count) : OK;
+#endif
     if (result == AGAIN) { // its map must grow
         ev_timer_start(&office->retry, RETRY_NS);
         return;

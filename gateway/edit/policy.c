@@ -207,23 +207,30 @@ enum result edit_policies_check(const struct configuration *configuration,
     return result;
 }
 
+enum result edit_policies_of(const struct configuration *configuration, struct rules_library **library,
+                             struct conf_errors *errors, struct edit_policies **out)
+{
+    struct edit_policies *made = NULL;
+    enum result result = policies_make(configuration, *library, errors, &made);
+    if (result != OK)
+        return result;
+    made->library = *library;
+    *library = NULL;
+    *out = made;
+    return OK;
+}
+
 enum result edit_policies_new(const struct configuration *configuration, struct conf_errors *errors,
                               struct edit_policies **out)
 {
     struct rules_library *library = NULL;
-    struct edit_policies *made = NULL;
     enum result result = rules_library_new(&library);
     if (result == OK && configuration->rules.packs != NULL)
         result = rules_folder_load(configuration->rules.packs, library, errors);
     if (result == OK)
-        result = policies_make(configuration, library, errors, &made);
-    if (result != OK) {
-        rules_library_free(library);
-        return result;
-    }
-    made->library = library;
-    *out = made;
-    return OK;
+        result = edit_policies_of(configuration, &library, errors, out);
+    rules_library_free(library);
+    return result;
 }
 
 // ---- life ----

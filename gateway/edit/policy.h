@@ -19,7 +19,11 @@ struct edit_policies;
 // must outlive the policies.
 MUST_USE enum result edit_policies_new(const struct configuration *configuration, struct conf_errors *errors,
                                        struct edit_policies **out);
-// The same of a library that has been read, and nothing is kept: whether `configuration` can be put into
+// The same of a library that has been read: it is taken on OK (`*library` is NULL then).
+MUST_USE enum result edit_policies_of(const struct configuration *configuration,
+                                      struct rules_library **library, struct conf_errors *errors,
+                                      struct edit_policies **out);
+// And nothing is kept: whether `configuration` can be put into
 // force with it. Every node is looked at before ERR_FORMAT is told.
 MUST_USE enum result edit_policies_check(const struct configuration *configuration,
                                          const struct rules_library *library, struct conf_errors *errors);

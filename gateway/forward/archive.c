@@ -436,6 +436,12 @@ size_t archive_look_again(struct archive *archive, unsigned kinds)
         node = list_previous(&archive->held, node);
         if (!is_of_kinds(delivery->hold, kinds))
             continue;
+#if DG_FAULT_RELEASED_BY_NEWS
+        delivery->is_released = true;
+#endif
+#if DG_FAULT_NEWS_UNHEARD
+        continue;
+#endif
         delivery_wait(delivery);
         count++;
     }

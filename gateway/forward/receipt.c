@@ -653,7 +653,12 @@ enum delivery_stage delivery_restored(struct worker *worker, const struct open_d
         delivery->when = ev_now(worker->loop) + left;
         return STAGE_ANSWERED;
     }
+#if DG_FAULT_HOLD_FORGOTTEN
+    delivery->is_released |= from->state == DELIVERY_HELD;
+    bool is_held = false;
+#else
     bool is_held = from->state == DELIVERY_HELD;
+#endif
     if (from->state != DELIVERY_PARKED && !is_held)
         return STAGE_WAITING;
     const char *unknown = is_held ? "held before the last start" : "parked before the last start";

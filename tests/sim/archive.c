@@ -93,16 +93,26 @@ static void visit_free(struct visit *visit)
 // ---- storing ----
 
 // Which attempt these bytes are; history_fail() if nobody has sent them.
-static uint32_t attempt_find(struct visit *visit, const char *sop_instance)
+static bool is_of(const struct history *history, const struct attempt *attempt, const struct copy *copy,
+                  size_t length)
+{
+    if (history->hospital == NULL)
+        return attempt->length == length && attempt->hash == copy->hash;
+    return attempt->facts.core_length == copy->facts.core_length &&
+           attempt->facts.core_hash == copy->facts.core_hash;
+}
+
+static uint32_t attempt_find(struct visit *visit, const char *sop_instance, struct copy *copy)
 {
     struct history *history = visit->archive->history;
     struct slice bytes = byte_queue_peek(&visit->bytes);
-    uint64_t hash = dataset_hash(bytes.data, bytes.length);
+    copy->hash = dataset_hash(bytes.data, bytes.length);
+    if (history->hospital != NULL && !dataset_read(bytes.data, bytes.length, &copy->facts))
+        history_fail(history, "archive %u got a data set that can not be followed", visit->archive->index);
     for (size_t i = 0; i < history->attempt_count; i++) {
         const struct attempt *attempt = &history->attempts[i];
         const struct instance *instance = &history->instances[attempt->instance];
-        if (attempt->length != bytes.length || attempt->hash != hash ||
-            strcmp(instance->uid, sop_instance) != 0)
+        if (!is_of(history, attempt, copy, bytes.length) || strcmp(instance->uid, sop_instance) != 0)
             continue;
         if (instance->is_bad)
             history_fail(history, "archive %u got the bad instance %u", visit->archive->index,
@@ -124,10 +134,13 @@ static uint64_t begun_after(const struct visit *visit)
 static void store(struct visit *visit, struct operation *operation)
 {
     struct history *history = visit->archive->history;
-    uint32_t attempt = attempt_find(visit, operation->sop_instance);
+    struct copy copy = {0};
+    uint32_t attempt = attempt_find(visit, operation->sop_instance, &copy);
     if (attempt == NO_COPY)
         return;
     operation->copy = history_copy_add(history, attempt, visit->archive->index, begun_after(visit));
+    history->copies[operation->copy].hash = copy.hash;
+    history->copies[operation->copy].facts = copy.facts;
     history->stores++;
 }
 

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "daemon/scrub.h"
 #include "dimse/status.h"
+#include "hospital.h"
 #include "machine.h"
 #include "store/control.h"
 #include "store/ledger_reader.h"
@@ -98,6 +99,8 @@ static void deliveries_check(struct history *history, const struct ledger_fact *
         else if (is_refused && is_single)
             refused_check(history, fact, content, delivery, archive);
         else if (may_be_refused && delivery->state == DELIVERY_DROPPED)
+            continue;
+        else if (delivery->state == DELIVERY_REJECTED && hospital_has_rejected(history->hospital, archive))
             continue;
         else if (delivery->state != DELIVERY_SETTLED && delivery->state != DELIVERY_SUPERSEDED)
             history_fail(history, "receipt %s is %s at archive %u", text,
@@ -209,7 +212,7 @@ static bool is_everywhere(const struct history *history, uint32_t content)
         for (size_t i = 0; i < history->copy_count && !has; i++)
             has = history->copies[i].archive == archive &&
                   history_uid_of(history, history->attempts[history->copies[i].attempt].instance) == uid;
-        if (!has)
+        if (!has && !hospital_has_rejected(history->hospital, archive))
             return false;
     }
     return true;
@@ -431,6 +434,7 @@ void check_end(struct history *history)
         history_fail(history, "%llu facts of the ledger can not be read", (unsigned long long)damaged);
     contents_check(&checker);
     check_order(&checker);
+    check_edits(history);
     order_check(&checker);
     totals_check(&checker, gateway->platform.ledger);
     segments_check(history, gateway);

@@ -31,5 +31,7 @@ struct checker {
 bool check_is_excused_by_crash(const struct history *history, const struct copy *copy,
                                const struct copy *again);
 unsigned check_copies_of(const struct history *history, uint32_t content, unsigned archive);
+// What rules and crosswalk have made of each copy.
+void check_edits(struct history *history);
 // FIELD 5, at each archive: what is superseded, what is a duplicate, who came last.
 void check_order(const struct checker *checker);

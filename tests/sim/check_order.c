@@ -34,7 +34,8 @@ static void state_check(const struct checker *checker, const struct fact *fact, 
 {
     struct history *history = checker->history;
     const struct fact_at *at = &fact->at[archive];
-    if (at->state == DELIVERY_SUPERSEDED && !has_newer_delivered(checker, fact, archive))
+    bool may_be_lost = history->ledger_losses > 0; // the newer one
+    if (at->state == DELIVERY_SUPERSEDED && !may_be_lost && !has_newer_delivered(checker, fact, archive))
         history_fail(history, "order %llx is superseded at archive %u, and nothing newer was accepted there",
                      (unsigned long long)fact->order, archive);
     if (at->state == DELIVERY_SETTLED && check_copies_of(history, fact->content, archive) == 0)
@@ -46,18 +47,23 @@ static void state_check(const struct checker *checker, const struct fact *fact, 
 
 struct span {
     uint64_t first, last; // orders of the receipts with one content
+    bool is_known;        // all of them: what only a lost ledger knew may have come at any time
 };
 
 static struct span span_of(const struct checker *checker, uint32_t content)
 {
-    struct span span = {UINT64_MAX, 0};
+    struct span span = {UINT64_MAX, 0, true};
+    unsigned count = 0;
     for (size_t i = 0; i < checker->count; i++) {
         const struct fact *fact = &checker->facts[i];
         if (fact->content != content)
             continue;
         span.first = fact->order < span.first ? fact->order : span.first;
         span.last = fact->order > span.last ? fact->order : span.last;
+        count++;
     }
+    if (checker->history->ledger_losses > 0)
+        span.is_known = count == history_attempts_of(checker->history, content);
     return span;
 }
 
@@ -70,9 +76,8 @@ static void late_check(const struct checker *checker, const struct copy *newer, 
         return;
     struct span before = span_of(checker, older->attempt);
     struct span after = span_of(checker, newer->attempt);
-    // Of one that only a lost ledger knew nobody can say when it came.
-    bool are_known = before.last != 0 && after.last != 0;
-    if (are_known && before.last < after.first && !check_is_excused_by_crash(history, newer, older))
+    if (before.is_known && after.is_known && before.last < after.first &&
+        !check_is_excused_by_crash(history, newer, older))
         history_fail(history,
                      "archive %u got an older receipt of %s (%.3f s) after it had accepted a newer one",
                      newer->archive, uid_of(history, newer->attempt), (double)older->at / 1e9);
@@ -99,7 +104,7 @@ static void last_check(const struct checker *checker, const struct fact *newest,
     for (size_t i = 0; wanted != NULL && i < history->copy_count; i++) {
         const struct copy *copy = &history->copies[i];
         if (copy->archive == archive && copy->at > wanted->at && !is_stale(checker, copy, wanted) &&
-            copy->attempt != newest->content && span_of(checker, copy->attempt).last != 0 &&
+            copy->attempt != newest->content && span_of(checker, copy->attempt).is_known &&
             uid_index(history, copy->attempt) == uid_index(history, newest->content))
             history_fail(history, "the last that archive %u got of %s is not the newest", archive,
                          uid_of(history, newest->content));

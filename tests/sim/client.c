@@ -180,6 +180,9 @@ static void attempt_begin(struct client *client, struct operation *operation, st
     operation->instance = (uint32_t)(instance - history->instances);
     operation->attempt = history_attempt_add(history, operation->instance, is_implicit, operation->length,
                                              dataset_hash(operation->bytes, operation->length));
+    if (history->hospital != NULL)
+        ensure(
+            dataset_read(operation->bytes, operation->length, &history->attempts[operation->attempt].facts));
     instance->state = INSTANCE_SENDING;
     bool gives_up = !history->is_healed && history_chance(history, 1, 25);
     client->gives_up_at = gives_up ? (size_t)history_below(history, operation->length) : SIZE_MAX;

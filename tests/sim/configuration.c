@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "history.h"
+#include "hospital.h"
 
 enum { TEXT_MAX = 8192 };
 
@@ -18,15 +19,15 @@ static const char head[] =
     "memory: { hot_window: %s, hot_receipt: 512KiB, awake_receipts: %u }\n"
     "ledger: { batch: %u }\n"
     "limits: { artim: 10s, release: 10s, idle: 60s, stall: 20s, stop: 10s, silent: %u, client_silent: %u }\n"
-    "clients: [ { ae_title: \"*\"%s } ]\n"
+    "clients: [ { ae_title: \"*\"%s%s } ]\n"
     "listeners: [ { name: front, address: \"10.0.0.1:11112\", plain: yes } ]\n"
     "titles: [OLDPACS]\n"
-    "nodes:\n";
+    "%snodes:\n";
 
 static const char node[] =
     "  archive%u: { id: %u, kind: archive, ae_title: PACS%u, address: \"10.0.1.%u:104\", plain: yes, %s,\n"
     "    associations: %u, window: %u, connect: 5s, artim: 10s, response: 20s, stall: 15s, release: 10s,\n"
-    "    retry_min: 1s, retry_max: 15s }\n";
+    "    retry_min: 1s, retry_max: 15s%s }\n";
 
 static void put(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -51,16 +52,19 @@ static void head_put(struct history *history, char *text)
         history_chance(history, 1, 2) ? 1 + (unsigned)history_below(history, 12) : 16384u,
         history_chance(history, 1, 3) ? 3u : 1000u, 2 + (unsigned)history_below(history, 20),
         1 + (unsigned)history_below(history, 4),
-        history_chance(history, 1, 2) ? ", idle: 30s, stall: 12s, release: 5s, max_pdu: 4KiB" : "");
+        history_chance(history, 1, 2) ? ", idle: 30s, stall: 12s, release: 5s, max_pdu: 4KiB" : "",
+        history->hospital != NULL ? ", domain: OLD" : "", hospital_head(history));
 }
 
 // The first one settles by its answer, the second after a while; the others are drawn.
 static void node_put(struct history *history, unsigned archive, char *text)
 {
     static const char *const kinds[] = {"settle_on: answer", "calling: replace, settle_after: 60s"};
+    char options[128];
+    hospital_node(history, archive, options, sizeof options);
     unsigned kind = archive < 2 ? archive : (unsigned)history_below(history, 2);
     put(text, node, archive, archive + 1, archive, archive + 1, kinds[kind],
-        1 + (unsigned)history_below(history, 6), history->plan.asked[archive]);
+        1 + (unsigned)history_below(history, 6), history->plan.asked[archive], options);
 }
 
 void configuration_make(struct history *history)

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "history.h"
+#include "hospital.h"
 
 struct maker {
     uint8_t *bytes;
@@ -31,6 +32,11 @@ static void put_number(struct maker *maker, uint64_t number, size_t width)
     put(maker, bytes, width);
 }
 
+static bool is_long(const char *vr)
+{
+    return memcmp(vr, "OW", 2) == 0 || memcmp(vr, "SQ", 2) == 0;
+}
+
 static void put_header(struct maker *maker, uint32_t tag, const char *vr, size_t length)
 {
     put_number(maker, tag >> 16, 2);
@@ -40,7 +46,7 @@ static void put_header(struct maker *maker, uint32_t tag, const char *vr, size_t
         return;
     }
     put(maker, vr, 2);
-    if (strcmp(vr, "OW") == 0) {
+    if (is_long(vr)) {
         put_number(maker, 0, 2);
         put_number(maker, length, 4);
     } else {
@@ -74,6 +80,21 @@ const char *dataset_class(unsigned index)
     return classes[index];
 }
 
+static void put_patient(const struct history *history, struct maker *maker, const struct instance *instance)
+{
+    char id[HOSPITAL_ID_BYTES];
+    if (history->hospital == NULL) {
+        put_text(maker, 0x00100020, "LO", "SIM-1");
+        return;
+    }
+    const struct patient *patient = &history->hospital->patients[instance->patient];
+    hospital_own_id(instance->patient, id);
+    put_text(maker, 0x00100020, "LO", id);
+    if (patient->issuer != NULL)
+        put_text(maker, 0x00100021, "LO", patient->issuer);
+    put_text(maker, 0x00100030, "DA", HOSPITAL_BIRTH_DATE);
+}
+
 uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t variant,
                       bool is_implicit, size_t *length)
 {
@@ -85,8 +106,10 @@ uint8_t *dataset_make(const struct history *history, const struct instance *inst
     (void)text_format(text, sizeof text, "%s%s", instance->uid, instance->is_bad ? ".9" : "");
     put_text(&maker, 0x00080018, "UI", text);
     put_text(&maker, 0x00080060, "CS", "OT");
+    if (history->hospital != NULL && instance->sop_class != 0)
+        put_text(&maker, 0x00080080, "LO", "Old House");
     put_text(&maker, 0x00100010, "PN", "Simulated^Patient");
-    put_text(&maker, 0x00100020, "LO", "SIM-1");
+    put_patient(history, &maker, instance);
     put_text(&maker, 0x0020000D, "UI", instance->study);
     (void)text_format(text, sizeof text, "%s.1", instance->study);
     put_text(&maker, 0x0020000E, "UI", text);
@@ -101,4 +124,110 @@ uint64_t dataset_hash(const uint8_t *bytes, size_t length)
 {
     static const struct hash_seed seed = {1, 2};
     return hash_bytes(&seed, slice_of(bytes, length));
+}
+
+// ---- reading ----
+
+struct element {
+    uint32_t tag;
+    const uint8_t *value;
+    size_t length;
+};
+
+static uint32_t number_get(const uint8_t *bytes, size_t width)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < width; i++)
+        number |= (uint32_t)bytes[i] << 8 * i;
+    return number;
+}
+
+// The element at `at`, and where the next one begins. False: it does not fit.
+static bool element_get(struct slice bytes, bool is_implicit, size_t *at, struct element *element)
+{
+    const uint8_t *head = bytes.data + *at;
+    if (bytes.length - *at < 8)
+        return false;
+    bool is_wide = !is_implicit && is_long((const char *)head + 4);
+    size_t size = is_wide ? 12 : 8;
+    if (bytes.length - *at < size)
+        return false;
+    element->tag = number_get(head, 2) << 16 | number_get(head + 2, 2);
+    element->length = is_implicit || is_wide ? number_get(head + size - 4, 4) : number_get(head + 6, 2);
+    element->value = head + size;
+    if (bytes.length - *at - size < element->length)
+        return false;
+    *at += size + element->length;
+    return true;
+}
+
+static void text_take(const struct element *element, char to[20])
+{
+    size_t length = element->length;
+    while (length > 0 && (element->value[length - 1] == ' ' || element->value[length - 1] == 0))
+        length--;
+    ensure(length < 20);
+    memcpy(to, element->value, length);
+    to[length] = 0;
+}
+
+// The patient ID in the items of a sequence, wherever it stands.
+static void former_take(const struct element *sequence, bool is_implicit, struct dataset_facts *facts)
+{
+    static const uint8_t tag[4] = {0x10, 0, 0x20, 0};
+    struct element found;
+    const uint8_t *place = memmem(sequence->value, sequence->length, tag, sizeof tag);
+    size_t at = 0;
+    struct slice rest = {place, place == NULL ? 0 : sequence->length - (size_t)(place - sequence->value)};
+    if (place != NULL && element_get(rest, is_implicit, &at, &found))
+        text_take(&found, facts->former);
+}
+
+// False: it is none of those that may be edited.
+static bool edited_take(const struct element *element, bool is_implicit, struct dataset_facts *facts)
+{
+    switch (element->tag) {
+    case 0x00080080:
+        text_take(element, facts->house);
+        return true;
+    case 0x00100020:
+        text_take(element, facts->patient);
+        return true;
+    case 0x00100021:
+        text_take(element, facts->issuer);
+        return true;
+    case 0x0018A001:
+        facts->has_equipment = true;
+        return true;
+    case 0x04000561:
+        facts->has_originals = true;
+        former_take(element, is_implicit, facts);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool dataset_read(const uint8_t *bytes, size_t length, struct dataset_facts *facts)
+{
+    struct element element = {0};
+    *facts = (struct dataset_facts){0};
+    if (length < 8)
+        return false;
+    bool is_implicit = memcmp(bytes + 4, "UI", 2) != 0;
+    uint8_t *core = malloc(length);
+    ensure(core != NULL);
+    bool is_fine = true;
+    for (size_t at = 0; at < length && is_fine;) {
+        size_t begin = at;
+        uint32_t before = element.tag;
+        is_fine = element_get(slice_of(bytes, length), is_implicit, &at, &element) && element.tag > before;
+        if (is_fine && !edited_take(&element, is_implicit, facts)) {
+            memcpy(core + facts->core_length, bytes + begin, at - begin);
+            facts->core_length += at - begin;
+        }
+    }
+    facts->core_hash = dataset_hash(core, facts->core_length);
+    free(core);
+    return is_fine;
 }

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "client.h"
+#include "hospital.h"
 #include "machine.h"
 #include "oracle.h"
 
@@ -92,6 +93,7 @@ uint32_t history_attempt_add(struct history *history, uint32_t instance, bool is
     struct attempt *attempt = &history->attempts[history->attempt_count];
     *attempt = (struct attempt){.instance = instance,
                                 .number = history->instances[instance].attempts++,
+                                .variant = history->instances[instance].variant,
                                 .is_implicit = is_implicit,
                                 .length = length,
                                 .hash = hash,
@@ -170,8 +172,11 @@ static void crash_arm(struct history *history, const struct event *event)
     history->armed_deadline = history_now(history) + TRIGGER_SECONDS * NSEC_PER_SEC;
     if (event->trigger == TRIGGER_CHANGES)
         fs_sim_power_cut_after(history->disk, event->number);
-    if (event->trigger == TRIGGER_COMMIT)
-        kv_sim_fault_set(history->ledger_disk, (enum kv_sim_fault)event->disk_fault, event->number);
+    if (event->trigger == TRIGGER_COMMIT) {
+        bool is_pin = history->hospital != NULL && event->number % 2 == 0;
+        kv_sim_fault_set(is_pin ? history->crosswalk_disk : history->ledger_disk,
+                         (enum kv_sim_fault)event->disk_fault, event->number);
+    }
 }
 
 static void crash_now(struct course *course)
@@ -182,6 +187,7 @@ static void crash_now(struct course *course)
     machine_crash(history->machine, is_power_cut);
     history->is_armed = false;
     kv_sim_fault_set(history->ledger_disk, KV_SIM_NONE, 0);
+    kv_sim_fault_set(history->crosswalk_disk, KV_SIM_NONE, 0);
     course->stop_deadline = NEVER;
     course->restart_at = history_now(history) + history_below(history, 4 * NSEC_PER_SEC);
     // Sometimes the power goes again while the next life recovers.
@@ -318,6 +324,9 @@ static void event_run(struct course *course, const struct event *event)
     case EVENT_UNPARK:
         (void)machine_unpark(history->machine);
         break;
+    case EVENT_HOSPITAL:
+        hospital_act(history, event);
+        break;
     case EVENT_WALL_JUMP:
         wall_jump(history, event->number);
         break;
@@ -417,6 +426,7 @@ static void heal(struct course *course)
     history->ledger_down = false;
     kv_sim_fault_set(history->control_disk, KV_SIM_NONE, 0);
     kv_sim_fault_set(history->ledger_disk, KV_SIM_NONE, 0);
+    kv_sim_fault_set(history->crosswalk_disk, KV_SIM_NONE, 0);
     fs_sim_capacity_set(history->disk, history->plan.capacity);
     memset(history->slow, 0, sizeof history->slow);
     machine_slow(history->machine);
@@ -454,11 +464,14 @@ static void settle(struct course *course)
     struct history *history = course->history;
     uint64_t deadline = history_now(history) + (uint64_t)QUIET_HOURS * 3600 * NSEC_PER_SEC;
     unsigned turns = 0;
+    bool is_known = hospital_heal(history);
     while (!history->failed) {
         run_to(course, history_now(history) + 5 * NSEC_PER_SEC);
-        if (++turns % 4 == 0)
+        if (++turns % 4 == 0) {
             (void)machine_unpark(history->machine);
-        if (clients_are_done(history) && machine_is_quiet(history->machine)) {
+            is_known = hospital_heal(history);
+        }
+        if (is_known && clients_are_done(history) && machine_is_quiet(history->machine)) {
             run_to(course, history_now(history) + 10 * NSEC_PER_SEC);
             // A segment may just have been left because it is old.
             for (int i = 0; i < 5 && machine_is_quiet(history->machine) && !check_is_reclaimed(history); i++)
@@ -505,7 +518,8 @@ static void setup(struct history *history)
     memory_network_set_path(history->network, &history->plan.path);
     struct fs_sim_options options = {.seed = history_random(history), .capacity = history->plan.capacity};
     ensure(fs_sim_new(&options, &history->disk) == OK);
-    ensure(kv_sim_disk_new(&history->ledger_disk) == OK && kv_sim_disk_new(&history->control_disk) == OK);
+    ensure(kv_sim_disk_new(&history->ledger_disk) == OK && kv_sim_disk_new(&history->control_disk) == OK &&
+           kv_sim_disk_new(&history->crosswalk_disk) == OK);
     for (unsigned i = 0; i < 2; i++)
         ensure(seal_master_from_bytes(masters[i], &history->masters[i]) == OK);
     midnight_draw(history);
@@ -532,6 +546,8 @@ static void teardown(struct history *history)
     seal_master_free(history->masters[1]);
     kv_sim_disk_free(&history->ledger_disk);
     kv_sim_disk_free(&history->control_disk);
+    kv_sim_disk_free(&history->crosswalk_disk);
+    hospital_free(history);
     fs_sim_free(history->disk);
     sim_world_free(&history->world);
     free(history->instances);

@@ -16,7 +16,8 @@
 #include "seal/master.h"
 #include "store/kv_sim.h"
 
-#define HISTORY_ACKNOWLEDGE_WITHIN (25 * NSEC_PER_SEC) // of the route
+#define HISTORY_STUDY              "1.2.826.0.1.3680043.10.98." // and a number
+#define HISTORY_ACKNOWLEDGE_WITHIN (25 * NSEC_PER_SEC)          // of the route
 
 enum {
     HISTORY_ARCHIVES_MAX = 5,
@@ -57,21 +58,35 @@ struct instance {
     char uid[HISTORY_UID_MAX + 1];
     uint32_t first; // the first instance with this UID: itself, or whose twin it is
     char study[HISTORY_UID_MAX + 1];
+    unsigned patient; // of the hospital; one for each study
+};
+
+// What a data set says of its patient, and what was left in it by edits; texts without padding.
+struct dataset_facts {
+    uint64_t core_hash; // of the bytes without what may be edited
+    size_t core_length;
+    char patient[20];
+    char issuer[20];
+    char house[20];  // Institution Name
+    char former[20]; // patient ID in the Original Attributes Sequence
+    bool has_originals, has_equipment;
 };
 
 // One C-STORE of it. Every copy can be traced to the attempts that had its bytes under its UID.
 struct attempt {
     uint32_t instance;
     uint32_t number;  // of this instance, from 0
+    uint32_t variant; // of its bytes
     uint32_t content; // the first attempt with the same bytes under the same UID
     bool is_implicit;
     bool is_answered;
-    bool was_cut_off; // its client, while it waited
-    uint16_t status;  // if answered
-    size_t length;    // bytes of the data set
-    uint64_t hash;    // of its bytes
-    uint64_t begun;   // virtual time of the request
-    uint64_t whole;   // its last fragment was given to the network; 0: not yet
+    bool was_cut_off;           // its client, while it waited
+    uint16_t status;            // if answered
+    size_t length;              // bytes of the data set
+    uint64_t hash;              // of its bytes
+    struct dataset_facts facts; // only where there is a hospital
+    uint64_t begun;             // virtual time of the request
+    uint64_t whole;             // its last fragment was given to the network; 0: not yet
     uint64_t answered;
 };
 
@@ -84,6 +99,8 @@ struct copy {
     uint64_t answered;  // Success or a warning was written; 0: never
     uint64_t confirmed; // virtual time at which that was known
     bool is_confirmed;  // the gateway went on after it on the same association: it has seen the answer
+    uint64_t hash;      // as it came
+    struct dataset_facts facts;
 };
 
 // ---- what is known of the machine ----
@@ -122,6 +139,7 @@ enum event_kind {
     EVENT_CLIENT_BACK,
     EVENT_RELOAD, // other limits and clients are put into force, for what begins from now on
     EVENT_UNPARK, // an operator has all that is parked tried again
+    EVENT_HOSPITAL,
 };
 
 enum archive_fault {
@@ -153,6 +171,17 @@ enum crash_trigger {
     TRIGGER_COUNT,
 };
 
+// What people do about patients and rules.
+enum hospital_act {
+    HOSPITAL_IMPORT, // a table with one patient more, or one right that was wrong
+    HOSPITAL_MERGE,
+    HOSPITAL_MOVE,
+    HOSPITAL_PACKS, // a reload with other rules
+    HOSPITAL_RELEASE,
+    HOSPITAL_REJECT,
+    HOSPITAL_ACTS,
+};
+
 struct event {
     uint64_t at;
     enum event_kind kind;
@@ -164,6 +193,7 @@ struct event {
     unsigned disk_fault; // enum fs_sim_fault, enum kv_sim_fault
     const char *path;
     enum slow_kind slow;
+    enum hospital_act act;
     uint64_t number; // steps, changes, bytes, nanoseconds of a jump
 };
 
@@ -198,6 +228,8 @@ struct history {
     struct fs_sim *disk;
     struct kv_sim_disk *ledger_disk;
     struct kv_sim_disk *control_disk;
+    struct kv_sim_disk *crosswalk_disk;
+    struct hospital *hospital; // NULL: no archive has a domain or rules
     struct seal_master *masters[2];
     unsigned master; // which of them the key file is under, as far as is known
     unsigned rotations;
@@ -279,6 +311,8 @@ uint32_t history_uid_of(const struct history *history, uint32_t instance);
 uint8_t *dataset_make(const struct history *history, const struct instance *instance, uint32_t variant,
                       bool is_implicit, size_t *length);
 uint64_t dataset_hash(const uint8_t *bytes, size_t length);
+// False: it can not be followed, or its elements are not in order.
+bool dataset_read(const uint8_t *bytes, size_t length, struct dataset_facts *facts);
 const char *dataset_class(unsigned index);
 enum { DATASET_CLASSES = 3 };
 

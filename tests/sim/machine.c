@@ -9,9 +9,11 @@
 #include "daemon/worker.h"
 #include "forward/archive.h"
 #include "front/session.h"
+#include "hospital.h"
 #include "journal/format.h"
 #include "oracle.h"
 #include "store/control.h"
+#include "store/crosswalk.h"
 #include "store/ledger.h"
 
 enum { FRONT_PORT = 11112 };
@@ -35,9 +37,12 @@ struct machine {
     struct seal_keyring *keyring;
     struct kv_env *ledger;
     struct kv_env *control;
+    struct kv_env *crosswalk_env;
+    struct crosswalk *crosswalk;
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *lookup_loop;
+    struct ev_loop *crosswalk_loop;
     struct ev_loop *worker_loops[HISTORY_WORKERS_MAX];
     struct ev_loop *disk_loops[HISTORY_WORKERS_MAX];
     struct door doors[HISTORY_WORKERS_MAX];
@@ -72,6 +77,8 @@ static void loops_make(struct machine *machine)
     machine->main_loop = sim_loop_new(world, "main");
     machine->ledger_loop = sim_loop_new(world, "ledger");
     machine->lookup_loop = sim_loop_new(world, "lookup");
+    if (machine->history->hospital != NULL)
+        machine->crosswalk_loop = sim_loop_new(world, "crosswalk");
     for (unsigned i = 0; i < machine->workers; i++) {
         machine->worker_loops[i] = sim_loop_new(world, "worker");
         machine->disk_loops[i] = sim_loop_new(world, "disk");
@@ -174,6 +181,8 @@ static enum result stores_open(struct machine *machine)
     enum result result = kv_sim_open(history->ledger_disk, &ledger_schema, &machine->ledger);
     if (result == OK)
         result = kv_sim_open(history->control_disk, &control_schema, &machine->control);
+    if (result == OK && history->hospital != NULL)
+        result = kv_sim_open(history->crosswalk_disk, &crosswalk_schema, &machine->crosswalk_env);
     return result;
 }
 
@@ -218,10 +227,14 @@ static enum result gateway_begin(struct machine *machine)
                                 .main_loop = machine->main_loop,
                                 .ledger_loop = machine->ledger_loop,
                                 .lookup_loop = machine->lookup_loop,
+                                .crosswalk = machine->crosswalk,
+                                .crosswalk_loop = machine->crosswalk_loop,
                                 .worker_loops = machine->worker_loops,
                                 .disk_loops = machine->disk_loops,
                                 .workers = machine->workers};
     enum result result = gateway_new(&platform, history->configuration, &machine->gateway);
+    if (result == OK && history->hospital != NULL)
+        result = hospital_packs_put(history, machine->gateway);
     if (result == OK)
         result = gateway_recover(machine->gateway);
     if (result == OK) {
@@ -259,10 +272,13 @@ static void down(struct machine *machine)
     doors_close(machine);
     gateway_free(machine->gateway);
     machine->gateway = NULL;
+    crosswalk_free(machine->crosswalk);
+    machine->crosswalk = NULL;
     seal_keyring_free(machine->keyring);
     machine->keyring = NULL;
     kv_env_free(&machine->ledger);
     kv_env_free(&machine->control);
+    kv_env_free(&machine->crosswalk_env);
     fs_free(machine->fs);
     machine->fs = NULL;
     for (unsigned i = 0; i < machine->workers; i++) {
@@ -271,6 +287,7 @@ static void down(struct machine *machine)
     }
     ev_loop_free(&machine->ledger_loop);
     ev_loop_free(&machine->lookup_loop);
+    ev_loop_free(&machine->crosswalk_loop);
     ev_loop_free(&machine->main_loop);
 }
 
@@ -292,6 +309,9 @@ bool machine_start(struct machine *machine)
     enum result result = stores_open(machine);
     if (result == OK)
         result = keyring_open(machine);
+    if (result == OK && history->hospital != NULL)
+        result = hospital_open(history, machine->crosswalk_env, machine->fs, machine->keyring,
+                               &machine->crosswalk);
     if (result == OK)
         oracle_look(history, machine->fs, machine->keyring);
     if (result == OK)
@@ -315,7 +335,8 @@ bool machine_start(struct machine *machine)
 
 bool machine_is_cut(const struct machine *machine)
 {
-    return fs_sim_is_cut(machine->history->disk) || kv_sim_is_crashed(machine->history->ledger_disk);
+    return fs_sim_is_cut(machine->history->disk) || kv_sim_is_crashed(machine->history->ledger_disk) ||
+           kv_sim_is_crashed(machine->history->crosswalk_disk);
 }
 
 // SENT is written before the last fragment leaves, not synced (ENGINE 2): a power cut may take it and leave
@@ -362,11 +383,15 @@ void machine_crash(struct machine *machine, bool is_power_cut)
     }
     sim_loop_kill(machine->ledger_loop);
     sim_loop_kill(machine->lookup_loop);
+    if (machine->crosswalk_loop != NULL)
+        sim_loop_kill(machine->crosswalk_loop);
     sim_loop_kill(machine->main_loop);
     if (is_power_cut)
         fs_sim_crash(history->disk);
     kv_sim_crash(history->ledger_disk);
     kv_sim_crash(history->control_disk);
+    if (history->hospital != NULL)
+        kv_sim_crash(history->crosswalk_disk);
     down(machine);
 }
 
@@ -410,6 +435,11 @@ unsigned machine_life(const struct machine *machine)
 struct gateway *machine_gateway(struct machine *machine)
 {
     return machine->is_running ? machine->gateway : NULL;
+}
+
+struct crosswalk *machine_crosswalk(struct machine *machine)
+{
+    return machine->crosswalk;
 }
 
 struct fs *machine_fs(struct machine *machine)

@@ -30,6 +30,8 @@ unsigned machine_life(const struct machine *machine); // counted by the simulato
 // Where a client connects; a place that nobody listens at while the gateway is down.
 void machine_address(const struct machine *machine, struct net_address *address);
 struct gateway *machine_gateway(struct machine *machine); // NULL while it is down
+// NULL: there is no hospital.
+struct crosswalk *machine_crosswalk(struct machine *machine);
 struct fs *machine_fs(struct machine *machine);
 // Nothing is owed in memory, no client is served, nothing waits for the journal.
 bool machine_is_quiet(const struct machine *machine);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "history.h"
+#include "hospital.h"
 
 static struct event *event_add(struct plan *plan, enum event_kind kind, uint64_t at)
 {
@@ -214,7 +215,8 @@ static void instances_draw(struct history *history)
         (void)text_format(instance->uid, sizeof instance->uid, "1.2.826.0.1.3680043.10.99.%zu.%u", i + 1,
                           (unsigned)history_below(history, 1000));
         instance->first = (uint32_t)i;
-        (void)text_format(instance->study, sizeof instance->study, "1.2.826.0.1.3680043.10.98.%zu", i / 8);
+        instance->patient = (unsigned)(i / 8);
+        (void)text_format(instance->study, sizeof instance->study, HISTORY_STUDY "%zu", i / 8);
         if (i > 0 && history_chance(history, 1, 10))
             twin_draw(history, instance,
                       &history->instances[history_uid_of(history, (uint32_t)history_below(history, i))]);
@@ -282,5 +284,7 @@ void plan_draw(struct history *history)
     trouble_draw(history);
     if (history_chance(history, 1, 3) && plan->event_count < HISTORY_EVENTS_MAX)
         event_add(plan, EVENT_RELOAD, some_time(history))->number = history_below(history, 1000);
+    if (history->seed % 8 == 0 || history->seed % 8 == 1 || history->seed % 8 == 4 || history->seed % 8 == 6)
+        hospital_draw(history);
     qsort(plan->events, plan->event_count, sizeof plan->events[0], event_compare);
 }

@@ -121,9 +121,9 @@ static enum result copy_apply(struct ledger_writer *writer, struct ledger_fact *
     return OK;
 }
 
-// Whether a segment with the beginning of the receipt is there no more. Where the ledger has not read that
-// (it is being made anew), no copy is left either: copies are read first. So all of it had settled (ENGINE
-// 4).
+// Whether a segment with the beginning of the receipt, or of its copy, is there no more. Where the ledger has
+// not read that (it is being made anew), no older copy is left: copies are read first. So all of it had
+// settled (ENGINE 4), or a later copy takes its place.
 static bool has_lost_beginning(const struct ledger_writer *writer, const struct ledger_fact *fact,
                                const struct journal_entry *entry, const struct record_close *close)
 {
@@ -131,8 +131,7 @@ static bool has_lost_beginning(const struct ledger_writer *writer, const struct 
     uint16_t stream = entry->position.stream;
     uint32_t segment = close->opened.segment;
     bool is_unread = fact->state == 0 || fact->state == FACT_ORPHAN;
-    if (!is_unread || is_copy(entry) || writer->journal == NULL || segment == 0 ||
-        segment == entry->position.segment)
+    if (!is_unread || writer->journal == NULL || segment == 0 || segment == entry->position.segment)
         return false;
     return journal_segments_get(writer->journal, stream, segment, &info, 1) == 0 || info.segment != segment;
 }
