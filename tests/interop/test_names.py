@@ -191,7 +191,6 @@ def test_names_without_edits(folder):
     through(folder, sources(folder), {}, {}, check)
 
 
-@edits.needed
 def test_names_beside_edits(folder):
     """Institution Name is set and Patient ID mapped in every one: the names are the same bytes, and read the same."""
     def check(one: Source, old: bytes, new: bytes, orthanc: str) -> None:

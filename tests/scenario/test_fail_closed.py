@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dgtest import edits, part10, sender
-from dgtest.daemon import DAEMON
+from dgtest import edits, part10
 from dgtest.stage import Stage, same_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,8 +56,6 @@ def stage_of(folder: Path, *actions: str, **options) -> Stage:
     return stage
 
 
-@edits.needed
-@edits.holds_needed
 @pytest.mark.parametrize("name", CASES)
 def test_held_with_the_reason(folder, name):
     case = CASES[name]
@@ -88,8 +85,6 @@ def test_held_with_the_reason(folder, name):
         assert [copy.uid for copy in stage.new.copies() if copy.uid == bad.sop_instance] == []
 
 
-@edits.needed
-@edits.holds_needed
 def test_held_through_a_restart(folder):
     """It is held when the daemon starts again, and leaves by itself under a pack that can be applied."""
     bad = edits.instance(1)
@@ -110,7 +105,6 @@ def test_held_through_a_restart(folder):
         edits.wait_held(stage.daemon, 0)
 
 
-@edits.needed
 def test_missing_table(folder):
     """The daemon does not start, and says which file; so does `rules check`."""
     stage = stage_of(folder, "{ map: InstitutionName, table: names }")
@@ -126,7 +120,6 @@ def test_missing_table(folder):
         assert "nowhere.csv" in stage.daemon.log()
 
 
-@edits.needed
 def test_table_goes_missing_while_it_runs(folder):
     """A reload that can not read it is refused, and the rules that are in force stay."""
     stage = stage_of(folder, SITE)
@@ -143,8 +136,6 @@ def test_table_goes_missing_while_it_runs(folder):
 
 def test_cases_are_what_they_say(folder):
     """The reasons of rules, by `rules try`, which needs no daemon; the same code decides."""
-    if not DAEMON.exists():
-        pytest.skip("nothing is built")
     for name in ("limit of an expression", "character", "value too long", "not text"):
         case = CASES[name]
         one = edits.instance(1, **case.fields)

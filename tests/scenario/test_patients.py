@@ -15,7 +15,6 @@ from dgtest import edits, part10, sender
 from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
-pytestmark = edits.needed
 
 NOTES = {"OriginalAttributesSequence", "ContributingEquipmentSequence"}
 
@@ -149,7 +148,6 @@ def test_unmatched_pass(folder):
         assert same_bytes(sent, stage.new.copies()) == []
 
 
-@edits.holds_needed
 def test_unmatched_hold(folder):
     one = edits.instance(1)
     with Hospital(folder, unmatched="hold") as stage:
@@ -161,7 +159,6 @@ def test_unmatched_hold(folder):
         assert stage.new.copies() == [] and same_bytes([one], stage.legacy.copies()) == []
 
 
-@edits.holds_needed
 def test_unmatched_reject(folder):
     """A900 with a comment before Success; no archive gets it."""
     one, known = edits.instance(1), edits.instance(1, study=2, patient="0002")
@@ -238,7 +235,6 @@ def test_a_study_stays_whole(folder):
         assert patient_at_new(stage, moved) == ("E-2", "GROUP")
 
 
-@edits.holds_needed
 def test_import_releases_in_order(folder):
     """Held receipts leave by themselves, in order of receipt, when the crosswalk learns what was missing; what nobody
     knows stays."""
@@ -258,7 +254,6 @@ def test_import_releases_in_order(folder):
         assert edits.wait_held(stage.daemon, 1)[0]["study"] == edits.study_uid(2)
 
 
-@edits.holds_needed
 def test_same_instance_twice_stays_in_order_behind_a_hold(folder):
     """A corrected instance of the same SOP Instance UID does not overtake the held one; when both may go, the archive
     ends with the later one."""
@@ -274,7 +269,6 @@ def test_same_instance_twice_stays_in_order_behind_a_hold(folder):
         assert str(stage.at_new(first).PatientName) == "Doe^Janet"
 
 
-@edits.holds_needed
 def test_hold_release_and_reject(folder):
     """A person lets one go as it can go, and refuses the other for good."""
     study = [edits.instance(number) for number in (1, 2)]
@@ -313,7 +307,6 @@ def test_rules_try_says_what_was_sent(folder, runs):
             stage.daemon.start()
 
 
-@edits.prove_needed
 def test_prove(folder):
     """The copy is proven to be the receipt but for edits that are named; one flipped byte is not."""
     one = edits.instance(1)
@@ -332,7 +325,6 @@ def test_prove(folder):
         assert done.returncode == 1 and "not known" not in done.stderr, done.stdout + done.stderr
 
 
-@edits.holds_needed
 @pytest.mark.parametrize("what", ["kill", "stop"])
 def test_holds_and_pins_outlive_the_daemon(folder, what):
     study = [edits.instance(number) for number in (1, 2)]

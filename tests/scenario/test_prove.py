@@ -432,10 +432,6 @@ def wait_ledger(stage: Stage, count: int) -> None:
     wait_for("the ledger knows all answers", has_all, 20)
 
 
-needs_edits = pytest.mark.skipif(not (ROOT / "gateway" / "edit" / "edit.c").exists(), reason="no lane edits yet")
-
-
-@needs_edits
 def test_what_a_lane_edited_and_an_archive_rewrote(folder):
     sent = part10.read(instance(folder / "in.dcm"))
     with Stage(folder, settings=settings_of(folder)) as stage:
@@ -455,7 +451,6 @@ def test_what_a_lane_edited_and_an_archive_rewrote(folder):
         assert "PatientComments removed by site 1.0.0/comments" in shown.stdout and "was here" not in shown.stdout
 
 
-@needs_edits
 @pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
 def test_the_corpus_at_both_archives(folder):
     instances = list({instance.sop_instance: instance for instance in corpus.good()}.values())

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-import pytest
 
 from . import part10
-from .daemon import CLIENT, DAEMON, Daemon
+from .daemon import Daemon
 from .ports import wait_for
 
 STORAGE = "1.2.840.10008.5.1.4.1.1.7"
@@ -24,21 +23,6 @@ HEADER = "source_domain,source_id,target_domain,target_id,name\n"
 DOMAINS = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"]}, "ENTERPRISE": {"issuers": ["GROUP"]}},
            "clients": [{"ae_title": "CT1", "domain": "LEGACY"},
                        {"ae_title": "TORN", "domain": "LEGACY", "quirks": ["accept_unscanned"]}]}
-
-
-def are_applied() -> bool:
-    """A daemon that does not edit refuses packs at a node, in these words."""
-    return DAEMON.exists() and b"are not applied by this version" not in DAEMON.read_bytes()
-
-
-def has_verb(words: str) -> bool:
-    """By the example in its help."""
-    return CLIENT.exists() and b"dicomgate " + words.encode() in CLIENT.read_bytes()
-
-
-needed = pytest.mark.skipif(not are_applied(), reason="this daemon does not edit")
-holds_needed = pytest.mark.skipif(not has_verb("hold list"), reason="there is no verb `hold`")
-prove_needed = pytest.mark.skipif(not has_verb("ledger prove"), reason="there is no verb `ledger prove`")
 
 
 # ---- what goes in
