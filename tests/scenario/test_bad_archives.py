@@ -4,7 +4,7 @@ the other archive its copy, and in the end this one too, once and with the same 
 import pytest
 
 from bad_archive_cases import CASES, Case
-from dgtest import part10, pdu, sender
+from dgtest import part10, sender
 from dgtest.archive import Archive
 from dgtest.daemon import Daemon, Node
 from dgtest.odd_archive import OddArchive

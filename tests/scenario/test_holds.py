@@ -3,8 +3,7 @@
 import json
 
 import pytest
-import yaml
-from dgtest import part10, pdu, sender
+from dgtest import part10, pdu
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 

@@ -2,7 +2,7 @@
 """What a rule rejects is refused before Success (FIELD 3), and nobody gets it; the association lives."""
 from dgtest import sender
 from dgtest.ports import wait_for
-from test_holds import PACK, held, instance, scene, uids
+from test_holds import held, instance, scene, uids
 
 
 def statuses(stage, instances) -> list[tuple[int, str]]:

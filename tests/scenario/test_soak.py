@@ -11,8 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from dgtest import part10, sender
 from dgtest.fixtures import measured
 from dgtest.ports import wait_for

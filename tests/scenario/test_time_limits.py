@@ -11,7 +11,7 @@ import pytest
 from dgtest import dimse, part10, pdu
 from dgtest.association import Aborted, Association, PeerClosed, Rejected, connect, open_association, propose
 from dgtest.daemon import Daemon, Node
-from dgtest.ports import free_port, wait_for
+from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
 ENDED = (PeerClosed, ConnectionError, ssl.SSLError, Aborted)

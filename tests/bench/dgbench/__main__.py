@@ -84,9 +84,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes: a look, not a figure")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a goal or a group of goals")
+    parser.add_argument("--list", action="store_true", help="names the groups and their goals, measures nothing")
     parser.add_argument("--json", metavar="FILE", help="the result for programs")
     parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="a folder on a real disk")
     arguments = parser.parse_args()
+    if arguments.list:
+        for group, (goals, _) in GROUPS.items():
+            print(f"{group}: {', '.join(goals)}")
+        return 0
     Path(arguments.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=arguments.folder))
     bench = Bench(folder, arguments.quick)

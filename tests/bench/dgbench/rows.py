@@ -14,7 +14,6 @@ from typing import Callable
 
 from dgtest.association import open_association, propose
 from dgtest.daemon import BINARIES, ROOT
-from dgtest.edits import are_applied
 
 from . import independence
 from .programs import Relay, floor, wait_until
@@ -301,8 +300,6 @@ def _crosswalk_fill(stage: Stage, rows: int) -> None:
 
 
 def rules_ct(bench: Bench) -> None:
-    if not are_applied():
-        return
     patients = 500_000 if bench.quick else 10_000_000
     edited = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"]}, "ENTERPRISE": {"issuers": ["GROUP"]}},
               "clients": [{"ae_title": "*", "domain": "LEGACY"}], "rules": {"packs": str(ROOT / "rules/packs")},

@@ -85,7 +85,7 @@ def element_bytes(e, style):
 
 
 def encode(elements, style):
-    out, group, at = b"", None, 0
+    out, group = b"", None
     for e in elements:
         if style.group_length and isinstance(e, Element) and e.tag >> 16 != group:
             group = e.tag >> 16
