@@ -569,9 +569,7 @@ static void figures_take(struct history *history, struct history_figures *figure
                                         .copies = (unsigned)history->copy_count,
                                         .lives = machine_life(history->machine),
                                         .rotations = history->rotations,
-                                        .scrubbed = (unsigned)history->scrubbed,
-                                        .reclaimed = (unsigned)log_event_count(JOURNAL_SEGMENT_RECLAIMED),
-                                        .copied = (unsigned)log_event_count(STORE_SEGMENT_COPIED)};
+                                        .scrubbed = (unsigned)history->scrubbed};
 }
 
 bool history_run(uint64_t seed, bool is_verbose, char *reason, size_t capacity,
@@ -579,6 +577,8 @@ bool history_run(uint64_t seed, bool is_verbose, char *reason, size_t capacity,
 {
     struct history history = {.seed = seed, .random = seed * 7919 + 1, .is_verbose = is_verbose};
     struct course course = {.history = &history, .restart_at = NEVER, .stop_deadline = NEVER};
+    uint64_t reclaimed = log_event_count(JOURNAL_SEGMENT_RECLAIMED); // by histories before this one
+    uint64_t copied = log_event_count(STORE_SEGMENT_COPIED);
     setup(&history);
     course.begun = history_now(&history);
     if (!history.failed)
@@ -598,6 +598,8 @@ bool history_run(uint64_t seed, bool is_verbose, char *reason, size_t capacity,
         restart(&course);
     figures_take(&history, figures);
     figures->extra = extra;
+    figures->reclaimed = (unsigned)(log_event_count(JOURNAL_SEGMENT_RECLAIMED) - reclaimed);
+    figures->copied = (unsigned)(log_event_count(STORE_SEGMENT_COPIED) - copied);
     (void)text_copy(reason, capacity, slice_of_text(history.reason));
     teardown(&history);
     return !history.failed;

@@ -2,7 +2,7 @@
 //
 // sim_gateway: runs histories of the simulated gateway.
 //   sim_gateway SEED              one history, told on standard output
-//   sim_gateway --seeds FROM..TO  many, each in a process of its own; DG_SIM_SEEDS=N is 1..N
+//   sim_gateway --seeds FROM..TO  many, in processes apart; DG_SIM_SEEDS=N is 1..N
 //   sim_gateway --twice FROM..TO  each twice: both must be the same history
 //   sim_gateway --file PATH       the seeds in a file, one in each line ('#' begins a comment)
 //   --until-failure               ends at the first seed that fails
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "history.h"
 
-enum { SECONDS_MAX = 120, SEEDS_DEFAULT = 40 };
+enum { SECONDS_MAX = 120, SEEDS_DEFAULT = 40, SERVED_MAX = 50 };
 
 // What a process that ran one history sends back.
 struct outcome {
@@ -50,45 +50,94 @@ static void run_here(uint64_t seed, bool is_verbose, struct outcome *outcome)
         history_run(seed, is_verbose, outcome->reason, sizeof outcome->reason, &outcome->figures);
 }
 
+// ---- a process apart ----
+
+// A crash of the gateway's code is a finding like any other, so histories run in a process apart: one takes
+// seeds from a pipe and gives outcomes to another, until it has served enough. Its heap is warm, which is a
+// third faster than a process for each.
+static struct runner {
+    pid_t pid; // 0: there is none
+    int seeds, outcomes;
+    unsigned served;
+} runner;
+
 // A history that never ends is a finding, a machine that is busy with other work is none: CPU time counts.
 static void limit_time(void)
 {
-    const struct rlimit limit = {.rlim_cur = SECONDS_MAX, .rlim_max = SECONDS_MAX + 1};
-    (void)setrlimit(RLIMIT_CPU, &limit);
+    const struct itimerval limit = {.it_value = {.tv_sec = SECONDS_MAX}};
+    (void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-// A crash of the gateway's code is a finding like any other.
-static void run_apart(uint64_t seed, struct outcome *outcome)
+static _Noreturn void serve(int seeds, int outcomes)
 {
-    int ends[2];
-    memset(outcome, 0, sizeof *outcome);
-    if (pipe(ends) != 0) {
+    struct outcome outcome;
+    uint64_t seed;
+    while (read(seeds, &seed, sizeof seed) == (ssize_t)sizeof seed) {
+        limit_time();
+        run_here(seed, false, &outcome);
+        if (write(outcomes, &outcome, sizeof outcome) != (ssize_t)sizeof outcome)
+            exit(2);
+    }
+    exit(0); // leaks are looked for
+}
+
+static void runner_start(void)
+{
+    int seeds[2], outcomes[2];
+    if (pipe(seeds) != 0 || pipe(outcomes) != 0) {
         perror("pipe");
         exit(2);
     }
     fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        limit_time();
-        run_here(seed, false, outcome);
-        ssize_t written = write(ends[1], outcome, sizeof *outcome);
-        exit(written == (ssize_t)sizeof *outcome ? 0 : 2); // leaks are looked for at exit
+    runner = (struct runner){.pid = fork(), .seeds = seeds[1], .outcomes = outcomes[0]};
+    if (runner.pid < 0) {
+        perror("fork");
+        exit(2);
     }
-    close(ends[1]);
-    ssize_t got = read(ends[0], outcome, sizeof *outcome);
-    close(ends[0]);
+    if (runner.pid == 0) {
+        close(seeds[1]);
+        close(outcomes[0]);
+        serve(seeds[0], outcomes[1]);
+    }
+    close(seeds[0]);
+    close(outcomes[1]);
+}
+
+// What it died of, or found as it ended, goes into `outcome`.
+static void runner_end(struct outcome *outcome)
+{
     int status = 0;
-    (void)waitpid(child, &status, 0);
-    if (child > 0 && got == (ssize_t)sizeof *outcome && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (runner.pid == 0)
         return;
-    outcome->is_fine = false;
+    close(runner.seeds);
+    close(runner.outcomes);
+    (void)waitpid(runner.pid, &status, 0);
+    runner.pid = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return;
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    (void)snprintf(outcome->reason, sizeof outcome->reason, "the process ended with %s %d",
-                   number == SIGXCPU ? "its time limit, signal"
+    outcome->is_fine = false;
+    (void)snprintf(outcome->reason, sizeof outcome->reason,
+                   "the process ended with %s %d, %u histories before it",
+                   number == SIGPROF ? "its time limit, signal"
                    : number != 0     ? "signal"
                                      : "status",
-                   number != 0 ? number : WEXITSTATUS(status));
+                   number != 0 ? number : WEXITSTATUS(status), runner.served);
+}
+
+static void run_apart(uint64_t seed, bool is_last, struct outcome *outcome)
+{
+    memset(outcome, 0, sizeof *outcome);
+    if (runner.pid == 0)
+        runner_start();
+    bool is_done = write(runner.seeds, &seed, sizeof seed) == (ssize_t)sizeof seed &&
+                   read(runner.outcomes, outcome, sizeof *outcome) == (ssize_t)sizeof *outcome;
+    if (is_done)
+        runner.served++;
+    else
+        (void)snprintf(outcome->reason, sizeof outcome->reason, "the process ended early");
+    if (!is_done || is_last || runner.served == SERVED_MAX)
+        runner_end(outcome);
 }
 
 static void add(struct totals *totals, const struct history_figures *figures)
@@ -106,13 +155,13 @@ static void add(struct totals *totals, const struct history_figures *figures)
     totals->sum.scrubbed += figures->scrubbed;
 }
 
-static bool seed_run(uint64_t seed, const struct request *request, struct totals *totals)
+static bool seed_run(uint64_t seed, bool is_last, const struct request *request, struct totals *totals)
 {
     struct outcome outcome;
-    run_apart(seed, &outcome);
+    run_apart(seed, is_last, &outcome);
     if (outcome.is_fine && request->is_twice) {
         struct outcome again;
-        run_apart(seed, &again);
+        run_apart(seed, is_last, &again);
         if (again.figures.trace != outcome.figures.trace) {
             outcome.is_fine = false;
             (void)snprintf(outcome.reason, sizeof outcome.reason,
@@ -149,14 +198,14 @@ static bool file_run(const struct request *request, struct totals *totals)
     }
     fclose(file);
     for (size_t i = 0; i < count; i++)
-        (void)seed_run(seeds[i], request, totals);
+        (void)seed_run(seeds[i], i + 1 == count, request, totals);
     return totals->failed == 0;
 }
 
 static bool range_run(const struct request *request, struct totals *totals)
 {
     for (uint64_t seed = request->from; seed <= request->to; seed++)
-        if (!seed_run(seed, request, totals) && request->until_failure)
+        if (!seed_run(seed, seed == request->to, request, totals) && request->until_failure)
             break;
     return totals->failed == 0;
 }
@@ -206,6 +255,7 @@ static double seconds(void)
 
 int main(int count, char **arguments)
 {
+    (void)signal(SIGPIPE, SIG_IGN); // a runner that died
     const char *wanted = getenv("DG_SIM_SEEDS");
     struct request request = {.from = 1, .to = wanted != NULL ? strtoull(wanted, NULL, 10) : SEEDS_DEFAULT};
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
