@@ -97,9 +97,11 @@ static const struct verb VERBS[] = {
      0, -1, cli_hold_release,
      "RECEIPT... | --uid UID | --study UID | --all  [ARCHIVE] [--held-for TEXT] --person WHO --reason WHY",
      "let it go in spite of what was found",
-     "What was found then only counts as a flag; what can not be edited is held again. --held-for takes "
-     "only\n"
-     "those whose reason has this text, such as the name of a rule.\n\n"
+     "What was found then only counts as a flag. What could not be looked at goes as it came, under the "
+     "patient "
+     "ID that\nit has; what rules or crosswalk would change and can not is held again. --held-for takes only "
+     "those "
+     "whose\nreason has this text, such as the name of a rule.\n\n"
      "Example:  dicomgate hold release --study 1.2.3 new --person 'J. Doe' --reason 'checked with the "
      "ward'\n"},
     {"hold", "reject",

@@ -153,10 +153,11 @@ static bool rules_judge(struct edit *edit, const struct rules_verdict *verdict)
 
 static void on_answer(void *arg, enum result result, const struct crosswalk_verdict *verdict);
 
-// Of what can not be looked at nothing can be edited.
+// Of what can not be looked at nothing can be edited: only as it came can it go, if a person or the archive's
+// options say so.
 static void unseen(struct edit *edit, const char *why)
 {
-    if (!edit->policy->passes_unseen) {
+    if (!edit->policy->passes_unseen && !edit->origin.is_released) {
         edit_hold_back(edit, EDIT_HOLD_DATA, "%s", why);
         return;
     }
@@ -338,7 +339,7 @@ enum result edit_begin(struct edit_workshop *workshop, struct edit_policies *pol
     edit->arg = arg;
     if (origin->flags & RECORD_CLOSE_UNSCANNED) {
         unseen(edit, "the data set could not be followed when it came");
-    } else if ((origin->flags & RECORD_CLOSE_BEHIND) && !policy->passes_unseen) {
+    } else if ((origin->flags & RECORD_CLOSE_BEHIND) && (origin->is_released || !policy->passes_unseen)) {
         unseen(edit, "elements behind Pixel Data can not be edited");
     } else {
         enum result result = survey_begin(edit);

@@ -26,8 +26,11 @@ def deep(levels: int) -> bytes:
 
 
 class Case:
-    def __init__(self, reason: str, *actions: str, calling: str = "CT1", **fields) -> None:
+    """`is_seen`: rules could look at it, and could not do what they wanted."""
+
+    def __init__(self, reason: str, *actions: str, calling: str = "CT1", is_seen: bool = True, **fields) -> None:
         self.reason, self.actions, self.calling, self.fields = reason, actions or (SITE,), calling, fields
+        self.is_seen = is_seen
 
 
 LONG = b"a" * 62 + b"!"
@@ -42,8 +45,8 @@ CASES = {
                            extra={0x00104000: ("LT", b"x" * 200)}),
     "not text": Case("StudyDescription", "{ case: StudyDescription, to: upper }", charset="ISO_IR 192",
                      extra={0x00081030: ("LO", b"\xff\xfe")}),
-    "nested too deep": Case("", calling="TORN", extra={0x0040A730: ("SQ", deep(66))}),
-    "behind Pixel Data": Case("Pixel Data", behind=LATE),
+    "nested too deep": Case("", calling="TORN", is_seen=False, extra={0x0040A730: ("SQ", deep(66))}),
+    "behind Pixel Data": Case("Pixel Data", is_seen=False, behind=LATE),
 }
 
 
@@ -78,9 +81,13 @@ def test_held_with_the_reason(folder, name):
             assert edits.read(stage.new.data(stage.new.copies()[0])).InstitutionName == "St Mary"
         assert [copy.uid for copy in stage.new.copies() if copy.uid == bad.sop_instance] == []
         assert stage.new.counts()["partial"] == 0
-        # A person lets it go: a finding would be a flag then, what can not be edited is held again.
+        # A person lets it go: what nobody can look at goes as it came, what can not be edited is held again.
         done = stage.daemon.run_client("hold", "release", "--uid", bad.sop_instance, "new", *edits.WHO)
         assert done.returncode == 0, done.stdout + done.stderr
+        if not case.is_seen:
+            stage.new.wait_uids([bad.sop_instance])
+            assert same_bytes([bad], stage.new.copies()) == []
+            return
         edits.wait_held(stage.daemon, 1)
         assert [copy.uid for copy in stage.new.copies() if copy.uid == bad.sop_instance] == []
 

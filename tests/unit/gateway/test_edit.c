@@ -600,6 +600,15 @@ static void test_header_that_can_not_be_followed(void **state)
     bench_end(&bench);
 }
 
+static void assert_goes_as_it_came(struct bench *of, const char *flag)
+{
+    const char *first;
+    assert_int_equal(bench_run(of, &data_set, 100), EDIT_GOES);
+    assert_untouched(of);
+    assert_int_equal(edit_flags(of->edit, &first), 1);
+    assert_string_equal(first, flag);
+}
+
 static void test_unscanned_and_behind(void **state)
 {
     (void)state;
@@ -609,9 +618,12 @@ static void test_unscanned_and_behind(void **state)
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     assert_int_equal(edit_hold(bench.edit)->kind, EDIT_HOLD_DATA);
     bench.origin.flags = RECORD_CLOSE_BEHIND;
-    bench.origin.is_released = true;
     assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_HOLDS);
     assert_string_equal(reason(&bench), "elements behind Pixel Data can not be edited");
+    bench.origin.is_released = true; // then it goes as it came, and says why that should be looked at
+    assert_goes_as_it_came(&bench, "elements behind Pixel Data can not be edited");
+    bench.origin.flags = RECORD_CLOSE_UNSCANNED;
+    assert_goes_as_it_came(&bench, "the data set could not be followed when it came");
     bench_end(&bench);
     bench_begin(&bench, DOMAIN ", unmatched: pass", NULL, NULL);
     bench.origin.flags = RECORD_CLOSE_BEHIND;
