@@ -8,7 +8,8 @@
 #include "front/peers.h"
 #include <stdlib.h>
 
-#define IDLE_LOOK_NS (500 * NSEC_PER_MS)
+#define IDLE_LOOK_NS        (500 * NSEC_PER_MS)
+#define REFUSAL_BELIEVED_NS (60 * NSEC_PER_SEC)
 
 struct lane *lane_of(struct list_node *node)
 {
@@ -90,6 +91,7 @@ static void on_open(void *arg)
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     lane->has_opened = true;
+    lane->opened_at = ev_now(lane->worker->loop);
     lane->state = LANE_OPEN;
     lane_contexts_learn(lane);
     peers_note(lane->worker->gateway->peers, leg_peer(lane->leg),
@@ -238,21 +240,36 @@ static void begin(struct lane *lane, uint8_t context_id)
         lane_unreadable(lane, result);
 }
 
+static bool wants_own_association(const struct lane *lane)
+{
+    const struct delivery *delivery = lane->delivery;
+    return delivery != NULL && delivery_is_tried_alone(delivery) && delivery->attempts > 0 &&
+           lane->pair_count > 1;
+}
+
+// The archive may have learned since what it refused once: an association that traffic keeps open is no proof
+// for long.
+static bool is_believed(const struct lane *lane)
+{
+    return ev_now(lane->worker->loop) - lane->opened_at < REFUSAL_BELIEVED_NS;
+}
+
 // The delivery in hand is loaded and the association is open: does it fit?
 static void use_association(struct lane *lane)
 {
-    uint8_t context_id;
+    uint8_t context_id = 0;
+    struct slice abstract;
+    struct slice transfer;
     const struct delivery *delivery = lane->delivery;
-    bool wants_own = delivery != NULL && delivery_is_tried_alone(delivery) && delivery->attempts > 0 &&
-                     lane->pair_count > 1;
-    if (wants_own || !lane_context_find(lane, &lane->content->open, &context_id)) {
+    bool fits = !wants_own_association(lane) && lane_context_find(lane, &lane->content->open, &context_id);
+    bool is_accepted =
+        fits && ul_association_context(leg_association(lane->leg), context_id, &abstract, &transfer);
+    if (!fits || (!is_accepted && !is_believed(lane))) {
         lane_put_back(lane);
         lane_drain(lane); // a new lane takes it with the contexts that it needs
         return;
     }
-    struct slice abstract;
-    struct slice transfer;
-    if (!ul_association_context(leg_association(lane->leg), context_id, &abstract, &transfer))
+    if (!is_accepted)
         refuse_by_context(lane, context_id);
     else if (list_is_empty(&lane->flights) || (delivery != NULL && !delivery_goes_alone(delivery)))
         begin(lane, context_id); // else once those in flight are answered

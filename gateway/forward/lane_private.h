@@ -100,6 +100,7 @@ struct lane {
     struct lane_pair *pairs;
     size_t pair_count;
     bool has_opened;
+    uint64_t opened_at;   // ev_now()
     unsigned window;      // operations that the archive has granted (PS3.7 D.3.3.3)
     uint32_t association; // of the client whose instance it has taken last
     bool is_probing;      // a C-ECHO goes before the first instance: the archive has failed before

@@ -92,14 +92,14 @@ static void elements_fill(struct intake *intake, struct record_close *close)
     }
 }
 
-// The domain as OPEN has it.
+// The domain as OPEN has it, or will: the journal may have no room for one yet.
 static void patient_fill(const struct intake *intake, struct record_close *close)
 {
     const struct worker *worker = intake->worker;
     struct study_source source = {.study = named_value(intake, DCM_STUDY_INSTANCE_UID),
                                   .id = named_value(intake, DCM_PATIENT_ID),
                                   .issuer = named_value(intake, DCM_ISSUER_OF_PATIENT_ID),
-                                  .domain = intake->content->open.domain};
+                                  .domain = session_facts(intake->session)->domain};
     close->has_patient =
         study_patient_hash(worker->patients, worker->gateway->configuration, &source, close->patient);
 }

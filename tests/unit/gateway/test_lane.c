@@ -435,6 +435,24 @@ static void test_context_refused(void **state)
         CAPABILITY_REFUSED);
 }
 
+// An archive that was taught meanwhile is asked again, though traffic keeps the old association open; and not
+// for each instance.
+static void test_context_refused_for_a_while(void **state)
+{
+    (void)state;
+    pacs.refused = EXPLICIT_LE;
+    store_one(another("1.2.1"), 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    assert_int_equal(archive()->parked.count, 1);
+    pacs.refused = NULL;
+    for (int i = 0; i < 24; i++) {
+        store_one(another("1.2.1"), 3000);
+        rig_run(rig, 5 * NSEC_PER_SEC);
+    }
+    assert_true(pacs.complete >= 10);
+    assert_int_equal(pacs.accepted, 2);
+}
+
 // A crash between SENT and OUTCOME: sent again, marked, byte for byte the same.
 static void test_possibly_sent(void **state)
 {
@@ -749,6 +767,7 @@ int main(void)
         TEST(test_unreadable_in_the_middle),
         TEST(test_unknown_title),
         TEST(test_context_refused),
+        TEST(test_context_refused_for_a_while),
         TEST(test_possibly_sent),
         TEST(test_cold_and_slow),
         TEST(test_paused),
