@@ -127,7 +127,7 @@ static enum result tls_open(struct process *process)
     return result;
 }
 
-// Without it the gateway runs: it takes everything in, and what would have to be mapped is held.
+// Without it the gateway runs, with an alarm: it takes everything in, and what would have to be mapped rests.
 static enum result crosswalk_open(struct process *process)
 {
     struct crosswalk_problem problem = {.text = ""};
