@@ -251,6 +251,13 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
     delivery_stage_set(delivery, STAGE_RESTING);
 }
 
+void delivery_trouble(struct delivery *delivery, const char *reason)
+{
+    if (delivery->troubles < UINT8_MAX)
+        delivery->troubles++;
+    delivery_rest(delivery, archive_backoff(delivery->archive, delivery->troubles), reason);
+}
+
 void delivery_begin(struct delivery *delivery)
 {
     delivery_stage_set(delivery, STAGE_SENDING);
@@ -306,6 +313,7 @@ static uint8_t edits_mark(const uint8_t edits[RECORD_DIGEST_SIZE])
 void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE])
 {
     uint8_t mark = edits_mark(edits);
+    delivery->troubles = 0;
     if (delivery->was_sent && delivery->sent_as != DELIVERY_SENT_UNKNOWN && delivery->sent_as != mark)
         delivery->is_unproven = true;
     delivery->sent_as = mark;
@@ -384,6 +392,7 @@ void delivery_unpark(struct delivery *delivery, struct slice person)
     delivery->archive->refusals = (struct refusals){0}; // whoever asks for a try has set something right
     delivery->aborts = 0;
     delivery->hiccups = 0;
+    delivery->troubles = 0;
     delivery->attempts = 0;
     delivery->hold = 0;
     delivery->reason[0] = 0;
@@ -415,6 +424,7 @@ void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const ch
     bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
     memcpy(former, delivery->reason, sizeof former);
     delivery->hold = DELIVERY_HOLD(kind);
+    delivery->troubles = 0;
     reason_set(delivery, reason);
     if (!is_kind || strcmp(former, delivery->reason) != 0) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);

@@ -31,6 +31,7 @@ struct delivery {
     uint32_t others_answered; // what the archive had answered at the first of these ends
     uint64_t when;            // RESTING: next try; ANSWERED: when it settles (ev_now)
     uint8_t hiccups;          // answers that may be no judgement of the object
+    uint8_t troubles;         // of the gateway, in a row, that kept it from being sent
     bool waits_for_primary;   // goes when the primary has said yes (acknowledge: primary)
     bool is_allowed;          // of a watched receipt: it is its turn
     bool is_barred;           // of a watched receipt: rejected before, so a person must release it
@@ -143,6 +144,8 @@ void delivery_urge(struct delivery *delivery);
 // Into the queue, in order of receipt; gated if it may not go, held if a person must release it first.
 void delivery_wait(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
+// The gateway itself can not do it now (journal, crosswalk, memory): it rests, longer each time in a row.
+void delivery_trouble(struct delivery *delivery, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 
 // What an archive answered to a C-STORE.
