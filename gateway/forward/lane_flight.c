@@ -274,8 +274,7 @@ void lane_on_response_timer(void *arg)
         return;
     }
     struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
-    log_event(LOG_LANE_NO_RESPONSE, log_text(conf->name),
-              log_number(flight->delivery->receipt->number));
+    log_event(LOG_LANE_NO_RESPONSE, log_text(conf->name), log_number(flight->delivery->receipt->number));
     if (flight->delivery->aborts == 0) { // it shall not take others with it a second time
         flight->delivery->aborts = 1;
         flight->delivery->others_answered = (uint32_t)lane->archive->counters.answered;

@@ -101,13 +101,6 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
     order_gate_changed(delivery);
 }
 
-static void settled(struct delivery *delivery)
-{
-    struct receipt *receipt = delivery->receipt;
-    delivery_stage_set(delivery, STAGE_SETTLED);
-    receipt_let_go(receipt);
-}
-
 void receipt_keep(struct receipt *receipt)
 {
     receipt->unsettled++;
@@ -137,6 +130,14 @@ static void content_let_go(struct receipt *receipt)
             return;
     }
     content_release(receipt);
+}
+
+static void settled(struct delivery *delivery)
+{
+    struct receipt *receipt = delivery->receipt;
+    delivery_stage_set(delivery, STAGE_SETTLED);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
 }
 
 static struct record_outcome outcome_of(const struct delivery *delivery, enum record_outcome_kind kind)
@@ -293,10 +294,7 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
         awaited_finding(delivery, true);
     delivery->is_refused = false;
     if (settles) {
-        bool is_last = receipt->unsettled == 1;
         settled(delivery);
-        if (!is_last)
-            content_let_go(receipt);
         return;
     }
     delivery->when = ev_now(receipt->worker->loop) + conf->settle_after_ns;
@@ -464,10 +462,7 @@ void delivery_reject(struct delivery *delivery, struct slice person, struct slic
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_REJECTED, log_text(delivery->archive->node->conf->name),
               log_number(receipt->number));
-    receipt_keep(receipt);
     settled(delivery);
-    content_let_go(receipt);
-    receipt_let_go(receipt);
 }
 
 static enum record_outcome_kind kind_of(enum order_action how)
@@ -479,6 +474,8 @@ static enum record_outcome_kind kind_of(enum order_action how)
 
 void delivery_over(struct delivery *delivery, enum order_action how, uint64_t evidence)
 {
+    if (how == ORDER_REJECT && ends_for_client(delivery, 0, "rejected by a note"))
+        return;
     char comment[32];
     const char *name = delivery->archive->node->conf->name;
     struct record_outcome outcome = outcome_of(delivery, kind_of(how));
@@ -497,14 +494,10 @@ void delivery_over(struct delivery *delivery, enum order_action how, uint64_t ev
                                                  : LOG_ORDER_LOOP;
     log_event(event, log_text(name), log_number(delivery->receipt->number));
     delivery->was_accepted = how == ORDER_DUPLICATE;
-    struct receipt *receipt = delivery->receipt;
     struct awaited_word word = {.status = DIMSE_SUCCESS, .comment = outcome.comment};
-    receipt_keep(receipt);
     if (delivery->is_urgent)
         awaited_accepted(delivery, &word); // the archive has it, or a newer one
     settled(delivery);
-    content_let_go(receipt);
-    receipt_let_go(receipt);
 }
 
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark)

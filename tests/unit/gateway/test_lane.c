@@ -391,44 +391,6 @@ static void test_unreadable_in_the_middle(void **state)
     assert_int_equal(pacs.complete, 2);
 }
 
-// Beside one that waits for its answer: the journal's trouble is not the archive's.
-static void unreadable_beside_others(unsigned reads)
-{
-    struct configuration_node *conf = (struct configuration_node *)archive()->node->conf;
-    conf->window = 8;
-    pacs.window = -1;
-    pacs.silent_for = "1.2.666";
-    archive()->lane_limit = 1;
-    store_one("1.2.666", 3000);
-    rig_run(rig, NSEC_PER_SEC);
-    atomic_store(&archive()->node->is_paused, true);
-    store_one("1.2.1", 5000000);
-    rig_run(rig, 30 * NSEC_PER_SEC);
-    assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_READ, "journal", reads), OK);
-    uint64_t unreadable = log_event_count(LOG_DELIVERY_UNREADABLE);
-    atomic_store(&archive()->node->is_paused, false);
-    archive_pump_later(archive());
-    rig_run(rig, NSEC_PER_SEC);
-    assert_true(log_event_count(LOG_DELIVERY_UNREADABLE) > unreadable);
-    assert_false(archive_is_broken(archive()));
-    assert_int_equal(archive()->failures, 0);
-    pacs.silent_for = NULL;
-    rig_run(rig, 1000 * NSEC_PER_SEC);
-    assert_int_equal(archive()->answered.count, 2);
-}
-
-static void test_unreadable_beside_others(void **state)
-{
-    (void)state;
-    unreadable_beside_others(4); // before its command has left
-}
-
-static void test_unreadable_in_the_middle_beside_others(void **state)
-{
-    (void)state;
-    unreadable_beside_others(6);
-}
-
 static void store_as(const char *calling, const char *instance)
 {
     struct client client;
@@ -811,8 +773,6 @@ int main(void)
         TEST(test_one_failure_for_all_lanes),
         TEST(test_silent_for_one),
         TEST(test_unreadable_in_the_middle),
-        TEST(test_unreadable_beside_others),
-        TEST(test_unreadable_in_the_middle_beside_others),
         TEST(test_unknown_title),
         TEST(test_context_refused),
         TEST(test_context_refused_for_a_while),
