@@ -2,7 +2,7 @@
 //
 // dicomgated: opens what the gateway stands on (data folder, keys, stores, TLS), recovers, starts the
 // threads, and runs until SIGTERM or SIGINT. Exit status as for dicomgate: 0 stopped in order, 2 usage, 3
-// configuration, 6 internal.
+// configuration (with its rules, keys, certificates and addresses), 6 internal.
 #include "admin/admin.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -50,6 +50,7 @@ struct process {
     struct secure *secure;
     struct threads threads;
     bool has_threads;
+    bool is_misconfigured; // that is why it does not start
     struct gateway *gateway;
     struct names *names;
     struct listeners *listeners;
@@ -64,6 +65,13 @@ struct process {
 static void complain(const char *what, const char *why)
 {
     fprintf(stderr, "dicomgated: %s: %s\n", what, why);
+}
+
+// What was written for it is wrong, not the machine.
+static enum result configured(struct process *process, enum result result)
+{
+    process->is_misconfigured = result != OK && result != ERR_NOMEM;
+    return result;
 }
 
 // ---- what the gateway stands on ----
@@ -100,7 +108,7 @@ static enum result keys_open(struct process *process)
         text_format(problem.text, sizeof problem.text, "not found; make one with 'dicomgate key init'");
     if (result != OK)
         complain(conf->keyring, problem.text[0] != 0 ? problem.text : result_text(result));
-    return result;
+    return configured(process, result);
 }
 
 static enum result store_open(struct process *process, const char *name, const struct kv_schema *schema,
@@ -124,7 +132,7 @@ static enum result tls_open(struct process *process)
                    &process->secure);
     if (result != OK)
         complain("tls", error[0] != 0 ? error : result_text(result));
-    return result;
+    return configured(process, result);
 }
 
 // Without it the gateway runs, with an alarm: it takes everything in, and what would have to be mapped rests.
@@ -188,7 +196,7 @@ static enum result policies_open(struct process *process)
     conf_errors_fini(&errors);
     if (result == OK)
         (void)gateway_policies_set(process->gateway, &policies);
-    return result;
+    return configured(process, result);
 }
 
 static enum result gateway_make(struct process *process)
@@ -280,7 +288,7 @@ static enum result doors_open(struct process *process)
     result = listeners_new(process->gateway, process->secure, error, sizeof error, &process->listeners);
     if (result != OK)
         complain("cannot listen", error);
-    return result;
+    return configured(process, result);
 }
 
 #define TICKETS_PERIOD_NS (3600 * NSEC_PER_SEC)
@@ -450,5 +458,5 @@ int main(int argc, char **argv)
     process_close(&process);
     if (result == ERR_NOMEM)
         fprintf(stderr, "dicomgated: out of memory at the start\n");
-    return result == OK ? EXIT_SUCCESS : result == ERR_NOMEM ? EXIT_INTERNAL : EXIT_CONFIGURATION;
+    return result == OK ? EXIT_SUCCESS : process.is_misconfigured ? EXIT_CONFIGURATION : EXIT_INTERNAL;
 }
