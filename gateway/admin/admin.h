@@ -49,14 +49,14 @@ enum {
 };
 
 // What one archive is owed of one receipt, as an operator sees it. ANY only asks.
-enum admin_state { ADMIN_ANY, ADMIN_WAITING, ADMIN_SENDING, ADMIN_PARKED, ADMIN_ANSWERED };
+enum admin_state { ADMIN_ANY, ADMIN_WAITING, ADMIN_SENDING, ADMIN_HELD, ADMIN_PARKED, ADMIN_ANSWERED };
 
-// "any", "waiting", "sending", "parked", "answered".
+// "any", "waiting", "sending", "held", "parked", "answered".
 const char *admin_state_text(enum admin_state state);
 
 struct admin_filter {
     const char *archive;    // node name; NULL = every archive
-    enum admin_state state; // ANY = waiting, sending and parked
+    enum admin_state state; // ANY = all but answered
     uint64_t receipt;       // this one, answered too; 0: any
     const char *uid;        // SOP Instance UID, answered too; NULL: any
     const char *study;      // Study Instance UID; only for holds; NULL: any

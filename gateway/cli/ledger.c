@@ -236,6 +236,8 @@ static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--js
                                  "       dicomgate ledger conflicts [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
                                  "       dicomgate ledger export [--jsonl|--csv]\n"
+                                 "       dicomgate ledger backup FOLDER\n"
+                                 "       dicomgate ledger rebuild\n"
                                  "show, prove, export: --show-phi shows the values of edits\n";
 
 void cli_ledger_help(void)
@@ -249,6 +251,7 @@ void cli_ledger_help(void)
           "status 1\nif there are any).\n"
           "export writes one line of JSON for each receipt (the default), or CSV with one row for each "
           "receipt and\narchive.\n"
+          "backup and rebuild: see `dicomgate ledger backup --help`, `dicomgate ledger rebuild --help`.\n"
           "The ledger of a running daemon lags by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
           "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"

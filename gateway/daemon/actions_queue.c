@@ -208,7 +208,7 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
     case STAGE_SENDING:
         return state == ADMIN_ANY || state == ADMIN_SENDING;
     case STAGE_HELD:
-        return state == ADMIN_ANY;
+        return state == ADMIN_ANY || state == ADMIN_HELD;
     case STAGE_PARKED:
         return state == ADMIN_ANY || state == ADMIN_PARKED;
     case STAGE_ANSWERED:

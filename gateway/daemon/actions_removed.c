@@ -20,7 +20,8 @@ bool removed_id_parse(const struct actions *actions, const char *name, uint32_t 
     if (name == NULL || text_number(slice_of_text(name), UINT16_MAX, &number) != OK)
         return false;
     for (size_t i = 0; i < actions->gateway->node_count; i++)
-        if (actions->gateway->nodes[i].conf->id == number)
+        if (actions->gateway->nodes[i].conf->id == number ||
+            strcmp(actions->gateway->nodes[i].conf->name, name) == 0)
             return false;
     *id = (uint32_t)number;
     return true;
@@ -64,6 +65,8 @@ static bool state_is_asked(enum admin_state asked, enum delivery_state state)
         return asked == ADMIN_ANSWERED;
     if (state == DELIVERY_PARKED)
         return asked == ADMIN_ANY || asked == ADMIN_PARKED;
+    if (state == DELIVERY_HELD)
+        return asked == ADMIN_ANY || asked == ADMIN_HELD;
     return asked == ADMIN_ANY || asked == ADMIN_WAITING;
 }
 
@@ -82,6 +85,7 @@ static enum result list_take(void *arg, const struct open_entry *entry)
 static const char *state_name(enum delivery_state state)
 {
     return admin_state_text(state == DELIVERY_PARKED     ? ADMIN_PARKED
+                            : state == DELIVERY_HELD     ? ADMIN_HELD
                             : state == DELIVERY_ANSWERED ? ADMIN_ANSWERED
                                                          : ADMIN_WAITING);
 }
