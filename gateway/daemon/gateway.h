@@ -144,7 +144,7 @@ MUST_USE enum result gateway_new(const struct platform *platform, const struct c
 // Recovers journal and ledger, begins this process life and hands the owed receipts to the workers (ENGINE 2,
 // 7). No loop runs yet.
 MUST_USE enum result gateway_recover(struct gateway *gateway);
-// Begins streams and lanes; from now on worker_accept() may be called.
+// Begins streams and lanes; from now on sessions may begin on the workers.
 MUST_USE enum result gateway_start(struct gateway *gateway);
 // Stops gracefully: open associations may finish for limits.stop, then lanes, journal and ledger. `done` is
 // called on the main loop.
@@ -154,9 +154,9 @@ void gateway_free(struct gateway *gateway);
 
 // Days since 1970-01-01 UTC, for the keyring, of a wall clock in nanoseconds.
 uint32_t gateway_day(uint64_t wall);
-// Who may connect from now on, by `clients` and `titles` of another configuration, which must live until
-// gateway_free(). Main thread. ERR_NOMEM: nothing has changed.
-MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration);
+// Who may connect from now on. Takes it; the configuration that it was made of must live until
+// gateway_free(). Main thread.
+void gateway_access_set(struct gateway *gateway, struct access *access);
 // `limits` as they are now; good until gateway_free(). Any thread.
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.
