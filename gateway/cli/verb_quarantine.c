@@ -51,9 +51,10 @@ static const char *type_text(uint8_t type)
 
 static const char *node_name(const struct report *report, uint32_t id, char *to, size_t capacity)
 {
-    for (size_t i = 0; i < report->configuration->node_count; i++)
-        if (report->configuration->node[i].id == id)
-            return report->configuration->node[i].name;
+    const struct configuration_node *node =
+        id <= UINT16_MAX ? configuration_node_by_id(report->configuration, (uint16_t)id) : NULL;
+    if (node != NULL)
+        return node->name;
     (void)text_format(to, capacity, "node %u", (unsigned)id);
     return to;
 }

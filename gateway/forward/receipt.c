@@ -224,13 +224,6 @@ void delivery_wait(struct delivery *delivery)
         delivery_stage_set(delivery, STAGE_WAITING);
 }
 
-void delivery_urge(struct delivery *delivery)
-{
-    delivery->is_urgent = true;
-    if (delivery->stage == STAGE_WAITING)
-        delivery_stage_set(delivery, STAGE_WAITING);
-}
-
 // As much of it as is kept in memory; JSON takes whole characters only.
 static void reason_set(struct delivery *delivery, const char *reason)
 {

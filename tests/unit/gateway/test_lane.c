@@ -632,7 +632,8 @@ static void test_urgent(void **state)
     assert_int_equal(archive()->waiting.count, 20);
     assert_int_equal(archive()->answered.count, 0);
     struct delivery *last = CONTAINER_OF(list_last(&archive()->waiting), struct delivery, node);
-    delivery_urge(last);
+    last->is_urgent = true;
+    delivery_wait(last);
     rig_run(rig, NSEC_PER_SEC);
     assert_int_equal(archive()->answered.count, 1);
     assert_ptr_equal(first_of(STAGE_ANSWERED), last);
