@@ -178,8 +178,9 @@ struct admin_actions {
     // client may fall under and that has this archive. ADMIN_BAD_REQUEST for a name that is not known.
     void (*archive_capabilities)(void *arg, const char *name, const struct admin_capability_query *query,
                                  struct admin_reply *reply);
-    // ECHO and PROBE: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}, and for PROBE "asked"
-    // and "changed": contexts, and how many of them are answered otherwise than before; PAUSE and RESUME:
+    // ECHO and PROBE: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}, and for PROBE
+    // "asked" and "changed": contexts, and how many of them are answered otherwise than before; PAUSE and
+    // RESUME:
     // {"archive": NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
     void (*archive_change)(void *arg, enum admin_archive_change change, const char *name, const char *person,
                            const char *reason, struct admin_reply *reply);
