@@ -115,6 +115,13 @@ enum result capability_list(struct capability_cache *cache, uint16_t node, struc
     return OK;
 }
 
+int capability_compare(const void *one, const void *other)
+{
+    const struct control_capability *a = one, *b = other;
+    int order = strcmp(a->abstract_syntax, b->abstract_syntax);
+    return order != 0 ? order : strcmp(a->transfer_syntax, b->transfer_syntax);
+}
+
 enum capability capability_get(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                struct slice transfer)
 {
