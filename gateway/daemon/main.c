@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/exit.h"
+#include "conf/data_lock.h"
 #include "crosswalk/desk.h"
 #include "crosswalk/office.h"
 #include "crosswalk/open.h"
@@ -25,18 +27,14 @@
 #include "store/control.h"
 #include "store/lmdb.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { EXIT_USAGE = 2, EXIT_CONFIGURATION = 3, EXIT_INTERNAL = 6 };
 
 struct process {
     struct configuration *configuration;
@@ -83,13 +81,11 @@ static enum result data_open(struct process *process)
         complain(folder, "the data folder can not be made");
         return ERR_IO;
     }
-    char path[4096];
-    text_format(path, sizeof path, "%s/lock", folder);
-    process->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (process->lock < 0 || flock(process->lock, LOCK_EX | LOCK_NB) != 0) {
-        complain(folder, errno == EWOULDBLOCK ? "another dicomgated works on this data folder"
+    enum result result = data_lock_take(folder, &process->lock);
+    if (result != OK) {
+        complain(folder, result == ERR_EXISTS ? "another process works on this data folder"
                                               : "the data folder can not be written");
-        return ERR_EXISTS;
+        return result;
     }
     return fs_real_new(folder, &process->fs);
 }
@@ -406,18 +402,18 @@ static const char *arguments_read(int argc, char **argv, int *status)
         {NULL, 0, NULL, 0},
     };
     const char *path = NULL;
-    *status = EXIT_USAGE;
+    *status = CLI_USAGE;
     for (int option = getopt_long(argc, argv, "c:h", options, NULL); option != -1;
          option = getopt_long(argc, argv, "c:h", options, NULL)) {
         if (option == 'c') {
             path = optarg;
         } else if (option == 'v') {
             puts("dicomgated " DG_VERSION);
-            *status = EXIT_SUCCESS;
+            *status = CLI_FINE;
             return NULL;
         } else {
             fputs(usage, option == 'h' ? stdout : stderr);
-            *status = option == 'h' ? EXIT_SUCCESS : EXIT_USAGE;
+            *status = option == 'h' ? CLI_FINE : CLI_USAGE;
             return NULL;
         }
     }
@@ -448,7 +444,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < errors.count; i++)
             fprintf(stderr, "%s\n", errors.item[i].text);
         conf_errors_fini(&errors);
-        return EXIT_CONFIGURATION;
+        return CLI_CONFIGURATION;
     }
     conf_errors_fini(&errors);
     // What libcrypto could not make for want of memory it would use all the same.
@@ -458,5 +454,5 @@ int main(int argc, char **argv)
     process_close(&process);
     if (result == ERR_NOMEM)
         fprintf(stderr, "dicomgated: out of memory at the start\n");
-    return result == OK ? EXIT_SUCCESS : process.is_misconfigured ? EXIT_CONFIGURATION : EXIT_INTERNAL;
+    return result == OK ? CLI_FINE : process.is_misconfigured ? CLI_CONFIGURATION : CLI_INTERNAL;
 }
