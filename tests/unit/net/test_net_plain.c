@@ -31,6 +31,18 @@ static struct side client, server;
 static unsigned accepted;
 static bool drop_accepted;
 
+// The call of this number from now fails, counted from 1; 0: none.
+static unsigned fail_want;
+enum result __real_ev_watch_want(struct ev_watch *watch, unsigned directions);
+enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions);
+
+enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions)
+{
+    if (fail_want > 0 && --fail_want == 0)
+        return ERR_IO;
+    return __real_ev_watch_want(watch, directions);
+}
+
 static void on_ready(void *arg, unsigned events)
 {
     struct side *side = arg;
@@ -338,6 +350,28 @@ static void test_out_of_descriptors(void **state)
     assert_int_equal(accepted, 1);
 }
 
+// The owner hears of it, whoever asked for what the loop could not give.
+static void test_loop_out_of_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(plain_transport_connect(loop, net_listener_address(listener), NULL, on_ready, &client,
+                                             &client.transport),
+                     OK);
+    fail_want = 1; // the connection is made
+    drop_accepted = true;
+    turn_until(&client.events, TRANSPORT_BROKEN);
+    assert_int_equal(transport_reason(client.transport), TRANSPORT_LOCAL);
+    transport_free(&client.transport);
+    memset(&client, 0, sizeof client);
+    drop_accepted = false;
+    connect_both();
+    fail_want = 1;
+    transport_want(client.transport, TRANSPORT_READABLE); // a call that answers nothing
+    turn_until(&client.events, TRANSPORT_BROKEN);
+    assert_int_equal(client.events, TRANSPORT_OPEN | TRANSPORT_BROKEN);
+    assert_int_equal(transport_reason(client.transport), TRANSPORT_LOCAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_speech, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_listener_faults_and_pause, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_loop_out_of_memory, set_up, take_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
