@@ -123,7 +123,7 @@ static enum result file_keep(struct journal *journal, const struct found_file *f
     }
     segment->key = key;
     segment->earlier = true;
-    segment->size = found->size;
+    segment->size = segment->bytes = found->size;
     segment->state = JOURNAL_SEGMENT_CLOSED;
     segment->end = found->size;
     enum result result = catalog_add(journal, &segment);

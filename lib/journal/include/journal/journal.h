@@ -82,8 +82,8 @@ struct journal_segment_info {
     enum journal_segment_state state;
     bool earlier; // written by an earlier life: its tail may be torn
     uint64_t life;
-    uint64_t size;
-    uint64_t end; // durable end; of earlier lives: the size of the file
+    uint64_t size; // of the file
+    uint64_t end;  // durable end; of earlier lives: the size of the file
     uint64_t receipt_first;
     uint64_t receipt_limit;
     uint64_t created;
