@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The inside of struct dcm_plan: its bytes as docs/edits.md defines them, and the changes as slices of them.
-// Made by plan_finish.c and splice.c through a builder, or parsed.
+// Made by plan_make.c and splice.c through a builder, or parsed.
 #pragma once
 
 #include "dcm/edit.h"

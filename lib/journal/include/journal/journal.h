@@ -30,7 +30,7 @@ struct journal_options {
                                     // default 6 GiB
     uint64_t watermark;             // room below which no new instance is accepted; default 4 GiB
     uint64_t
-        reserve; // room that only OUTCOME, DROP, SENT, EPOCH and copies may use; < watermark; default 1 GiB
+        reserve; // room that only OUTCOME, DROP, SENT, EPOCH and copies may use; <= watermark; default 1 GiB
     uint64_t unsynced_limit; // bytes of a stream that may be unsynced; default 8 MiB
     uint64_t queue_limit;    // bytes of a stream that wait to be written; default 1 MiB
     uint64_t writeback;      // bytes written between two starts of writeback; default 1 MiB
