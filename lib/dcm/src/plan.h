@@ -13,7 +13,7 @@ struct dcm_plan {
     struct dcm_change *changes;
     struct wiped_bytes bytes;
     uint64_t old_bytes; // in all changes
-    int64_t growth;
+    int64_t growth;     // new length minus old length of the data set (inflated)
 };
 
 // Begin; add in ascending order; end takes the bytes and parses them. ERR_NOMEM, ERR_LIMIT; release after an

@@ -355,12 +355,6 @@ enum result journal_recover(struct journal *journal, const struct journal_floor 
     return result;
 }
 
-const uint64_t *journal_recovery_dropped(struct journal *journal, size_t *count)
-{
-    *count = journal->dropped.count;
-    return journal->dropped.receipts;
-}
-
 // ---- begin of a life ----
 
 static enum result start_write(struct fs_file *file, struct journal_segment *segment,

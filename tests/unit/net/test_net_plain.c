@@ -303,7 +303,7 @@ static void test_speech(void **state)
     assert_int_equal(net_speech_guess(slice_of("GET", 3)), NET_SPEECH_OTHER);
 }
 
-static void test_listener_faults_and_pause(void **state)
+static void test_listener_faults(void **state)
 {
     (void)state;
     struct net_listener *second = NULL;
@@ -311,16 +311,6 @@ static void test_listener_faults_and_pause(void **state)
     assert_int_equal(net_listener_new(loop, &address, 0, on_accept, NULL, &second), ERR_EXISTS);
     assert_int_equal(net_address_parse("192.0.2.1:0", &foreign), OK);
     assert_int_equal(net_listener_new(loop, &foreign, 0, on_accept, NULL, &second), ERR_MISSING);
-    drop_accepted = true;
-    net_listener_pause(listener);
-    assert_int_equal(plain_transport_connect(loop, &address, NULL, on_ready, &client, &client.transport), OK);
-    turn_until(&client.events, TRANSPORT_OPEN);
-    ev_loop_turn(loop, 10 * NSEC_PER_MS);
-    assert_int_equal(accepted, 0);
-    net_listener_resume(listener);
-    for (int i = 0; i < 100 && accepted == 0; i++)
-        ev_loop_turn(loop, 20 * NSEC_PER_MS);
-    assert_int_equal(accepted, 1);
 }
 
 static void test_out_of_descriptors(void **state)
@@ -383,7 +373,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_free_before_open_and_in_handler, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_peer_speaks_tls, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_speech, set_up, take_down),
-        cmocka_unit_test_setup_teardown(test_listener_faults_and_pause, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_listener_faults, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_loop_out_of_memory, set_up, take_down),
     };
