@@ -402,7 +402,8 @@ def odd_response(name: str, protocol: int, **changes: Any) -> None:
     case(protocol, "stored")(act)
 
 
-odd_response("response_with_unknown_elements", 80, **{"ErrorComment": "all is well"})
+odd_response("response_with_unknown_elements", 80, ErrorComment="all is well",
+             extra={0x0001: struct.pack("<I", 4711), 0x5199: b"private?"})  # the retired Length to End, nobody's
 odd_response("response_without_uids", 80, AffectedSOPClassUID=None, AffectedSOPInstanceUID=None)
 
 

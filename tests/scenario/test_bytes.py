@@ -4,19 +4,17 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 from dgtest import corpus, part10, sender
 from dgtest.association import open_association, propose
 from dgtest.archive import Archive
 from dgtest.daemon import Daemon, Node
+from dgtest.fixtures import needs_corpus
 from dgtest.foreign import StoreScp
 from dgtest.pdu import VERIFICATION
 from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
 TABLE = Path(__file__).resolve().parents[1] / "data" / "malformed.tsv"
-needs_corpus = pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
 
 
 def waves(instances: list[part10.Instance]) -> list[list[part10.Instance]]:

@@ -2,7 +2,6 @@
 """The command line against a daemon of its own making: what it asks, what it prints, and its exit statuses (DESIGN 5)."""
 import http.server
 import json
-import os
 import socketserver
 import subprocess
 import threading
@@ -11,11 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
-PROGRAM = BINARIES / "dicomgate"
-
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not built")
+from dgtest.daemon import CLIENT
 
 CONFIGURATION = """
 gateway: { ae_title: GW, data: data }
@@ -77,7 +72,7 @@ def daemon(tmp_path):
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([str(PROGRAM), "--config", str(folder / "g.yaml"), *words], capture_output=True, text=True,
+    return subprocess.run([str(CLIENT), "--config", str(folder / "g.yaml"), *words], capture_output=True, text=True,
                           timeout=30)
 
 

@@ -47,10 +47,10 @@ def met(stage: Stage, context: ssl.SSLContext | None, calling: str = "CT1") -> s
 
 def counted(stage: Stage, event: str, act) -> object:
     """Runs `act` and expects one more `event` counted and logged."""
-    before = stage.daemon.counter(event)
+    before, lines = stage.daemon.counter(event), len(stage.daemon.logged(event))
     value = act()
     wait_for(f"event {event}", lambda: stage.daemon.counter(event) > before, 10)
-    wait_for(f"{event} in the log", lambda: stage.daemon.logged(event), 10)
+    wait_for(f"{event} in the log", lambda: len(stage.daemon.logged(event)) > lines, 10)
     return value
 
 

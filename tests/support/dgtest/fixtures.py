@@ -11,7 +11,7 @@ from typing import Iterator
 
 import pytest
 
-from . import daemon
+from . import corpus, daemon
 
 KEPT = {".log", ".txt", ".yaml", ".jsonl", ".cfg", ".json"}
 KEPT_BYTES = 8 << 20
@@ -52,5 +52,6 @@ def programs() -> None:
         pytest.exit(f"no dicomgated in {daemon.BINARIES}: build first, or set DG_BIN", returncode=2)
 
 
+needs_corpus = pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
 measured = pytest.mark.skipif(any(part in ("dev", "tsan", "coverage") for part in daemon.BINARIES.parts),
                               reason="memory and rates are not measured under sanitizers")
