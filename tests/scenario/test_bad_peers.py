@@ -36,10 +36,10 @@ class Neighbour:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(module_folder):
     # The neighbour must outlive every test here: its idle time is reset by each of them.
     limits = {"artim": f"{ARTIM:g}s", "stall": f"{STALL:g}s", "idle": "300s", "release": "2s"}
-    with Stage(tmp_path_factory.mktemp("bad_peers"), settings={"limits": limits}) as stage:
+    with Stage(module_folder, settings={"limits": limits}) as stage:
         neighbour = Neighbour(stage)
         neighbour.works()
         yield stage, neighbour

@@ -101,8 +101,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path)
+def bench(folder):
+    return Bench(folder)
 
 
 def flipped(copy: Path, of: bytes, to: bytes) -> Path:

@@ -39,13 +39,13 @@ cases:
 
 
 @pytest.fixture
-def site(tmp_path):
-    (tmp_path / "packs").mkdir()
-    (tmp_path / "golden").mkdir()
-    (tmp_path / "packs" / "site.yaml").write_text(PACK)
-    (tmp_path / "golden" / "site.yaml").write_text(GOLDEN)
-    (tmp_path / "g.yaml").write_text(CONFIGURATION.format(packs="packs", golden="golden", names="site"))
-    return tmp_path
+def site(folder):
+    (folder / "packs").mkdir()
+    (folder / "golden").mkdir()
+    (folder / "packs" / "site.yaml").write_text(PACK)
+    (folder / "golden" / "site.yaml").write_text(GOLDEN)
+    (folder / "g.yaml").write_text(CONFIGURATION.format(packs="packs", golden="golden", names="site"))
+    return folder
 
 
 def run(folder, *words):
@@ -53,11 +53,11 @@ def run(folder, *words):
                           timeout=60)
 
 
-def test_shipped_packs_are_fine(tmp_path):
+def test_shipped_packs_are_fine(folder):
     packs = [path.stem for path in sorted((ROOT / "rules" / "packs").glob("*.yaml"))]
-    (tmp_path / "g.yaml").write_text(CONFIGURATION.format(
+    (folder / "g.yaml").write_text(CONFIGURATION.format(
         packs=ROOT / "rules" / "packs", golden=ROOT / "rules" / "golden", names=", ".join(packs)))
-    answer = run(tmp_path, "--json", "rules", "check")
+    answer = run(folder, "--json", "rules", "check")
     told = json.loads(answer.stdout)
     assert answer.returncode == 0 and told["ok"] and told["failed"] == 0 and told["cases"] >= 60
     assert [pack["name"] for pack in told["packs"]] == packs
@@ -232,8 +232,8 @@ def tried(folder, *words, expect):
 
 @needs_corpus
 @pytest.mark.parametrize("whose", [("--client", "CT1"), ("--domain", "OLD")])
-def test_try_maps_the_patient(tmp_path, whose):
-    folder = domains_site(tmp_path)
+def test_try_maps_the_patient(folder, whose):
+    folder = domains_site(folder)
     told, answer = tried(folder, *whose, "--write", folder / "out.dcm", expect=0)
     rows = {change["path"]: change for change in told["changes"]}
     assert set(rows) >= {"PatientID", "IssuerOfPatientID"} and told["looked_up"] and told["outcome"] == "pass"
@@ -252,8 +252,8 @@ def test_try_maps_the_patient(tmp_path, whose):
 
 
 @needs_corpus
-def test_try_unmatched(tmp_path):
-    folder = domains_site(tmp_path, rows=False)
+def test_try_unmatched(folder):
+    folder = domains_site(folder, rows=False)
     (folder / "rows.csv").write_text("source_domain,source_id,target_domain,target_id\n")
     made = run(folder, "crosswalk", "import", folder / "rows.csv", "--person", "Ada", "--reason", "none")
     assert made.returncode == 0, made.stdout + made.stderr
@@ -266,8 +266,8 @@ def test_try_unmatched(tmp_path):
 
 @needs_corpus
 @pytest.mark.parametrize("unmatched,outcome", [("hold", "hold"), ("reject", "reject")])
-def test_try_held_or_refused(tmp_path, unmatched, outcome):
-    folder = domains_site(tmp_path, f", unmatched: {unmatched}")
+def test_try_held_or_refused(folder, unmatched, outcome):
+    folder = domains_site(folder, f", unmatched: {unmatched}")
     told, _ = tried(folder, expect=1)
     assert told["outcome"] == outcome and not told["changes"]
     assert told["findings"] == [{"outcome": outcome, "reason": "the domain of the patient ID is not known"}]
@@ -276,13 +276,13 @@ def test_try_held_or_refused(tmp_path, unmatched, outcome):
 
 
 @needs_corpus
-def test_try_without_a_crosswalk_says_so(tmp_path):
-    folder = domains_site(tmp_path, rows=False)
+def test_try_without_a_crosswalk_says_so(folder):
+    folder = domains_site(folder, rows=False)
     told, answer = tried(folder, "--domain", "OLD", expect=1)
     assert told["outcome"] == "hold" and "there is no crosswalk to look the patient up in" in answer.stderr
     assert told["findings"][0]["reason"].startswith("the crosswalk can not be read")
 
 
 @needs_corpus
-def test_try_of_an_unknown_domain(tmp_path):
-    assert run(domains_site(tmp_path), "rules", "try", FILE, "--archive", "new", "--domain", "X").returncode == 2
+def test_try_of_an_unknown_domain(folder):
+    assert run(domains_site(folder), "rules", "try", FILE, "--archive", "new", "--domain", "X").returncode == 2

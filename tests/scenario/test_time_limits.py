@@ -26,9 +26,9 @@ LIMITS = {"artim": "1s", "release": "40s", "stall": "40s", "idle": "60min", "max
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
+def stage(module_folder):
     settings = {"limits": LIMITS, "clients": CLIENTS, "gateway": {"max_pdu": "32KiB"}}
-    with Stage(tmp_path_factory.mktemp("limits"), tls=True, settings=settings) as scene:
+    with Stage(module_folder, tls=True, settings=settings) as scene:
         yield scene
 
 

@@ -22,12 +22,12 @@ def instance(*numbers: int, size: int = 4096) -> part10.Instance:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(module_folder):
     clients = [{"ae_title": "CT1", "certificate": "CN=ct1", "services": ["echo", "store"]},
                {"ae_title": "CT2", "from": ["127.0.0.0/8"], "services": ["echo", "store"]},
                {"ae_title": "FAR", "from": ["10.99.0.0/16"], "services": ["echo", "store"]}]
     settings = {"clients": clients, "limits": {"artim": "2s"}}
-    with Stage(tmp_path_factory.mktemp("tls"), tls=True, settings=settings) as stage:
+    with Stage(module_folder, tls=True, settings=settings) as stage:
         yield stage
 
 
