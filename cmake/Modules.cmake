@@ -59,6 +59,11 @@ function(dg_unit_test name)
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()
 
+# dg_failing_memory(NAME): for a test that includes tests/unit/failing_memory.h.
+function(dg_failing_memory name)
+  target_link_options(${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+endfunction()
+
 # dg_fuzz_target(NAME SOURCES ... LINK ... CORPUS dir): a libFuzzer program under the preset fuzz; elsewhere the same
 # code replays its corpus once, as a test with the label "fuzz".
 function(dg_fuzz_target name)
