@@ -113,6 +113,25 @@ def test_release_and_reject(folder, kill):
         assert ones[3].sop_instance not in uids(stage.new)
 
 
+def test_only_what_is_held_for_that_reason(folder):
+    other = """  - rule: odd
+    when: { element: PatientID, in: [ODD] }
+    do: [ { hold: an odd patient } ]
+"""
+    with scene(folder, "new", pack=PACK + other) as stage:
+        doubtful = [instance(1, number, "DOUBTFUL") for number in (1, 2)]
+        odd = [instance(2, number, "ODD") for number in (1, 2)]
+        stage.send([doubtful[0], odd[0], doubtful[1], odd[1]])
+        held(stage, 4)
+        assert stage.daemon.ask("hold", "release", "--all", "--held-for", "an odd patient", *BY)["changed"] == 2
+        stage.new.wait_uids([one.sop_instance for one in odd], 30)
+        left = held(stage, 2)
+        assert all("doubtful" in group["reason"] for group in left)
+        assert stage.daemon.ask("hold", "reject", "--all", "new", "--held-for", "doubtful", *BY)["changed"] == 2
+        wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
+        assert sorted(uids(stage.new)) == sorted(one.sop_instance for one in odd)
+
+
 def test_it_leaves_by_itself_when_the_rules_change(folder):
     with scene(folder, "new") as stage:
         one = instance(1, 1, "DOUBTFUL")

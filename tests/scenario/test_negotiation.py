@@ -40,6 +40,16 @@ def test_learned_repeats_what_the_primary_accepts(folder):
         assert answer(stage, *pairs) == wanted, "the last answer is kept (FIELD 6)"
 
 
+@pytest.mark.parametrize("prefer,taken", [(True, JPEG_LOSSLESS), (False, JPEG_LOSSY)], ids=["yes", "no"])
+def test_lossless_where_the_archive_would_take_the_lossy_one(folder, prefer, taken):
+    """The archive takes the first syntax of a context that it knows."""
+    row = {"to": ["legacy", "new"], "prefer_lossless": prefer}
+    with Stage(folder, start=False, settings={"phases": {"coexist": {"store": [row]}}}) as stage:
+        stage.legacy.set(abstracts=[CT], transfers=[JPEG_LOSSY, JPEG_LOSSLESS])
+        stage.daemon.start()
+        assert answer(stage, (CT, [JPEG_LOSSY, JPEG_LOSSLESS])) == [taken]
+
+
 def test_learned_without_any_answer_takes_the_default_list(folder):
     with Stage(folder, start=False) as stage:
         for archive in stage.archives:

@@ -36,7 +36,8 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
 # DCMTK's program for each transfer syntax, and how the lengths of sequences may be written.
 ENCODERS = {"implicit": ["dcmconv", "+ti"], "explicit": ["dcmconv", "+te"], "big endian": ["dcmconv", "+tb"],
-            "deflated": ["dcmconv", "+td"], "RLE": ["dcmcrle"], "JPEG-LS": ["dcmcjpls"]}
+            "deflated": ["dcmconv", "+td"], "RLE": ["dcmcrle"], "JPEG-LS": ["dcmcjpls"],
+            "JPEG Lossless": ["dcmcjpeg", "+e1"]}
 LENGTHS = [["+e"], ["-e"], ["+e", "+g="]]
 LOSSLESS = {"1.2.840.10008.1.2.5": "dcmdrle", "1.2.840.10008.1.2.4.57": "dcmdjpeg", "1.2.840.10008.1.2.4.70": "dcmdjpeg",
             "1.2.840.10008.1.2.4.80": "dcmdjpls"}

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "dimse/status.h"
 #include "forward/archive.h"
 #include "forward/cut.h"
@@ -21,12 +22,17 @@ static struct rig *rig;
 static struct pacs pacs;
 static struct client client;
 
+static void set_up_with(const char *configuration)
+{
+    rig = rig_new(configuration, 5);
+    rig_boot(rig);
+    pacs_init(&pacs, rig, 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    rig = rig_new(rig_configuration_fixed, 5);
-    rig_boot(rig);
-    pacs_init(&pacs, rig, 0);
+    set_up_with(rig_configuration_fixed);
     return 0;
 }
 
@@ -105,8 +111,16 @@ static void test_goes_through(void **state)
 
 static void test_off(void **state)
 {
+    static const char option[] = ", cut_through: off";
+    static char text[4096];
+    const char *node = strstr(rig_configuration_fixed, "plain: yes }\n  second:");
     (void)state;
-    ((struct configuration_node *)archive()->node->conf)->cut_through_ns = 0;
+    assert_non_null(node);
+    int before = (int)(node - rig_configuration_fixed) + (int)strlen("plain: yes");
+    assert_true(text_format(text, sizeof text, "%.*s%s%s", before, rig_configuration_fixed, option,
+                            rig_configuration_fixed + before));
+    tear_down(NULL);
+    set_up_with(text);
     store_slowly((struct store){0});
     rig_run(rig, 3 * NSEC_PER_SEC);
     assert_int_equal(pacs.accepted, 0);
