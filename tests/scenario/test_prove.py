@@ -14,6 +14,7 @@ from dgtest import corpus, part10
 from dgtest.daemon import BINARIES, CLIENT
 from dgtest.fixtures import needs_corpus
 from dgtest.ports import wait_for
+from dgtest.recipient import auditor, cms_opened
 from dgtest.stage import Stage
 
 MAKER = BINARIES / "ledger_edited"
@@ -342,6 +343,38 @@ def test_show_names_the_edits(bench):
     assert row["crosswalk"] == 7 and row["pack"].startswith("01") and len(row["edited"]) == ROWS
     line = json.loads(bench.run("ledger", "export", "--jsonl").stdout)
     assert "before" not in json.dumps(line) and len(line["archives"][0]["edited"]) == ROWS
+
+
+def test_values_leave_for_a_reason_only(bench):
+    """Each export that shows them, or goes to somebody, is in the crosswalk's log first; else nothing comes out."""
+    bench.sent(instance(bench.folder / "in.dcm"))
+    key, certificate = auditor(bench.folder)
+    who = ("--person", "Ada", "--reason", "audit")
+    for words in (("--show-phi",), ("--show-phi", "--person", "Ada"), ("--to", str(certificate)), who):
+        refused = bench.run("ledger", "export", *words)
+        assert refused.returncode == 2 and refused.stdout == "", words
+    clear = bench.run("ledger", "export", "--show-phi", *who)
+    assert clear.returncode == 0, clear.stderr
+    assert json.loads(clear.stdout)["archives"][0]["edited"][1]["after"] == "N-0001"
+    command = [str(CLIENT), "--config", "dicomgate.yaml", "ledger", "export", "--show-phi", "--to", str(certificate), *who]
+    sealed = subprocess.run(command, capture_output=True, cwd=bench.folder, timeout=120, check=True).stdout
+    assert b"N-0001" not in sealed and cms_opened(sealed, key) == clear.stdout
+    columns = subprocess.run([*command, "--csv"], capture_output=True, cwd=bench.folder, timeout=120, check=True).stdout
+    assert cms_opened(columns, key).replace("\r\n", "\n") == bench.run("ledger", "export", "--csv").stdout
+    digest = subprocess.run(["openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha256"], check=True,
+                            capture_output=True, text=True).stdout.split("=")[1].strip().replace(":", "").lower()
+    acts = json.loads(bench.run("crosswalk", "log", "--json").stdout)["items"]
+    assert [(act["kind"], act["person"], act["reason"]) for act in acts] == [("ledger-export", "Ada", "audit")] * 3
+    assert [act["sha256"] for act in acts] == ["0" * 64, digest, digest]
+    _, signs_only = auditor(bench.folder, "ed25519")
+    for words, status in ((("--to", str(bench.folder / "in.dcm")), 2), (("--to", str(signs_only)), 5)):
+        refused = bench.run("ledger", "export", "--show-phi", *words, *who)
+        assert (refused.returncode, refused.stdout) == (status, ""), refused.stderr
+    # What can not be recorded does not leave.
+    (bench.folder / "data" / "crosswalk" / "data.mdb").write_bytes(b"no database" * 1000)
+    refused = bench.run("ledger", "export", "--show-phi", *who)
+    assert (refused.returncode, refused.stdout) == (5, ""), refused.stderr
+    assert bench.run("ledger", "export").returncode == 0, "it shows no value"
 
 
 def test_keys(bench):

@@ -2,7 +2,7 @@
 """What a tired administrator does: the wrong key file, a folder that is not mounted, a node taken out too early."""
 import shutil
 
-from dgtest import part10, sender
+from dgtest import edits, part10, sender
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage, same_bytes
 
@@ -62,6 +62,60 @@ def test_a_journal_that_is_not_mounted_costs_nothing(folder):
         shutil.rmtree(journal, ignore_errors=True)
         away.rename(journal)
         resume(stage, sent)
+
+
+def test_a_lost_crosswalk_is_not_an_empty_one(folder):
+    """Not mounted: what it maps rests, the rest goes on. Put back, it is as it was; or a person says that it is lost."""
+    nodes = {"legacy": {"domain": "LEGACY"}, "new": {"domain": "ENTERPRISE"}}
+    first, second = edits.instance(1), edits.instance(2, study=2)
+
+    def say(*words: str, expect: int) -> str:
+        done = daemon.run_client("crosswalk", *words)
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stderr
+
+    def alarms() -> list[str]:
+        return [alarm for alarm in daemon.status()["alarms"] if "crosswalk" in alarm]
+
+    with Stage(folder, settings={**edits.DOMAINS, "nodes": nodes}) as stage:
+        daemon = stage.daemon
+        edits.crosswalk(daemon, "import", text=edits.rows({"0001": "E-1"}))
+        assert alarms() == [] and daemon.stop() == 0
+        store, away = daemon.folder / "data" / "crosswalk", daemon.folder / "away"
+        store.rename(away)
+        for _ in range(2):  # the second start does not take what the first one left for the crosswalk
+            assert f"{store} holds none" in say("stats", expect=5)
+            found = daemon.ask("key", "verify", expect=1)["findings"]
+            assert {"segment": "crosswalk", "in": "key file", "finding": "knows of one that is lost"} in found
+            daemon.start()
+            assert len(alarms()) == 1 and "it is lost" in alarms()[0] and "init" in alarms()[0]
+            assert f"{store} holds none" in daemon.log() and "crosswalk import" in daemon.log()
+            assert "it is lost" in say("export", "--clear", *edits.WHO, expect=5)
+            if not stage.legacy.copies():
+                stage.send([first])
+                stage.legacy.wait_uids([first.sop_instance])
+            assert daemon.archives()["new"]["owed"] == 1 and stage.new.copies() == []
+            assert "stop it first" in say("init", "--lost", *edits.WHO, expect=5)
+            assert daemon.stop() == 0
+        shutil.rmtree(store)
+        away.rename(store)
+        assert "nothing is lost" in say("init", "--lost", *edits.WHO, expect=5)
+        daemon.start()
+        stage.new.wait_uids([first.sop_instance])
+        assert daemon.stop() == 0
+        shutil.rmtree(store)
+        say("init", "--lost", "--person", "Ada", expect=2)
+        assert "--lost" in say("init", *edits.WHO, expect=2)
+        say("init", "--lost", *edits.WHO, expect=0)
+        edits.crosswalk(daemon, "import", text=edits.rows({"0001": "E-1"}))
+        daemon.start()
+        assert alarms() == []
+        stage.send([second])
+        stage.wait_arrived([second])
+        assert [edits.read(stage.new.data(copy)).PatientID for copy in stage.new.copies()] == ["E-1", "E-1"]
+        acts = daemon.ask("crosswalk", "log")["items"]
+        assert [(act["kind"], act["person"], act["reason"]) for act in acts] == [(kind, "Ada", "test")
+                                                                                for kind in ("init", "import")]
 
 
 def test_a_node_taken_out_while_it_is_owed_is_an_alarm(folder):
