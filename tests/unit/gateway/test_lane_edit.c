@@ -446,6 +446,56 @@ static void test_rejected(void **state)
     assert_int_equal(rig->gateway->recovery.owed, 0);
 }
 
+// ---- a crash before the record of it is durable: as if it had not been ----
+
+static bool is_held(void *arg)
+{
+    (void)arg;
+    return archive()->held.count > 0;
+}
+
+static void test_unsynced_hold(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_RULE, "rule 1");
+    fake_edit.asks = true;
+    store_one("1.2.3", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    fake_edit_answer();
+    assert_true(rig_run_until(rig, is_held, NULL, NSEC_PER_SEC));
+    fake_edit.asks = false;
+    rig_crash(rig);
+    rig_boot_begin(rig);
+    assert_int_equal(archive()->held.count, 0);
+    settle_down();
+    assert_int_equal(fake_edit.begun, 2);
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
+}
+
+static void test_unsynced_release(void **state)
+{
+    (void)state;
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("looked at"));
+    rig_crash(rig);
+    rig_boot(rig);
+    settle_down();
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
+    assert_false(first_of(STAGE_HELD)->is_released);
+}
+
+static void test_unsynced_rejection(void **state)
+{
+    (void)state;
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    delivery_reject(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("wrong patient"));
+    rig_crash(rig);
+    rig_boot(rig);
+    assert_int_equal(rig->gateway->recovery.owed, 1);
+    settle_down();
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
+}
+
 // Memory, or a store that could not be read: tried again by itself, and nobody has to know.
 static void test_trouble(void **state)
 {
@@ -663,6 +713,9 @@ int main(void)
         TEST(test_released),
         TEST(test_released_in_vain),
         TEST(test_rejected),
+        TEST(test_unsynced_hold),
+        TEST(test_unsynced_release),
+        TEST(test_unsynced_rejection),
         TEST(test_trouble),
         TEST(test_newer_receipt_overtakes),
         TEST(test_both_held),
