@@ -232,6 +232,8 @@ def test_hold_show(daemon):
 @pytest.mark.parametrize("words,path,body", [
     (["release", "17", "18", "new"], "release", {"receipts": [17, 18], "archive": "new"}),
     (["release", "--study", "1.2"], "release", {"study": "1.2"}),
+    (["release", "0001-00000000002a", "17"], "release", {"receipts": [(1 << 48) + 42, 17]}),
+    (["reject", "0001-00000000002a", "new"], "reject", {"receipts": [(1 << 48) + 42], "archive": "new"}),
     (["reject", "--uid", "1.2.3", "--archive", "new"], "reject", {"uid": "1.2.3", "archive": "new"}),
     (["reject", "--all", "--held-for", "names"], "reject", {"all": True, "held_for": "names"}),
 ])
@@ -310,6 +312,17 @@ def test_configuration(folder):
     assert answer["version"] == 1 and answer["ok"] is False and len(answer["errors"]) == 3
     assert run(folder, "status").returncode == 3
     assert run(folder, "config", "check", str(folder / "none")).returncode == 3
+
+
+def test_common_options_behind_ledger_verbs(folder):
+    file = folder / "other.yaml"
+    file.write_text(CONFIGURATION)
+    for words in (["--config", str(file)], [f"--config={file}"], [f"--config={file}", "--socket", "x"],
+                  [f"--config={file}", "--socket=x"]):
+        done = run(folder, "ledger", "stats", *words)
+        assert done.returncode == 3 and "usage" not in done.stderr, done.stderr  # no ledger yet
+    told = run(folder, "ledger", "--help").stdout
+    assert "ledger backup FOLDER" in told and "ledger rebuild" in told
 
 
 def test_keys(folder):

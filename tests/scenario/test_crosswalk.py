@@ -116,6 +116,16 @@ def test_orders(folder, is_up):
         assert not any("SECRET" in path.read_text(errors="replace") for path in stage.daemon.folder.rglob("*.log"))
 
 
+def test_one_that_can_not_be_opened_is_an_alarm(folder):
+    with stage_of(folder) as stage:
+        assert not any("crosswalk" in alarm for alarm in stage.daemon.ask("status")["alarms"])
+        assert stage.daemon.stop() == 0
+        for path in stage.daemon.folder.rglob("crosswalk/data.mdb"):
+            path.write_bytes(b"no database" * 1000)
+        stage.daemon.start()
+        assert any("the crosswalk could not be opened" in alarm for alarm in stage.daemon.ask("status")["alarms"])
+
+
 def test_dry_run_clears_what_a_killed_one_has_left(folder):
     with stage_of(folder) as stage:
         rows = put(stage, "rows.csv", HEADER + "LEGACY,1,ENTERPRISE,E-1,\n")

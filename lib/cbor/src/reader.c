@@ -298,23 +298,6 @@ bool cbor_next_item(struct cbor_reader *reader)
     return true;
 }
 
-void cbor_leave(struct cbor_reader *reader)
-{
-    uint32_t depth = reader->depth;
-    if (reader->error != OK)
-        return;
-    if (depth == 0) {
-        fail(reader, ERR_FORMAT);
-        return;
-    }
-    while (reader->error == OK && reader->depth == depth) {
-        int64_t key;
-        bool more = reader->level[depth].map ? cbor_next_key(reader, &key) : cbor_next_item(reader);
-        if (!more)
-            break;
-    }
-}
-
 uint64_t cbor_take_uint(struct cbor_reader *reader, uint64_t max)
 {
     struct item item;
@@ -325,20 +308,6 @@ uint64_t cbor_take_uint(struct cbor_reader *reader, uint64_t max)
         return 0;
     }
     return item.value;
-}
-
-int64_t cbor_take_int(struct cbor_reader *reader)
-{
-    struct item item;
-    if (cbor_peek(reader) != CBOR_KIND_NEGATIVE)
-        return (int64_t)cbor_take_uint(reader, INT64_MAX);
-    if (!take(reader, ITEM_NEGATIVE, &item))
-        return 0;
-    if (item.value > INT64_MAX) {
-        fail(reader, ERR_LIMIT);
-        return 0;
-    }
-    return -1 - (int64_t)item.value;
 }
 
 bool cbor_take_bool(struct cbor_reader *reader)

@@ -140,12 +140,6 @@ void cbor_put_uint(struct cbor_writer *writer, int64_t key, uint64_t value)
     cbor_add_uint(writer, value);
 }
 
-void cbor_put_int(struct cbor_writer *writer, int64_t key, int64_t value)
-{
-    cbor_add_int(writer, key);
-    cbor_add_int(writer, value);
-}
-
 void cbor_put_bool(struct cbor_writer *writer, int64_t key, bool value)
 {
     cbor_add_int(writer, key);

@@ -117,16 +117,6 @@ const struct conf_node *conf_node_member(const struct conf_node *node, const cha
     return NULL;
 }
 
-const struct conf_node *conf_node_entry(const struct conf_node *node, size_t place)
-{
-    if (node == NULL || node->kind != CONF_SEQUENCE)
-        return NULL;
-    const struct conf_node *child = node->first;
-    for (; child != NULL && place > 0; place--)
-        child = child->next;
-    return child;
-}
-
 // Control characters, also those that come by escapes, could forge lines in logs and in the errors
 // themselves.
 static bool has_control(const char *text, size_t length)

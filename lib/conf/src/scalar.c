@@ -136,6 +136,19 @@ static bool clear_below(struct conf_network *network, unsigned bits)
     return was_set;
 }
 
+// As addresses are, an IPv4-mapped network is an IPv4 one (RFC 4291 2.5.5.2).
+static void unmap(struct conf_network *network)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (network->family != AF_INET6 || network->prefix < 96 ||
+        memcmp(network->address, mapped, sizeof mapped) != 0)
+        return;
+    network->family = AF_INET;
+    network->prefix -= 96;
+    memmove(network->address, network->address + 12, 4);
+    memset(network->address + 4, 0, 12);
+}
+
 enum result conf_scalar_network(const char *text, struct conf_network *network)
 {
     char address[INET6_ADDRSTRLEN];
@@ -152,6 +165,7 @@ enum result conf_scalar_network(const char *text, struct conf_network *network)
         return ERR_FORMAT;
     found.prefix = (uint8_t)prefix;
     bool was_set = clear_below(&found, bits);
+    unmap(&found);
     *network = found;
     return was_set ? ERR_ARGUMENT : OK;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The canonical header digests: see canonical.h and docs/digests.md 4. Called by structure.c only; the
-// owner's thread.
+// The canonical header digests: see canonical.h and docs/digests.md 4. Called by scanner.c and
+// scanner_events.c only; the owner's thread.
 #include "canonical.h"
 #include "base/wipe.h"
 #include <string.h>

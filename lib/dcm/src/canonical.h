@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two canonical header digests (docs/digests.md 4), fed with structure and value bytes by structure.c;
-// owned by the scanner. Values may come in pieces of any size; only runs of padding are held back, as counts.
-// Errors of the digest library are sticky in `failed`.
+// The two canonical header digests (docs/digests.md 4), fed with structure and value bytes by
+// scanner_events.c; owned by the scanner. Values may come in pieces of any size; only runs of padding are
+// held back, as counts. Errors of the digest library are sticky in `failed`.
 #pragma once
 
 #include "base/result.h"

@@ -2,7 +2,7 @@
 //
 // The named top-level elements of one data set: where they stand and the bytes of their values, within the
 // bounds of ENGINE 6. One growing store for all values, wiped before it is given back. Owned by the scanner,
-// fed by structure.c.
+// fed by scanner_events.c.
 #pragma once
 
 #include "dcm/scanner.h"

@@ -258,18 +258,6 @@ struct dcm_path dcm_path_of_tag(uint32_t tag)
     return path;
 }
 
-bool dcm_path_extend(const struct dcm_path *sequence, uint32_t item, uint32_t tag, struct dcm_path *path)
-{
-    if (sequence->depth == DCM_PATH_DEPTH || sequence->is_item)
-        return false;
-    struct dcm_path extended = *sequence;
-    extended.step[extended.depth].item = item;
-    extended.depth++;
-    extended.step[extended.depth].tag = tag;
-    *path = extended;
-    return true;
-}
-
 static int number_compare(uint32_t a, uint32_t b)
 {
     return (a > b) - (a < b);

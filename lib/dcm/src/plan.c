@@ -159,12 +159,6 @@ struct dcm_change dcm_plan_change(const struct dcm_plan *plan, size_t index)
     return plan->changes[index];
 }
 
-int64_t dcm_plan_growth(const struct dcm_plan *plan)
-{
-    MAGIC_CHECK(plan, PLAN_MAGIC);
-    return plan->growth;
-}
-
 struct slice dcm_plan_bytes(const struct dcm_plan *plan)
 {
     MAGIC_CHECK(plan, PLAN_MAGIC);

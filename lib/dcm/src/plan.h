@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The inside of struct dcm_plan: its bytes as docs/edits.md defines them, and the changes as slices of them.
-// Made by plan_finish.c and splice.c through a builder, or parsed.
+// Made by plan_make.c and splice.c through a builder, or parsed.
 #pragma once
 
 #include "dcm/edit.h"
@@ -13,7 +13,7 @@ struct dcm_plan {
     struct dcm_change *changes;
     struct wiped_bytes bytes;
     uint64_t old_bytes; // in all changes
-    int64_t growth;
+    int64_t growth;     // new length minus old length of the data set (inflated)
 };
 
 // Begin; add in ascending order; end takes the bytes and parses them. ERR_NOMEM, ERR_LIMIT; release after an

@@ -4,11 +4,6 @@
 #include "base/check.h"
 #include "survey_state.h"
 
-uint64_t dcm_survey_header_length(const struct dcm_survey *s)
-{
-    return s->header_length;
-}
-
 uint64_t dcm_survey_range_length(const struct dcm_survey *s)
 {
     return s->structure.pixel_value_offset > 0 ? s->structure.pixel_value_offset : s->header_length;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of struct dcm_survey, shared by survey.c (the walk), survey_read.c (questions) and plan_*.c. All
-// lists are indices into growing arrays, NONE at their ends.
+// The inside of struct dcm_survey, shared by survey.c (the walk), survey_read.c (questions), planner_*.c and
+// plan_make.c. All lists are indices into growing arrays, NONE at their ends.
 #pragma once
 
 #include "dcm/survey.h"

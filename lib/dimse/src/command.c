@@ -39,14 +39,6 @@ static const struct {
     {DIMSE_C_CANCEL_RQ, "C-CANCEL-RQ"},
 };
 
-bool dimse_command_is_known(uint16_t command_field)
-{
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        if (NAMES[i].field == command_field)
-            return true;
-    return false;
-}
-
 const char *dimse_command_name(uint16_t command_field)
 {
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
@@ -246,19 +238,6 @@ enum result dimse_command_encode(const struct dimse_command *command, uint8_t *b
 }
 
 // ---- AT ----
-
-size_t dimse_tag_list_count(struct slice list)
-{
-    return list.length / 4;
-}
-
-uint32_t dimse_tag_list_get(struct slice list, size_t index)
-{
-    ensure(index < dimse_tag_list_count(list));
-    struct cursor c = cursor_of(slice_from(list, index * 4));
-    uint32_t group = cursor_u16le(&c);
-    return group << 16 | cursor_u16le(&c);
-}
 
 void dimse_tag_write(uint8_t *out, uint32_t tag)
 {

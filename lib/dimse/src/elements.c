@@ -80,16 +80,6 @@ void dimse_command_set_text(struct dimse_command *command, enum dimse_element el
     command->present |= (uint32_t)1 << element;
 }
 
-void dimse_command_clear(struct dimse_command *command, enum dimse_element element)
-{
-    const struct dimse_element_row *row = dimse_element_row(element);
-    if (row->kind == DIMSE_VALUE_US)
-        *dimse_number_field(command, row) = 0;
-    else
-        *dimse_slice_field(command, row) = slice_of(NULL, 0);
-    command->present &= ~((uint32_t)1 << element);
-}
-
 bool dimse_command_has(const struct dimse_command *command, enum dimse_element element)
 {
     return (command->present >> element & 1) != 0;

@@ -115,14 +115,3 @@ const char *dimse_status_name(uint16_t command_field, uint16_t status)
     const struct row *row = find(command_field, status);
     return row == NULL ? "unknown status" : row->name;
 }
-
-const char *dimse_status_class_name(enum dimse_status_class status_class)
-{
-    static const char *const NAMES[] = {
-        [DIMSE_CLASS_SUCCESS] = "success", [DIMSE_CLASS_WARNING] = "warning",
-        [DIMSE_CLASS_PENDING] = "pending", [DIMSE_CLASS_CANCEL] = "cancel",
-        [DIMSE_CLASS_FAILURE] = "failure", [DIMSE_CLASS_REFUSED] = "refused",
-        [DIMSE_CLASS_UNKNOWN] = "unknown",
-    };
-    return (unsigned)status_class <= DIMSE_CLASS_UNKNOWN ? NAMES[status_class] : "unknown";
-}

@@ -271,7 +271,7 @@ size_t journal_segments_get(struct journal *journal, uint16_t stream, uint32_t f
             .state = segment->state,
             .earlier = segment->earlier,
             .life = segment->life,
-            .size = segment->size,
+            .size = segment->bytes,
             .end = segment->end,
             .receipt_first = segment->receipt_first,
             .receipt_limit = segment->receipt_limit,

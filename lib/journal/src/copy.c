@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/units.h"
 #include "base/wipe.h"
 #include "internal.h"
 #include "journal/record.h"
@@ -15,8 +14,6 @@
 
 // A copy segment is this part of a normal one, so that little room is taken for few receipts.
 #define COPY_PARTS 16u
-// What the folder, the key file and the ledger next door may need meanwhile.
-#define SPACE_MARGIN MIB
 
 struct journal_copier {
     uint32_t magic;
@@ -192,6 +189,14 @@ void journal_copy_committed(struct journal_copier *copier, struct journal_positi
     floor_set(copier, copier->receipt != 0 ? copier->opened.segment : 0);
 }
 
+void journal_copy_cancel(struct journal_copier *copier)
+{
+    copier->receipt = 0;
+    free(copier->index);
+    copier->index = NULL;
+    wipe(copier->close_body, JOURNAL_BODY_MAX);
+}
+
 static void segment_die(struct journal_copier *copier, enum result why)
 {
     log_event(JOURNAL_SEGMENT_DIED, log_number(JOURNAL_STREAM_COPY), log_number(copier->segment->number),
@@ -199,6 +204,7 @@ static void segment_die(struct journal_copier *copier, enum result why)
     segment_state_set(copier->journal, copier->segment, JOURNAL_SEGMENT_DEAD, copier->synced);
     copier->dead = (struct journal_position){JOURNAL_STREAM_COPY, copier->segment->number, copier->synced};
     copier->has_unsynced_copy = false; // lost
+    journal_copy_cancel(copier);       // its first records may lie there
     segment_leave(copier);
 }
 
@@ -206,21 +212,11 @@ static void segment_die(struct journal_copier *copier, enum result why)
 // durable.
 static enum result dead_cut(struct journal_copier *copier)
 {
-    char path[FS_PATH_MAX + 1];
-    struct fs_file *file = NULL;
     if (copier->dead.segment == 0)
         return OK;
-    segment_path(copier->journal, JOURNAL_STREAM_COPY, copier->dead.segment, path);
-    enum result result = fs_file_open(copier->journal->fs, path, FS_WRITE, &file);
+    enum result result = segment_cut(copier->journal, copier->dead);
     if (result == OK)
-        result = fs_file_truncate(file, copier->dead.offset);
-    if (result == OK)
-        result = fs_file_datasync(file);
-    fs_file_close(&file);
-    if (result == OK || result == ERR_MISSING) {
         copier->dead.segment = 0;
-        result = OK;
-    }
     return result;
 }
 
@@ -277,17 +273,19 @@ static enum result segment_begin(struct journal_copier *copier, uint64_t wall)
 {
     struct journal *journal = copier->journal;
     uint64_t size = segment_size(journal);
-    uint64_t room;
+    struct segment_room room;
     enum result result = segment_close(copier);
     if (result == OK)
         result = dead_cut(copier);
     if (result == OK)
         result = segment_room_get(journal, &room);
+    if (result != OK)
+        return result;
     // Copies may use the reserve, but not all of it: outcomes must go on.
-    if (result == OK && room < size + SPACE_MARGIN + journal->options.reserve / 4)
-        result = ERR_SPACE;
-    if (result == OK)
-        result = segment_create(journal, copier->chain, size, 0, wall, &copier->segment, &copier->file);
+    if (!segment_room_book(journal, &room, size, JOURNAL_SPACE_MARGIN + journal->options.reserve / 4))
+        return ERR_SPACE;
+    result = segment_create(journal, copier->chain, size, 0, wall, &copier->segment, &copier->file);
+    segment_room_settle(journal, size);
     copier->written = copier->synced = JOURNAL_PAGE_SIZE;
     return result;
 }
@@ -328,14 +326,6 @@ static enum result record_write(struct journal_copier *copier, uint64_t wall, en
 }
 
 // ---- one receipt ----
-
-void journal_copy_cancel(struct journal_copier *copier)
-{
-    copier->receipt = 0;
-    free(copier->index);
-    copier->index = NULL;
-    wipe(copier->close_body, JOURNAL_BODY_MAX);
-}
 
 enum result journal_copy_begin(struct journal_copier *copier, uint64_t receipt, struct journal_position close)
 {

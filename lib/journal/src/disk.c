@@ -123,17 +123,8 @@ static void dead_cut(struct journal_disk *disk)
 {
     size_t kept = 0;
     for (size_t i = 0; i < disk->dead_count; i++) {
-        char path[FS_PATH_MAX + 1];
-        struct fs_file *file = NULL;
         struct journal_position end = disk->dead[i];
-        segment_path(disk->journal, disk->stream, end.segment, path);
-        enum result result = fs_file_open(disk->journal->fs, path, FS_WRITE, &file);
-        if (result == OK)
-            result = fs_file_truncate(file, end.offset);
-        if (result == OK)
-            result = fs_file_datasync(file);
-        fs_file_close(&file);
-        if (result != OK && result != ERR_MISSING) // reclaimed already
+        if (segment_cut(disk->journal, end) != OK)
             disk->dead[kept++] = end;
     }
     disk->dead_count = kept;

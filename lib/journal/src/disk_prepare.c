@@ -5,13 +5,10 @@
 // until it can not append even a small record: then it gets a small segment out of the reserve, which takes
 // no OPEN, DATA or CLOSE.
 #include "base/check.h"
-#include "base/units.h"
 #include "disk.h"
 
 // A segment out of the reserve is this part of it, within the bounds of a segment.
 #define RESERVE_PARTS 16u
-// What the folder, the key file and the ledger next door may need meanwhile.
-#define SPACE_MARGIN MIB
 
 // The level of room now. It is left upwards a little above where it was entered.
 static enum disk_space space_level(const struct journal_disk *disk, uint64_t room)
@@ -28,20 +25,21 @@ static enum disk_space space_level(const struct journal_disk *disk, uint64_t roo
     return room < little ? DISK_SPACE_SHORT : DISK_SPACE_ENOUGH;
 }
 
-// Looks at the disk and the quota; *room is 0 if that fails.
-static void space_look(struct journal_disk *disk, uint64_t *room)
+// Looks at the disk and the quota; the room is 0 if that fails.
+static struct segment_room space_look(struct journal_disk *disk)
 {
-    enum result result = segment_room_get(disk->journal, room);
+    struct segment_room room = {0};
+    enum result result = segment_room_get(disk->journal, &room);
     if (result != OK) {
-        *room = 0;
         log_event(JOURNAL_SPACE_UNKNOWN, log_number(disk->stream), log_text(result_text(result)));
-        return;
+        return room;
     }
     enum disk_space before = disk->space;
-    disk->space = space_level(disk, *room);
+    disk->space = space_level(disk, room.bytes);
     disk_accepts_update(disk);
     if (disk->space != before)
         disk_publish(disk, NULL, NULL); // the worker need not wait for what is made now
+    return room;
 }
 
 static uint64_t reserve_segment_size(const struct journal_options *options)
@@ -52,12 +50,17 @@ static uint64_t reserve_segment_size(const struct journal_options *options)
     return size < options->segment_size ? size : options->segment_size;
 }
 
-static enum result create(struct journal_disk *disk, uint64_t size, uint16_t flags)
+// Only where `keep` bytes of the room stay free behind it, else ERR_SPACE.
+static enum result create(struct journal_disk *disk, const struct segment_room *room, uint64_t size,
+                          uint64_t keep, uint16_t flags)
 {
     struct journal_segment *segment = NULL;
     struct fs_file *file = NULL;
+    if (!segment_room_book(disk->journal, room, size, keep))
+        return ERR_SPACE;
     enum result result =
         segment_create(disk->journal, disk->chain, size, flags, ev_wall_now(disk->loop), &segment, &file);
+    segment_room_settle(disk->journal, size);
     if (result != OK)
         return result;
     fs_file_close(&file);
@@ -72,18 +75,14 @@ static enum result create(struct journal_disk *disk, uint64_t size, uint16_t fla
 static enum result create_fitting(struct journal_disk *disk)
 {
     const struct journal_options *options = &disk->journal->options;
-    uint64_t room;
-    enum result result = ERR_SPACE;
-    space_look(disk, &room);
-    if (room >= options->segment_size && room - options->segment_size >= options->reserve)
-        result = create(disk, options->segment_size, 0);
+    struct segment_room room = space_look(disk);
+    enum result result = create(disk, &room, options->segment_size, options->reserve, 0);
     if (result != ERR_SPACE || disk->want != JOURNAL_WANT_URGENT) {
         disk->reached.shortage = result == ERR_SPACE ? JOURNAL_SHORTAGE_NORMAL : JOURNAL_SHORTAGE_NONE;
         return result;
     }
-    uint64_t size = reserve_segment_size(options);
-    if (room >= size + SPACE_MARGIN)
-        result = create(disk, size, JOURNAL_SEGMENT_RESERVE);
+    result =
+        create(disk, &room, reserve_segment_size(options), JOURNAL_SPACE_MARGIN, JOURNAL_SEGMENT_RESERVE);
     disk->reached.shortage = result == OK ? JOURNAL_SHORTAGE_NORMAL : JOURNAL_SHORTAGE_ALL;
     return result;
 }
@@ -138,10 +137,9 @@ static void on_retry(void *arg)
 static void on_space(void *arg)
 {
     struct journal_disk *disk = arg;
-    uint64_t room;
     MAGIC_CHECK(disk, JOURNAL_DISK_MAGIC);
     ev_timer_start(&disk->space_timer, disk->journal->options.space_interval);
-    space_look(disk, &room);
+    (void)space_look(disk);
     disk_read_files_close(disk, true);
     disk_prepare(disk);
 }

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/magic.h"
+#include "base/units.h"
 #include "fs/fs.h"
 #include "journal/journal.h"
 #include "seal/keyring.h"
@@ -37,7 +38,8 @@ struct journal_segment {
     uint16_t flags; // JOURNAL_SEGMENT_RESERVE
     bool earlier;   // of an earlier life
     uint64_t life;
-    uint64_t size;
+    uint64_t size;  // with the room that was made for it
+    uint64_t bytes; // [lock] of its file: less than size once a dead one was cut
     uint64_t receipt_first;
     uint64_t receipt_limit;
     uint64_t created;
@@ -80,6 +82,8 @@ struct journal {
     uint64_t highest_life; // [lock]
     uint64_t free_bytes;   // [lock] of the disk, at the last look
     uint64_t room;         // [lock] the same within the quota
+    uint64_t booked;       // [lock] bytes of all segments that were ever begun by streams and copier
+    uint64_t settled;      // [lock] of these, bytes of those that a look at the room shows, or that failed
     uint32_t readers;      // [lock] that exist
     atomic_uint_fast64_t order;
     // Receipts without all their records, sorted; set by recovery before any thread starts. Of a copy that is
@@ -137,13 +141,30 @@ void catalog_refusal_set(struct journal *journal, uint16_t stream, struct catalo
 void segment_path(const struct journal *journal, uint16_t stream, uint32_t number,
                   char *out);                                         // FS_PATH_MAX + 1
 struct journal_segment *segment_new(const struct journal_page *page); // NULL: no memory
-// Bytes that the journal may still take: free on the disk, and within the quota. ERR_IO.
-enum result segment_room_get(struct journal *journal, uint64_t *room) MUST_USE;
+// What the folder, the key file and the ledger next door may need meanwhile.
+#define JOURNAL_SPACE_MARGIN MIB
+
+struct segment_room {
+    uint64_t bytes;   // that the journal may still take: free on the disk, and within the quota
+    uint64_t settled; // journal->settled before that was looked at
+};
+
+// ERR_IO.
+enum result segment_room_get(struct journal *journal, struct segment_room *room) MUST_USE;
+// Books room for a segment, so that threads which have seen the same room do not all take it: `size` bytes,
+// with `keep` left behind them. False: there is not so much any more. Each booking is settled once the
+// segment has been made, or has failed.
+bool segment_room_book(struct journal *journal, const struct segment_room *room, uint64_t size,
+                       uint64_t keep);
+void segment_room_settle(struct journal *journal, uint64_t size);
 // Creates file and key of the next segment, durable, and adds it to the catalog as PREPARED. *file is open
 // for writing and the caller's; *segment is a reference.
 enum result segment_create(struct journal *journal, struct segment_chain *chain, uint64_t size,
                            uint16_t flags, uint64_t wall, struct journal_segment **segment,
                            struct fs_file **file) MUST_USE;
+// Cuts the file of a dead segment at `end`, its durable end, and makes that durable; one that is gone is
+// fine. ERR_IO.
+enum result segment_cut(struct journal *journal, struct journal_position end) MUST_USE;
 // Key destroyed, file unlinked, folder synced; a key or file that is gone already is fine.
 enum result segment_erase(struct journal *journal, uint16_t stream, uint32_t number) MUST_USE;
 // The header at `at`, if a record that belongs there ends before `size`. ERR_FORMAT: none; ERR_IO.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/checked.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "internal.h"
@@ -38,7 +39,9 @@ static bool options_are_valid(const struct journal_options *o)
     if (o->segment_size < JOURNAL_SEGMENT_SIZE_MIN || o->segment_size > JOURNAL_SEGMENT_SIZE_MAX ||
         o->segment_size % JOURNAL_PAGE_SIZE != 0)
         return false;
-    if (o->unsynced_limit + o->queue_limit + 4 * (uint64_t)JOURNAL_RECORD_MAX > JOURNAL_GAP_MAX)
+    uint64_t gap;
+    if (!checked_add_u64(o->unsynced_limit, o->queue_limit, &gap) ||
+        !checked_add_u64(gap, 4 * (uint64_t)JOURNAL_RECORD_MAX, &gap) || gap > JOURNAL_GAP_MAX)
         return false;
     if (o->reserve > o->watermark || o->watermark > o->association_watermark ||
         o->unsynced_limit < 2 * (uint64_t)JOURNAL_RECORD_MAX)
@@ -141,7 +144,7 @@ void journal_health_get(struct journal *journal, struct journal_health *out)
         health.streams_failed += chain->has_writer && chain->failed;
         health.segments += chain->count;
         for (size_t i = 0; i < chain->count; i++) {
-            health.bytes += chain->segments[i]->size;
+            health.bytes += chain->segments[i]->bytes;
             health.dead_segments += chain->segments[i]->state == JOURNAL_SEGMENT_DEAD;
         }
     }

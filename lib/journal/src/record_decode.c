@@ -161,7 +161,6 @@ static void take_elements(struct cbor_reader *r, struct record_close *close)
         }
         element->vr[0] = (char)vr.data[0];
         element->vr[1] = (char)vr.data[1];
-        continue;
     }
 }
 

@@ -55,8 +55,9 @@ out:
     return result;
 }
 
-// A page that is damaged although records stand behind it: the name and the records tell the rest.
-static void page_guess(struct found_file *found)
+// A page that is damaged although records may stand behind it: the name and the records tell the rest.
+static void page_guess(struct found_file *found, const struct segment_chain *chain,
+                       const struct journal_floor *floor)
 {
     log_event(JOURNAL_PAGE_DAMAGED, log_number(found->stream), log_number(found->segment));
     found->page = (struct journal_page){
@@ -66,12 +67,17 @@ static void page_guess(struct found_file *found)
         .life = 1,
         .size = found->size,
     };
-    // Above every number that such a segment can have reserved.
-    uint64_t first = found->first.receipt;
-    if (found->stream <= JOURNAL_STREAM_MAX && journal_receipt_stream(first) == found->stream) {
-        found->page.receipt_first = first;
-        found->page.receipt_limit = first + 2 * JOURNAL_SEGMENT_SIZE_MAX / JOURNAL_BYTES_PER_RECEIPT;
-    }
+    if (found->stream > JOURNAL_STREAM_MAX)
+        return;
+    // Above every number that such a segment can have reserved: files are taken in order of their numbers.
+    uint64_t first = chain->receipt_limit;
+    if (floor != NULL && floor->receipt > first)
+        first = floor->receipt;
+    if (found->has_records && found->first.receipt > first &&
+        journal_receipt_stream(found->first.receipt) == found->stream)
+        first = found->first.receipt;
+    found->page.receipt_first = first;
+    found->page.receipt_limit = first + 2 * JOURNAL_SEGMENT_SIZE_MAX / JOURNAL_BYTES_PER_RECEIPT;
 }
 
 void journal_recovery_ask(struct journal *journal, bool (*is_needed)(void *, uint16_t, uint32_t), void *arg)
@@ -91,8 +97,10 @@ static enum result key_find(struct journal *journal, const struct found_file *fo
                             const struct journal_floor *floor, struct seal_key **key)
 {
     enum result result = seal_keyring_segment_key_get(journal->keyring, found->stream, found->segment, key);
-    if (result == OK && found->page_result != OK && !found->has_records) {
-        seal_key_unref(*key); // torn while it was made, or empty: nothing is lost
+    // The key comes last, when the page is durable. A bad one with a key says that nothing was ever written
+    // only where there is no room for more (an empty file, put there by a person).
+    if (result == OK && found->page_result != OK && found->size <= JOURNAL_PAGE_SIZE) {
+        seal_key_unref(*key);
         return ERR_MISSING;
     }
     if (result != ERR_MISSING || !found->has_records)
@@ -106,13 +114,8 @@ static enum result key_find(struct journal *journal, const struct found_file *fo
     return done ? ERR_MISSING : ERR_CRYPTO;
 }
 
-static enum result file_keep(struct journal *journal, struct found_file *found, struct seal_key *key,
-                             struct journal_recovery *report)
+static enum result file_keep(struct journal *journal, const struct found_file *found, struct seal_key *key)
 {
-    if (found->page_result != OK) {
-        report->pages_damaged++;
-        page_guess(found);
-    }
     struct journal_segment *segment = segment_new(&found->page);
     if (segment == NULL) {
         seal_key_unref(key);
@@ -120,12 +123,9 @@ static enum result file_keep(struct journal *journal, struct found_file *found, 
     }
     segment->key = key;
     segment->earlier = true;
-    segment->size = found->size;
+    segment->size = segment->bytes = found->size;
     segment->state = JOURNAL_SEGMENT_CLOSED;
     segment->end = found->size;
-    report->segments++;
-    if (found->page.life > report->life)
-        report->life = found->page.life;
     enum result result = catalog_add(journal, &segment);
     segment_unref(journal, &segment);
     return result;
@@ -176,7 +176,14 @@ static enum result file_take(struct journal *journal, struct found_file *found,
         seal_key_unref(key);
         return result;
     }
-    return file_keep(journal, found, key, report);
+    if (found->page_result != OK) {
+        report->pages_damaged++;
+        page_guess(found, chain, floor);
+    }
+    report->segments++;
+    if (found->page.life > report->life)
+        report->life = found->page.life;
+    return file_keep(journal, found, key);
 }
 
 static enum result folder_ensure(struct journal *journal)
@@ -346,12 +353,6 @@ enum result journal_recover(struct journal *journal, const struct journal_floor 
     dropped_sort(&journal->dropped_copies);
     journal->highest_life = report->life > life_floor ? report->life : life_floor;
     return result;
-}
-
-const uint64_t *journal_recovery_dropped(struct journal *journal, size_t *count)
-{
-    *count = journal->dropped.count;
-    return journal->dropped.receipts;
 }
 
 // ---- begin of a life ----

@@ -20,7 +20,7 @@ struct tail {
     struct segment_chain *chain;
     struct journal_recovery *report;
     struct places closes; // CLOSE records not below what is claimed so far
-    struct places bad;    // bad records, likewise
+    struct places bad;    // bad records: all of them, as a death that is told later may bury any
     struct places ends;   // of the last record of each segment that was read
     struct seal_cipher *cipher;
     uint8_t *record;                 // JOURNAL_RECORD_MAX: a CLOSE, while its chunks are looked at
@@ -65,16 +65,10 @@ static size_t places_sift(const struct tail *tail, struct places *places)
     return claimed;
 }
 
-static void tail_sift(struct tail *tail)
-{
-    (void)places_sift(tail, &tail->closes);
-    tail->report->records_corrupt += places_sift(tail, &tail->bad);
-}
-
 static enum result places_add(struct tail *tail, struct places *places, struct journal_position at)
 {
     if (places->count == places->capacity && places->capacity > 0)
-        tail_sift(tail);
+        (void)places_sift(tail, &tail->closes);
     if (places->count * 2 >= places->capacity) {
         size_t capacity = places->capacity == 0 ? 64 : places->capacity * 2;
         struct journal_position *grown = realloc(places->at, capacity * sizeof *grown);
@@ -324,7 +318,8 @@ enum result recovery_stream_read(struct journal *journal, struct segment_chain *
     if (result == OK)
         result = records_read(&tail, start);
     if (result == OK) {
-        tail_sift(&tail);
+        (void)places_sift(&tail, &tail.closes);
+        report->records_corrupt += places_sift(&tail, &tail.bad);
         report->records_torn += tail.bad.count;
         result = read_only ? OK : tail_settle(&tail);
     }

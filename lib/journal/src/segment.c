@@ -27,7 +27,7 @@ struct journal_segment *segment_new(const struct journal_page *page)
     segment->number = page->segment;
     segment->flags = page->flags;
     segment->life = page->life;
-    segment->size = page->size;
+    segment->size = segment->bytes = page->size;
     segment->receipt_first = page->receipt_first;
     segment->receipt_limit = page->receipt_limit;
     segment->created = page->created;
@@ -43,24 +43,47 @@ static uint64_t bytes_used(struct journal *journal)
     return health.bytes;
 }
 
-enum result segment_room_get(struct journal *journal, uint64_t *room)
+enum result segment_room_get(struct journal *journal, struct segment_room *room)
 {
     struct fs_space space;
     uint64_t quota = journal->options.quota;
+    pthread_mutex_lock(&journal->lock);
+    uint64_t settled = journal->settled;
+    pthread_mutex_unlock(&journal->lock);
     enum result result = fs_space_get(journal->fs, &space);
     if (result != OK)
         return result;
-    *room = space.free;
+    *room = (struct segment_room){.bytes = space.free, .settled = settled};
     if (quota > 0) {
         uint64_t used = bytes_used(journal);
         uint64_t left = used < quota ? quota - used : 0;
-        *room = left < *room ? left : *room;
+        room->bytes = left < room->bytes ? left : room->bytes;
     }
     pthread_mutex_lock(&journal->lock);
     journal->free_bytes = space.free;
-    journal->room = *room;
+    journal->room = room->bytes;
     pthread_mutex_unlock(&journal->lock);
     return OK;
+}
+
+bool segment_room_book(struct journal *journal, const struct segment_room *room, uint64_t size, uint64_t keep)
+{
+    pthread_mutex_lock(&journal->lock);
+    // Begun since the look, or under way during it: not in it, or not for certain.
+    uint64_t unseen = journal->booked - room->settled;
+    uint64_t left = unseen < room->bytes ? room->bytes - unseen : 0;
+    bool fits = left >= size && left - size >= keep;
+    if (fits)
+        journal->booked += size;
+    pthread_mutex_unlock(&journal->lock);
+    return fits;
+}
+
+void segment_room_settle(struct journal *journal, uint64_t size)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->settled += size;
+    pthread_mutex_unlock(&journal->lock);
 }
 
 // File with room for everything and a format page, and its name: all durable.
@@ -152,6 +175,28 @@ enum result segment_create(struct journal *journal, struct segment_chain *chain,
 out:
     segment_unref(journal, &segment);
     return result;
+}
+
+enum result segment_cut(struct journal *journal, struct journal_position end)
+{
+    char path[FS_PATH_MAX + 1];
+    struct fs_file *file = NULL;
+    segment_path(journal, end.stream, end.segment, path);
+    enum result result = fs_file_open(journal->fs, path, FS_WRITE, &file);
+    if (result == OK)
+        result = fs_file_truncate(file, end.offset);
+    struct journal_segment *segment =
+        result == OK ? catalog_find(journal, end.stream, end.segment, false) : NULL;
+    if (segment != NULL) {
+        pthread_mutex_lock(&journal->lock);
+        segment->bytes = end.offset;
+        pthread_mutex_unlock(&journal->lock);
+        segment_unref(journal, &segment);
+    }
+    if (result == OK)
+        result = fs_file_datasync(file);
+    fs_file_close(&file);
+    return result == ERR_MISSING ? OK : result;
 }
 
 enum result segment_erase(struct journal *journal, uint16_t stream, uint32_t number)

@@ -265,6 +265,10 @@ static void on_flush(void *arg)
 
 static void death_note(struct journal_stream *stream, uint32_t segment, uint64_t end)
 {
+    for (uint32_t i = 0; i < stream->death_count; i++) {
+        if (stream->deaths[i].segment == segment) // of an earlier death, and not told yet
+            return;
+    }
     if (stream->death_count == STREAM_DEATHS) { // a reader will take the oldest one's tail for corruption
         for (uint32_t i = 1; i < STREAM_DEATHS; i++)
             stream->deaths[i - 1] = stream->deaths[i];
@@ -316,9 +320,10 @@ static void deaths_forget_durable(struct journal_stream *stream)
     stream->death_count = kept;
 }
 
-static void on_death(struct journal_stream *stream)
+static void on_death(struct journal_stream *stream, uint64_t generation)
 {
     struct journal_buffer *buffer = stream->buffer;
+    stream->reached.generation = generation;
     stream->buffer = NULL;
     if (buffer != NULL)
         buffer_recycle(stream, buffer);
@@ -346,13 +351,15 @@ static void segment_receive(struct journal_stream *stream, struct journal_segmen
 static void reached_update(struct journal_stream *stream, const struct journal_reached *reached)
 {
     bool accepted = stream->reached.accepts;
-    bool died = reached->generation != stream->reached.generation;
+    uint64_t generation = stream->reached.generation;
     stream->reached = *reached;
+    // What is appended by those that hear of good news first still goes to the grave with the rest.
+    stream->reached.generation = generation;
     deaths_forget_durable(stream);
     stream_waiters_call(stream, JOURNAL_WRITTEN, reached->written, OK);
     stream_waiters_call(stream, JOURNAL_DURABLE, reached->durable, OK);
-    if (died)
-        on_death(stream);
+    if (reached->generation != generation)
+        on_death(stream, reached->generation);
     if (accepted == reached->accepts)
         return;
     stream->had_room = false; // room means another thing now: told anew

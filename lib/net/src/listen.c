@@ -25,7 +25,6 @@ struct net_listener {
     uint32_t magic;
     int fd;
     int spare; // given up to turn a caller away when descriptors have run out
-    bool paused;
     struct ev_loop *loop;
     struct net_address address;
     net_accept_fn *accept;
@@ -42,7 +41,7 @@ static int open_spare(void)
 
 static void apply(struct net_listener *listener)
 {
-    bool on = !listener->paused && !ev_timer_is_armed(&listener->pause);
+    bool on = !ev_timer_is_armed(&listener->pause);
     if (ev_watch_want(listener->watch, on ? EV_DIRECTION_READ : 0) != OK)
         ev_timer_start(&listener->pause, PAUSE_AFTER_EXHAUSTION);
 }
@@ -81,7 +80,7 @@ static void on_readable(void *arg, unsigned directions)
     (void)directions;
     struct net_listener *listener = arg;
     MAGIC_CHECK(listener, LISTENER_MAGIC);
-    for (int i = 0; i < ACCEPTS_PER_TURN && listener->watch != NULL && !listener->paused; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && listener->watch != NULL; i++) {
         struct sockaddr_storage from = {0};
         socklen_t length = sizeof from;
         struct net_address peer;
@@ -168,20 +167,6 @@ enum result net_listener_new(struct ev_loop *loop, const struct net_address *add
 const struct net_address *net_listener_address(const struct net_listener *listener)
 {
     return &listener->address;
-}
-
-void net_listener_pause(struct net_listener *listener)
-{
-    MAGIC_CHECK(listener, LISTENER_MAGIC);
-    listener->paused = true;
-    apply(listener);
-}
-
-void net_listener_resume(struct net_listener *listener)
-{
-    MAGIC_CHECK(listener, LISTENER_MAGIC);
-    listener->paused = false;
-    apply(listener);
 }
 
 static void listener_destroy(struct ev_garbage *garbage)

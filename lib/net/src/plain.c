@@ -21,9 +21,10 @@ struct plain {
     int fd; // -1 after close, or when connecting failed at once
     int connect_error;
     bool connecting;
-    bool heard; // the first bytes have been looked at
+    bool heard;    // the first bytes have been looked at
+    bool is_blind; // the loop could not be told what is wanted
     struct ev_watch *watch;
-    struct ev_task begin;
+    struct ev_task news; // what the owner hears outside of its calls: open, or broken
 };
 
 static struct plain *plain_of(struct transport *transport)
@@ -93,8 +94,10 @@ static void plain_want(struct transport *transport, unsigned events)
         directions |= EV_DIRECTION_READ;
     if (events & TRANSPORT_WRITABLE)
         directions |= EV_DIRECTION_WRITE;
-    if (ev_watch_want(plain->watch, directions) != OK)
-        transport_broke(transport, TRANSPORT_LOCAL, false);
+    if (ev_watch_want(plain->watch, directions) != OK) {
+        plain->is_blind = true;
+        ev_task_defer(&plain->news); // nothing else would ever come
+    }
 }
 
 static void plain_shutdown(struct transport *transport)
@@ -106,7 +109,7 @@ static void plain_shutdown(struct transport *transport)
 static void plain_close(struct transport *transport, bool orderly)
 {
     struct plain *plain = plain_of(transport);
-    ev_task_fini(&plain->begin);
+    ev_task_fini(&plain->news);
     ev_watch_free(&plain->watch);
     if (plain->fd >= 0) {
         if (orderly || plain->connecting)
@@ -165,11 +168,13 @@ static void on_ready(void *arg, unsigned directions)
     transport_emit(&plain->transport, events);
 }
 
-static void on_begin(void *arg)
+static void on_news(void *arg)
 {
     struct plain *plain = arg;
     MAGIC_CHECK(plain, PLAIN_MAGIC);
-    if (plain->connect_error != 0)
+    if (plain->is_blind)
+        transport_broke(&plain->transport, TRANSPORT_LOCAL, true);
+    else if (plain->connect_error != 0)
         transport_broke(&plain->transport, transport_reason_of_errno(plain->connect_error), true);
     else
         transport_opened(&plain->transport);
@@ -184,7 +189,7 @@ static struct plain *plain_new(struct ev_loop *loop, const struct net_address *p
     MAGIC_INIT(plain, PLAIN_MAGIC);
     plain->fd = -1;
     transport_setup(&plain->transport, &plain_ops, loop, peer, handler, arg);
-    ev_task_init(&plain->begin, loop, on_begin, plain);
+    ev_task_init(&plain->news, loop, on_news, plain);
     return plain;
 }
 
@@ -211,7 +216,7 @@ enum result plain_transport_new(struct ev_loop *loop, int fd, const struct net_a
         result = ev_watch_new(loop, fd, on_ready, plain, &plain->watch);
     if (result != OK)
         return give_up(plain, result);
-    ev_task_defer(&plain->begin);
+    ev_task_defer(&plain->news);
     *out = &plain->transport;
     return OK;
 }
@@ -225,7 +230,7 @@ enum result plain_transport_connect(struct ev_loop *loop, const struct net_addre
         return ERR_NOMEM;
     if (net_tcp_connect(address, options, &plain->fd) != OK) {
         plain->connect_error = errno != 0 ? errno : EIO;
-        ev_task_defer(&plain->begin);
+        ev_task_defer(&plain->news);
         *out = &plain->transport;
         return OK;
     }

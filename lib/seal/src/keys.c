@@ -56,13 +56,18 @@ static enum result pending_open(const struct seal_source *source, bool is_readon
 static enum result keys_open(const struct seal_source *source, bool is_readonly, uint32_t day,
                              struct seal_keyring **out, struct seal_problem *problem)
 {
+    struct seal_problem found = {0}; // the first try's may come to nothing
     struct seal_master *master;
-    enum result result = seal_source_master(source, &master, problem);
-    if (result != OK)
-        return result;
-    result = ring_open(source, master, is_readonly, day, out, problem);
-    seal_master_free(master);
-    return result == ERR_CRYPTO ? pending_open(source, is_readonly, day, out, problem) : result;
+    enum result result = seal_source_master(source, &master, &found);
+    if (result == OK) {
+        result = ring_open(source, master, is_readonly, day, out, &found);
+        seal_master_free(master);
+        if (result == ERR_CRYPTO)
+            result = pending_open(source, is_readonly, day, out, &found);
+    }
+    if (result != OK && problem != NULL)
+        *problem = found;
+    return result;
 }
 
 enum result seal_keys_open(const struct seal_source *source, uint32_t day, struct seal_keyring **out,

@@ -122,7 +122,7 @@ bool seal_keyring_lasting_is_in(struct seal_keyring *ring, struct seal_keyring *
 {
     bool is_in = true;
     MAGIC_CHECK(ring, KEYRING_MAGIC);
-    for (size_t i = 0; i < ring->lasting_count; i++) { // neither is being changed: they are read-only
+    for (size_t i = 0; i < ring->lasting_count; i++) {
         const struct lasting *wanted = &ring->lastings[i];
         const struct lasting *found = keyring_lasting_find(copy, wanted->which);
         is_in = is_in && found != NULL && CRYPTO_memcmp(found->key, wanted->key, sizeof wanted->key) == 0;

@@ -11,8 +11,6 @@
 #include "ledger_internal.h"
 #include <stdlib.h>
 
-#define ATTEMPTS_MAX 8 // of one commit whose map was full: each doubles it
-
 static bool is_in_play(enum fact_state state)
 {
     return state == FACT_DURABLE || state == FACT_SETTLED;
@@ -262,7 +260,7 @@ enum result ledger_commit(struct ledger_writer *writer)
 #endif
     struct kv_transaction transaction;
     enum result result = AGAIN;
-    for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
+    for (unsigned attempt = 0; result == AGAIN && attempt < LEDGER_ATTEMPTS_MAX; attempt++)
         result = batch_write(writer, &transaction);
     if (result != OK) {
         log_event(STORE_COMMIT_FAILED, log_text(result_text(result)), log_number(writer->touched_count));

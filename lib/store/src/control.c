@@ -148,28 +148,6 @@ enum result control_capabilities_put(struct kv_env *env, const struct control_ca
     return result;
 }
 
-enum result control_capability_get(struct kv_env *env, uint32_t archive, const char *abstract_syntax,
-                                   const char *transfer_syntax, struct control_capability *capability)
-{
-    struct kv_transaction transaction;
-    struct capability_name name;
-    struct control_capability found;
-    struct slice value;
-    enum result result = name_make(&name, archive, abstract_syntax, transfer_syntax);
-    if (result != OK)
-        return result;
-    struct slice key = slice_of(name.bytes, name.length);
-    result = kv_begin(env, KV_READ, &transaction);
-    if (result == OK)
-        result = kv_get(&transaction, CONTROL_CAPABILITY, key, &value);
-    if (result == OK)
-        result = capability_decode(key, value, &found);
-    kv_abort(&transaction);
-    if (result == OK)
-        *capability = found;
-    return result;
-}
-
 // The next capabilities at or above `*next`, which is then set behind the last of them. ERR_MISSING: there
 // are none.
 static enum result capabilities_lot(struct kv_env *env, struct capability_name *next,

@@ -196,11 +196,6 @@ enum result kv_cursor_next(struct kv_cursor *cursor)
     return move(cursor, KV_NEXT, slice_of(NULL, 0));
 }
 
-enum result kv_cursor_previous(struct kv_cursor *cursor)
-{
-    return move(cursor, KV_PREVIOUS, slice_of(NULL, 0));
-}
-
 enum result kv_cursor_next_duplicate(struct kv_cursor *cursor)
 {
     return move(cursor, KV_NEXT_DUPLICATE, slice_of(NULL, 0));

@@ -421,8 +421,6 @@ static size_t cursor_target(const struct sim_cursor *cursor, const struct table 
         return here < count ? here : SIZE_MAX;
     case KV_NEXT:
         return here != SIZE_MAX && here + 1 < count ? here + 1 : SIZE_MAX;
-    case KV_PREVIOUS:
-        return here != SIZE_MAX && here > 0 ? here - 1 : SIZE_MAX;
     case KV_NEXT_DUPLICATE:
         if (here != SIZE_MAX && table_has_key(table, here + 1, pair_key(cursor->at)))
             return here + 1;

@@ -403,11 +403,6 @@ uint64_t ledger_life_floor(const struct ledger_writer *writer)
     return writer->marks.life_high;
 }
 
-uint64_t ledger_order_high(const struct ledger_writer *writer)
-{
-    return writer->stored.order_high;
-}
-
 bool ledger_position_get(const struct ledger_writer *writer, uint16_t stream,
                          struct journal_position *position)
 {

@@ -25,6 +25,8 @@ enum ledger_database {
     LEDGER_DATABASES,
 };
 
+#define LEDGER_ATTEMPTS_MAX 8u // of one transaction that the map was too small for: each doubles it
+
 // Segments in which records of a receipt lie.
 struct ledger_span {
     uint16_t stream;

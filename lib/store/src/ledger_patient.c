@@ -85,35 +85,48 @@ static enum result lot_copy(struct kv_transaction *to, struct kv_cursor *from, u
     return result;
 }
 
-enum result ledger_patient_keep(struct ledger_writer *writer, struct kv_env *former, uint64_t *damaged)
+// The next lot, in one transaction; again from its first entry when the map was full. ERR_MISSING: it was the
+// last one.
+static enum result lot_keep(struct ledger_writer *writer, struct kv_cursor *from, uint64_t *damaged)
 {
-    struct kv_transaction from, to;
-    struct kv_cursor cursor = {.handle = NULL};
-    enum result result = kv_begin(former, KV_READ, &from);
-    if (result == OK)
-        result = kv_cursor_init(&cursor, &from, LEDGER_PATIENT);
-    if (result == OK)
-        result = kv_cursor_first(&cursor);
-    while (result == OK) {
-        uint8_t key[KV_KEY_MAX]; // where the lot begins: it is written again if the map was full
-        size_t length = cursor.key.length;
+    uint8_t key[KV_KEY_MAX];
+    size_t length = from->key.length;
+    enum result result = AGAIN;
+    memcpy(key, from->key.data, length);
+    for (unsigned attempt = 0; result == AGAIN && attempt < LEDGER_ATTEMPTS_MAX; attempt++) {
+        struct kv_transaction to;
         uint64_t bad = 0;
-        memcpy(key, cursor.key.data, length);
+        result = attempt > 0 ? kv_cursor_seek(from, slice_of(key, length)) : OK;
+        if (result != OK)
+            return result;
         result = kv_begin(writer->env, KV_WRITE, &to);
         if (result == OK)
-            result = lot_copy(&to, &cursor, &bad);
+            result = lot_copy(&to, from, &bad);
         bool has_ended = result == ERR_MISSING;
         if (result == OK || has_ended)
             result = kv_commit(&to);
         else
             kv_abort(&to);
-        if (result == AGAIN)
-            result = kv_cursor_seek(&cursor, slice_of(key, length));
-        else if (result == OK)
-            *damaged += bad;
-        if (result == OK && has_ended)
-            break;
+        if (result != OK)
+            continue;
+        *damaged += bad;
+        return has_ended ? ERR_MISSING : OK;
     }
+    return result == AGAIN ? ERR_LIMIT : result;
+}
+
+enum result ledger_patient_keep(struct ledger_writer *writer, struct kv_env *former, uint64_t *damaged)
+{
+    struct kv_transaction from;
+    struct kv_cursor cursor = {.handle = NULL};
+    ledger_reading_end(writer); // the map can not grow while anything is read
+    enum result result = kv_begin(former, KV_READ, &from);
+    if (result == OK)
+        result = kv_cursor_init(&cursor, &from, LEDGER_PATIENT);
+    if (result == OK)
+        result = kv_cursor_first(&cursor);
+    while (result == OK)
+        result = lot_keep(writer, &cursor, damaged);
     kv_cursor_fini(&cursor);
     kv_abort(&from);
     return result == ERR_MISSING ? OK : result;

@@ -239,8 +239,11 @@ static enum result lmdb_cursor_move(struct kv_env *env, void *cursor, enum kv_mo
                                     struct slice *value)
 {
     static const MDB_cursor_op operations[] = {
-        [KV_FIRST] = MDB_FIRST, [KV_LAST] = MDB_LAST,     [KV_SEEK] = MDB_SET_RANGE,
-        [KV_NEXT] = MDB_NEXT,   [KV_PREVIOUS] = MDB_PREV, [KV_NEXT_DUPLICATE] = MDB_NEXT_DUP,
+        [KV_FIRST] = MDB_FIRST,
+        [KV_LAST] = MDB_LAST,
+        [KV_SEEK] = MDB_SET_RANGE,
+        [KV_NEXT] = MDB_NEXT,
+        [KV_NEXT_DUPLICATE] = MDB_NEXT_DUP,
     };
     (void)env;
     MDB_val found_key = value_of(*key);

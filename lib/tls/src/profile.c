@@ -40,17 +40,6 @@ static const char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519
                                  "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
                                  "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
-enum result tls_profile_parse(const char *name, enum tls_profile *out)
-{
-    for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++) {
-        if (strcmp(profiles[i].name, name) == 0) {
-            *out = (enum tls_profile)i;
-            return OK;
-        }
-    }
-    return ERR_MISSING;
-}
-
 const char *tls_profile_name(enum tls_profile profile)
 {
     return profiles[profile].name;

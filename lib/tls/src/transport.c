@@ -44,6 +44,7 @@ struct tls {
     bool shut_waits;   // close_notify goes after the kept record
     bool more_follows; // another record goes out right behind the one that is being written
     bool has_fault;    // found after a read had given bytes: told by the next one
+    bool is_blind;     // the loop could not be told what is waited for
     enum transport_reason fault;
     SSL *ssl;
     struct tls_context *context;
@@ -93,8 +94,9 @@ static void watch_what_is_needed(struct tls *tls)
     else if (wanted & TRANSPORT_WRITABLE)
         directions |= EV_DIRECTION_WRITE;
     if (ev_watch_want(tls->watch, directions) != OK)
-        transport_broke(&tls->transport, TRANSPORT_LOCAL, false);
-    if (wanted & TRANSPORT_READABLE && (tls->has_more || tls->has_fault))
+        tls->is_blind = true;
+    // The owner may be in the middle of a call, and nothing else would ever come.
+    if (tls->is_blind || (wanted & TRANSPORT_READABLE && (tls->has_more || tls->has_fault)))
         ev_task_defer(&tls->again);
 }
 
@@ -471,6 +473,8 @@ static void on_ready(void *arg, unsigned directions)
 {
     struct tls *tls = arg;
     MAGIC_CHECK(tls, TLS_MAGIC);
+    if (tls->is_blind)
+        return; // the end of it is on its way, or has come
     switch (tls->phase) {
     case PHASE_CONNECTING:
         on_connected(tls);
@@ -497,6 +501,10 @@ static void on_again(void *arg)
     MAGIC_CHECK(tls, TLS_MAGIC);
     if (tls->connect_error != 0) {
         transport_broke(&tls->transport, transport_reason_of_errno(tls->connect_error), true);
+        return;
+    }
+    if (tls->is_blind) {
+        transport_broke(&tls->transport, TRANSPORT_LOCAL, true);
         return;
     }
     if (tls->has_more || tls->has_fault)

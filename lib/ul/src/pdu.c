@@ -81,27 +81,3 @@ const char *ul_reject_text(struct ul_reject reject)
         return "unknown";
     }
 }
-
-const char *ul_abort_text(uint8_t source, uint8_t reason)
-{
-    if (source == UL_ABORT_BY_USER)
-        return "aborted by the service user";
-    if (source != UL_ABORT_BY_PROVIDER)
-        return "unknown";
-    switch (reason) {
-    case UL_ABORT_NOT_SPECIFIED:
-        return "reason not specified";
-    case UL_ABORT_UNRECOGNISED_PDU:
-        return "unrecognised PDU";
-    case UL_ABORT_UNEXPECTED_PDU:
-        return "unexpected PDU";
-    case UL_ABORT_UNRECOGNISED_PARAMETER:
-        return "unrecognised PDU parameter";
-    case UL_ABORT_UNEXPECTED_PARAMETER:
-        return "unexpected PDU parameter";
-    case UL_ABORT_INVALID_PARAMETER:
-        return "invalid PDU parameter value";
-    default:
-        return "unknown";
-    }
-}

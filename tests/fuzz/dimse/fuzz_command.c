@@ -32,8 +32,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     answer(&first);
     (void)dimse_status_class(first.command_field, first.status);
     ensure(dimse_command_name(first.command_field) != NULL);
-    for (size_t i = 0; i < dimse_tag_list_count(first.offending_element); i++)
-        (void)dimse_tag_list_get(first.offending_element, i);
     // Padding adds at most one byte for each element, the group length twelve.
     const size_t capacity = size + DIMSE_ELEMENT_COUNT + DIMSE_UNKNOWN_LIMIT + 12;
     uint8_t *once = malloc(capacity);

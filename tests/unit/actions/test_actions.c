@@ -469,12 +469,30 @@ static void test_ends_under_way(void **state)
     assert_true(done > 20 && ended > 20); // the steps reach both
 }
 
+// A configured name that is a number is that archive's, not the id of one that was removed.
+static void test_name_that_is_a_number(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct configuration_node *conf = (struct configuration_node *)rig->gateway->nodes[0].conf;
+    char *name = conf->name;
+    char number[] = "17";
+    conf->name = number;
+    (void)rig_admit(rig, 0, 1, "1.2.3");
+    json_t *body = ask_queue(rig, &(struct admin_filter){.archive = "17", .limit = 10});
+    assert_int_equal(json_array_size(json_object_get(body, "items")), 1);
+    json_decref(body);
+    conf->name = name;
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_while_the_disk_fails),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_name_that_is_a_number),
         cmocka_unit_test(test_change_some),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_summary_of_many_reasons),

@@ -57,7 +57,10 @@ static void test_numbers(void **state)
         struct slice want = unhex(cases[i].hex, expected);
         assert_true(slice_is_equal(cbor_writer_slice(&w), want));
         cbor_reader_init(&r, want);
-        assert_true(cbor_take_int(&r) == cases[i].value);
+        if (cases[i].value >= 0)
+            assert_true(cbor_take_uint(&r, INT64_MAX) == (uint64_t)cases[i].value);
+        else
+            assert_int_equal(cbor_skip(&r).length, want.length); // none is taken as a value
         assert_int_equal(cbor_reader_result(&r), OK);
         assert_int_equal(cbor_reader_rest(&r), 0);
     }
@@ -83,7 +86,6 @@ static size_t sample_write(uint8_t *out, size_t capacity)
     cbor_add_uint(&w, 12);
     cbor_end(&w);
     cbor_put_bytes(&w, -1, slice_of("\x00\xff", 2));
-    cbor_put_int(&w, 4, -12345);
     cbor_put_bool(&w, 5, true);
     cbor_end(&w);
     return cbor_writer_result(&w) == OK ? w.length : 0;
@@ -95,7 +97,6 @@ struct sample {
     uint64_t items[4];
     size_t count;
     struct slice bytes;
-    int64_t number;
     bool yes;
 };
 
@@ -121,9 +122,6 @@ static enum result sample_read(struct slice input, struct sample *out)
                 if (out->count < 4)
                     out->items[out->count++] = value;
             }
-            break;
-        case 4:
-            out->number = cbor_take_int(&r);
             break;
         case 5:
             out->yes = cbor_take_bool(&r);
@@ -152,7 +150,6 @@ static void test_map(void **state)
     assert_int_equal(got.count, 2);
     assert_int_equal(got.items[1], 12);
     assert_int_equal(got.bytes.length, 2);
-    assert_int_equal(got.number, -12345);
     assert_true(got.yes);
 }
 
@@ -255,24 +252,6 @@ static void test_skip_gives_the_bytes(void **state)
     assert_int_equal(cbor_reader_result(&r), OK);
 }
 
-static void test_leave(void **state)
-{
-    uint8_t bytes[64];
-    struct cbor_reader r;
-    int64_t key;
-    (void)state;
-    struct slice input = unhex("a2018301020302182a", bytes);
-    cbor_reader_init(&r, input);
-    cbor_enter_map(&r);
-    assert_true(cbor_next_key(&r, &key));
-    cbor_enter_array(&r);
-    assert_true(cbor_next_item(&r));
-    cbor_leave(&r);
-    assert_true(cbor_next_key(&r, &key));
-    assert_int_equal(key, 2);
-    assert_int_equal(cbor_take_uint(&r, 100), 42);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,7 +262,6 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_writer_limits),
         cmocka_unit_test(test_skip_gives_the_bytes),
-        cmocka_unit_test(test_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,14 +47,14 @@ static void test_marks(void **state)
     assert_int_equal(a->mark.column, 4);
     assert_int_equal(a->key_mark.column, 1);
     assert_false(a->is_quoted);
-    const struct conf_node *c = conf_node_member(conf_node_entry(conf_node_member(root, "b"), 0), "c");
+    const struct conf_node *c = conf_node_member(conf_node_member(root, "b")->first, "c");
     assert_string_equal(c->text, "x");
     assert_true(c->is_quoted);
     assert_int_equal(c->mark.line, 3);
     assert_int_equal(c->mark.column, 10);
-    const struct conf_node *d = conf_node_entry(conf_node_member(root, "b"), 1);
+    const struct conf_node *d = conf_node_member(root, "b")->first->next;
     assert_int_equal(d->index, 2);
-    assert_null(conf_node_entry(conf_node_member(root, "b"), 2));
+    assert_null(d->next);
     assert_null(conf_node_member(root, "z"));
     assert_null(conf_node_member(a, "z"));
     done(&parsed);

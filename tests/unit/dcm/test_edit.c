@@ -577,7 +577,6 @@ static void test_sixteen_bits(void **state)
     assert_int_equal(problem.reason, DCM_PROBLEM_TOO_LONG);
     edit.value = slice_of(long_value, 65534);
     assert_int_equal(dcm_plan_make(survey, text, &edit, 1, &plan, NULL, &problem), OK);
-    assert_int_equal(dcm_plan_growth(plan), 65532);
     dcm_plan_free(plan);
     dcm_survey_free(survey);
     dcm_interest_free(interest);
@@ -608,7 +607,6 @@ static void test_survey_tells(void **state)
     assert_int_equal(dcm_interest_new(paths, 5, &interest), OK);
     struct dcm_survey *survey = surveyed(interest, EXPLICIT, slice_of_data(&data), 1, OK);
     assert_true(dcm_survey_header_is_complete(survey));
-    assert_int_equal(dcm_survey_header_length(survey), data.length - 12);
     assert_int_equal(dcm_survey_range_length(survey), data.length);
     assert_true(dcm_survey_first(survey, 0, &found));
     assert_true(slice_is_text(found.value, "17"));

@@ -173,7 +173,7 @@ static void plan_make(struct edit *edit)
     ensure(dcm_text_new(&text) == OK);
     ensure(dcm_plan_make(edit->survey, text, &set, 1, &edit->plan, NULL, &problem) == OK);
     dcm_text_free(text);
-    edit->header = dcm_survey_header_length(edit->survey) + 12; // OW, explicit
+    edit->header = dcm_survey_range_length(edit->survey); // OW, explicit
 }
 
 static void verdict(struct edit *edit)

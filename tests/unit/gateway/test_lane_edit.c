@@ -277,6 +277,20 @@ static void test_too_large_beside_others(void **state)
     assert_int_equal(pacs.complete, 2);
 }
 
+// Trouble that lasts, as with a crosswalk that can not be read: longer and longer pauses.
+static void test_trouble_that_lasts(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_TROUBLE, "the crosswalk can not be read");
+    store_one("1.2.3", 3000);
+    rig_run(rig, 2 * 3600 * NSEC_PER_SEC);
+    assert_in_range(fake_edit.begun, 10, 60);
+    assert_false(archive_is_broken(archive()));
+    fake_edit.verdict = EDIT_GOES;
+    rig_run(rig, 600 * NSEC_PER_SEC);
+    stored_is("1.2.3", "NEW-0815", 3000);
+}
+
 // ---- held ----
 
 static void test_held(void **state)
@@ -689,6 +703,7 @@ int main(void)
         TEST(test_too_large_beside_others),
         TEST(test_cut_everywhere),
         TEST(test_no_memory),
+        TEST(test_trouble_that_lasts),
         TEST(test_held),
         TEST(test_goes_when_there_is_news),
         TEST(test_same_hold_is_not_recorded_again),

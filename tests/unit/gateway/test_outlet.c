@@ -134,7 +134,7 @@ static void pass(struct outlet *outlet, struct outlet_buffers *buffers, struct p
         if (fragment.payload.length > 0)
             memcpy(passage->bytes + passage->length, fragment.payload.data, fragment.payload.length);
         passage->length += fragment.payload.length;
-        passage->gathered += fragment.buffer >= 0 ? fragment.payload.length : 0;
+        passage->gathered += outlet->is_gathered ? fragment.payload.length : 0;
         passage->is_whole = fragment.is_last;
         assert_true(!fragment.is_last || outlet_is_known(outlet));
         outlet_taken(outlet, ++passage->fragments);

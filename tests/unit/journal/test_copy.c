@@ -70,8 +70,39 @@ static void test_a_torn_copy_leaves_the_whole_one(void **state)
     assert_true(torn > 0);
 }
 
+// A sync that fails takes the records of the receipt under way along: it is given up, and begun anew it is
+// whole.
+static void test_sync_fails_under_way(void **state)
+{
+    static const struct record_known known; // nothing
+    struct rig *rig = rig_new(1);
+    struct journal_copier *copier;
+    struct journal_health health;
+    size_t bytes = 0;
+    (void)state;
+    rig_boot(rig);
+    struct instance *instance = instance_store(rig, 6, 3000);
+    assert_int_equal(journal_copier_new(rig->journal, &copier), OK);
+    assert_int_equal(journal_copy_begin(copier, instance->receipt.number, instance->place.position), OK);
+    assert_int_equal(journal_copy_step(copier, NSEC_PER_SEC, &known, 1, &bytes), AGAIN);
+    assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_DATASYNC, "fffe-", 0), OK);
+    assert_int_equal(journal_copy_sync(copier), ERR_IO);
+    journal_health_get(rig->journal, &health);
+    uint64_t before = health.bytes;
+    copy(copier, instance);
+    assert_int_equal(journal_copy_close(copier), OK);
+    assert_int_equal(whole_copies(rig, instance->receipt.number), 1);
+    journal_health_get(rig->journal, &health);
+    assert_int_equal(health.dead_segments, 1);
+    assert_int_equal(health.bytes, before + JOURNAL_PAGE_SIZE); // the dead one was cut
+    journal_copier_free(copier);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_torn_copy_leaves_the_whole_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_torn_copy_leaves_the_whole_one),
+                                       cmocka_unit_test(test_sync_fails_under_way)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,10 +3,12 @@
 // stopping.
 #include "rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
+#include "internal.h"
 
 static void test_one_instance(void **state)
 {
@@ -327,6 +329,88 @@ static void test_write_error(void **state)
         fault_kills(FS_SIM_FAULT_WRITE, seed);
 }
 
+struct eager {
+    struct journal_waiter waiter;
+    struct rig *rig;
+    struct journal_receipt receipt;
+    struct journal_place place;
+    bool has_appended, is_before_death;
+};
+
+static void on_durable_append(struct journal_waiter *waiter, enum result result)
+{
+    struct record_open open = {.transfer_syntax = slice_of_text("1.2"),
+                               .sop_class = slice_of_text("1.3"),
+                               .sop_instance = slice_of_text("1.4")};
+    struct eager *eager = (struct eager *)(void *)waiter;
+    eager->has_appended =
+        result == OK && journal_receipt_begin(eager->rig->stream, &eager->receipt) == OK &&
+        journal_append_open(eager->rig->stream, &eager->receipt, &open, &eager->place) == OK;
+    eager->is_before_death = eager->rig->lost_calls == 0;
+}
+
+// News that both a CLOSE is durable and the segment has died: who appends at the first half is lost as well,
+// and knows it. True: the seed had it so.
+static bool append_before_death(uint64_t seed)
+{
+    struct rig *rig = rig_new(seed);
+    struct eager eager = {.waiter = {.done = on_durable_append}, .rig = rig};
+    struct instance *instances[2];
+    rig_boot(rig);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(instance_begin(rig, 1, 100, &instances[i]), OK);
+        assert_int_equal(instance_data(instances[i]), OK);
+    }
+    rig_settle(rig);
+    assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_DATASYNC, "0000-", 1), OK);
+    assert_int_equal(instance_close(instances[0]), OK);
+    assert_int_equal(journal_wait(rig->stream, &instances[0]->place, JOURNAL_DURABLE, &eager.waiter), AGAIN);
+    rig_run(rig, 1 + (uint32_t)seed % 4);
+    assert_int_equal(instance_close(instances[1]), OK);
+    for (unsigned i = 0; i < 1000 && rig->lost_calls == 0; i++)
+        rig_run(rig, 1);
+    bool is_it = eager.has_appended && eager.is_before_death && rig->lost_calls == 1;
+    if (is_it) {
+        struct journal_waiter waiter = {.done = on_durable_append};
+        bool is_lost = journal_wait(rig->stream, &eager.place, JOURNAL_DURABLE, &waiter) == ERR_IO;
+        assert_int_equal(journal_receipt_is_whole(rig->stream, &eager.receipt), !is_lost);
+        journal_wait_cancel(rig->stream, &waiter);
+    }
+    if (eager.receipt.number != 0)
+        journal_receipt_end(&eager.receipt);
+    rig_crash(rig);
+    rig_free(rig);
+    return is_it;
+}
+
+static void test_append_before_death(void **state)
+{
+    unsigned found = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++)
+        found += append_before_death(seed);
+    assert_true(found > 0);
+}
+
+static uint64_t files_size(struct rig *rig)
+{
+    struct fs_names names;
+    uint64_t sum = 0;
+    assert_int_equal(fs_dir_list(rig->fs, "journal", &names), OK);
+    for (size_t i = 0; i < names.count; i++) {
+        char path[64];
+        struct fs_file *file;
+        uint64_t size;
+        (void)snprintf(path, sizeof path, "journal/%s", names.name[i]);
+        assert_int_equal(fs_file_open(rig->fs, path, FS_READ, &file), OK);
+        assert_int_equal(fs_file_size(file, &size), OK);
+        fs_file_close(&file);
+        sum += size;
+    }
+    fs_names_fini(&names);
+    return sum;
+}
+
 static void test_failures_stop_intake(void **state)
 {
     struct rig *rig = rig_new(6);
@@ -357,6 +441,7 @@ static void test_failures_stop_intake(void **state)
     journal_health_get(rig->journal, &health);
     assert_int_equal(health.streams_failed, 0);
     assert_int_equal(health.dead_segments, 3);
+    assert_int_equal(health.bytes, files_size(rig)); // the dead ones were cut
     rig_stop(rig);
     rig_free(rig);
 }
@@ -438,6 +523,40 @@ static void test_slow_disk(void **state)
     rig_settle(rig);
     assert_int_equal(instance->state, INSTANCE_ACKNOWLEDGED);
     assert_int_equal(journal_stream_unsynced(rig->stream), 0);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+// Several disk threads see the same room, and only the first gets it, whatever the others have seen and
+// however far it has come.
+static void test_room_is_booked(void **state)
+{
+    enum { SIZE = JOURNAL_SEGMENT_SIZE_MIN };
+    struct rig *rig = rig_new(17);
+    struct segment_room first, second, third;
+    (void)state;
+    rig_boot(rig);
+    rig_settle(rig);
+    const uint64_t keep = rig->options.reserve;
+    rig_set_free(rig, keep + 2 * SIZE - 1);
+    assert_int_equal(segment_room_get(rig->journal, &first), OK);
+    assert_int_equal(segment_room_get(rig->journal, &second), OK);
+    assert_int_equal(second.bytes, keep + 2 * SIZE - 1);
+    assert_true(segment_room_book(rig->journal, &first, SIZE, keep));
+    assert_false(segment_room_book(rig->journal, &second, SIZE, keep));
+    assert_int_equal(segment_room_get(rig->journal, &third), OK); // while it is made
+    rig_set_free(rig, keep + SIZE - 1);
+    segment_room_settle(rig->journal, SIZE);
+    assert_false(segment_room_book(rig->journal, &second, SIZE, keep));
+    assert_false(segment_room_book(rig->journal, &third, SIZE, keep));
+    assert_int_equal(segment_room_get(rig->journal, &third), OK);
+    assert_false(segment_room_book(rig->journal, &third, SIZE, keep));
+    assert_true(segment_room_book(rig->journal, &third, SIZE, keep - 1));
+    segment_room_settle(rig->journal, SIZE);
+    rig_set_free(rig, keep + SIZE);
+    assert_int_equal(segment_room_get(rig->journal, &third), OK);
+    assert_true(segment_room_book(rig->journal, &third, SIZE, keep));
+    assert_false(segment_room_book(rig->journal, &third, 0, UINT64_MAX));
     rig_stop(rig);
     rig_free(rig);
 }
@@ -625,9 +744,13 @@ static void test_limits(void **state)
     assert_int_equal(journal_append_data(rig->stream, &instance->receipt, &part, 1, &place), ERR_LIMIT);
     assert_int_equal(instance->receipt.chunks, 0);
     assert_int_equal(journal_disk_new(rig->journal, RIG_STREAM, rig->disk_loop, &second), ERR_EXISTS);
-    rig->options.segment_size = 1000;
     struct journal *journal;
-    assert_int_equal(journal_new(&rig->options, rig->fs, rig->keyring, &journal), ERR_ARGUMENT);
+    struct journal_options options = rig->options;
+    options.segment_size = 1000;
+    assert_int_equal(journal_new(&options, rig->fs, rig->keyring, &journal), ERR_ARGUMENT);
+    options = rig->options;
+    options.queue_limit = UINT64_MAX;
+    assert_int_equal(journal_new(&options, rig->fs, rig->keyring, &journal), ERR_ARGUMENT);
     rig_stop(rig);
     rig_free(rig);
 }
@@ -647,9 +770,11 @@ int main(void)
         cmocka_unit_test(test_room_comes_back),
         cmocka_unit_test(test_sync_error),
         cmocka_unit_test(test_write_error),
+        cmocka_unit_test(test_append_before_death),
         cmocka_unit_test(test_failures_stop_intake),
         cmocka_unit_test(test_watermark_and_reserve),
         cmocka_unit_test(test_slow_disk),
+        cmocka_unit_test(test_room_is_booked),
         cmocka_unit_test(test_levels_and_quota),
         cmocka_unit_test(test_old_segment_is_closed),
         cmocka_unit_test(test_read_back),

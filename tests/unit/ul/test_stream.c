@@ -419,10 +419,6 @@ static void long_request(void **unused)
 static void texts(void **unused)
 {
     (void)unused;
-    assert_string_equal(ul_abort_text(0, 0), "aborted by the service user");
-    assert_string_equal(ul_abort_text(2, 6), "invalid PDU parameter value");
-    assert_string_equal(ul_abort_text(2, 3), "unknown");
-    assert_string_equal(ul_abort_text(1, 0), "unknown");
     assert_string_equal(ul_reject_text((struct ul_reject){1, 2, 2}), "protocol version not supported");
     assert_string_equal(ul_reject_text((struct ul_reject){2, 3, 2}), "local limit exceeded");
     assert_string_equal(ul_reject_text((struct ul_reject){2, 3, 9}), "unknown");

@@ -20,6 +20,6 @@ void text_hex(char *to, size_t capacity, struct slice bytes);
 MUST_USE enum result text_unhex(const char *text, uint8_t *to, size_t length);
 // Whole decimal number, no sign, no spaces, no leading zero (but "0"); ERR_FORMAT or ERR_LIMIT.
 MUST_USE enum result text_number(struct slice text, uint64_t most, uint64_t *value);
-// Copies what a log line may hold of an AE title or UID: bytes outside 0x21..0x7E become '?', cut at
-// capacity.
+// Copies what a log line may hold of an AE title or UID: bytes outside 0x20..0x7E, and '"', become '?'; cut
+// at capacity.
 void text_printable(char *to, size_t capacity, struct slice from);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Intrusive ordered tree that only grows (a treap: Seidel and Aragon, "Randomized Search Trees", 1996):
-// inserting and finding take O(log n) steps, whatever order keys come in. Each node may carry a summary of
-// what is below it, by which its owner searches. Never allocates. Thread: the owner's.
+// Intrusive ordered tree that only grows, until it is taken apart (a treap: Seidel and Aragon, "Randomized
+// Search Trees", 1996): inserting and finding take O(log n) steps, whatever order keys come in. Each node may
+// carry a summary of what is below it, by which its owner searches. Never allocates. Thread: the owner's.
 #pragma once
 
 #include <stddef.h>

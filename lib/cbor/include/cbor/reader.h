@@ -69,12 +69,9 @@ size_t cbor_reader_rest(const struct cbor_reader *reader);
 // Kind of the value that stands before the cursor.
 enum cbor_kind cbor_peek(const struct cbor_reader *reader);
 
-// Enter the value, which must be a map or an array; it is left when its next returns false, or by
-// cbor_leave().
+// Enter the value, which must be a map or an array; it is left when its next returns false.
 void cbor_enter_map(struct cbor_reader *reader);
 void cbor_enter_array(struct cbor_reader *reader);
-// Skips what is left of the innermost map or array and leaves it.
-void cbor_leave(struct cbor_reader *reader);
 
 // The next key of the map that was entered; false at its end (and it has been left) or after an error. Keys
 // that are not integers of 64 bits are an error.
@@ -85,7 +82,6 @@ bool cbor_next_item(struct cbor_reader *reader) MUST_USE;
 
 // Take the value; above max: ERR_LIMIT.
 uint64_t cbor_take_uint(struct cbor_reader *reader, uint64_t max);
-int64_t cbor_take_int(struct cbor_reader *reader);
 bool cbor_take_bool(struct cbor_reader *reader);
 struct slice cbor_take_bytes(struct cbor_reader *reader, size_t max_length);
 struct slice cbor_take_text(struct cbor_reader *reader, size_t max_length);

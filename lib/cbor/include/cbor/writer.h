@@ -45,7 +45,6 @@ struct slice cbor_writer_slice(const struct cbor_writer *writer);
 
 // One (key, value) pair. Empty text and bytes are written as such; callers leave out what is absent.
 void cbor_put_uint(struct cbor_writer *writer, int64_t key, uint64_t value);
-void cbor_put_int(struct cbor_writer *writer, int64_t key, int64_t value);
 void cbor_put_bool(struct cbor_writer *writer, int64_t key, bool value);
 void cbor_put_bytes(struct cbor_writer *writer, int64_t key, struct slice value);
 void cbor_put_text(struct cbor_writer *writer, int64_t key, struct slice value); // should be UTF-8

@@ -57,8 +57,6 @@ MUST_USE enum result conf_document_parse(struct conf_document *document, const c
 
 // The child of a mapping with this key; NULL if there is none.
 const struct conf_node *conf_node_member(const struct conf_node *node, const char *key);
-// The child of a list at this place, from 0; NULL if there is none.
-const struct conf_node *conf_node_entry(const struct conf_node *node, size_t place);
 
 // Adds an error at the value (or, for _at_key, at the key) of `node`. `allowed` may be NULL.
 void conf_error_at(const struct conf_document *document, const struct conf_node *node, const char *allowed,

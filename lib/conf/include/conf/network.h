@@ -10,7 +10,8 @@
 #include "base/result.h"
 #include "conf/values.h"
 
-// An address or range. ERR_ARGUMENT: bits are set below the prefix; then *network has them cleared.
+// An address or range; an IPv4-mapped one becomes IPv4. ERR_FORMAT; ERR_ARGUMENT: bits are set below the
+// prefix; then *network has them cleared.
 MUST_USE enum result conf_scalar_network(const char *text, struct conf_network *network);
 // ADDRESS/PREFIX as text.
 void conf_network_text(const struct conf_network *network, char *to, size_t capacity);

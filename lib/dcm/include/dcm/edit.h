@@ -105,8 +105,6 @@ void dcm_plan_free(struct dcm_plan *plan);
 // Ascending offsets, no two overlap; more than one may insert at the same offset.
 size_t dcm_plan_count(const struct dcm_plan *plan);
 struct dcm_change dcm_plan_change(const struct dcm_plan *plan, size_t index);
-// New length minus old length of the data set (inflated).
-int64_t dcm_plan_growth(const struct dcm_plan *plan);
 
 // The plan as bytes (docs/edits.md), to be recorded and digested; borrowed, lives as long as the plan. The
 // same survey and edits always give the same bytes. Patient data.

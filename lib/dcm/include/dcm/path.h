@@ -53,9 +53,6 @@ void dcm_path_print(const struct dcm_path *path, char text[DCM_PATH_TEXT_SIZE]);
 
 // A path of one standard or private tag.
 struct dcm_path dcm_path_of_tag(uint32_t tag);
-// The path of an element `tag` in an item of the sequence that `sequence` names; false if it would be too
-// deep.
-bool dcm_path_extend(const struct dcm_path *sequence, uint32_t item, uint32_t tag, struct dcm_path *path);
 
 // Total order: by tag (then creator, then item) from the outermost step on, a sequence before what is in it;
 // 0 only for equal paths.

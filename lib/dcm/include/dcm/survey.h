@@ -93,9 +93,8 @@ MUST_USE enum result dcm_survey_finish(struct dcm_survey *survey);
 
 // The header of Pixel Data has been taken, or finish said OK: everything below may be asked, and a plan made.
 bool dcm_survey_header_is_complete(const struct dcm_survey *survey);
-// Bytes up to Pixel Data, or of the whole data set without it. Valid when the header is complete.
-uint64_t dcm_survey_header_length(const struct dcm_survey *survey);
-// The same with the header of Pixel Data: range 1 of docs/digests.md.
+// Bytes up to the value of Pixel Data, or of the whole data set without it: range 1 of docs/digests.md. Valid
+// when the header is complete.
 uint64_t dcm_survey_range_length(const struct dcm_survey *survey);
 const struct dcm_scan_failure *dcm_survey_failure(const struct dcm_survey *survey); // NULL: none
 // enum dcm_scan_flag of what was seen.

@@ -145,8 +145,6 @@ bool dimse_command_has(const struct dimse_command *command, enum dimse_element e
 bool dimse_command_has_data_set(const struct dimse_command *command);
 // Command Field with the response bit.
 bool dimse_command_is_response(const struct dimse_command *command);
-// One of enum dimse_command_field.
-bool dimse_command_is_known(uint16_t command_field);
 // "C-STORE-RQ"; "unknown" for others. Static.
 const char *dimse_command_name(uint16_t command_field);
 
@@ -155,9 +153,6 @@ const char *dimse_command_name(uint16_t command_field);
 void dimse_command_init(struct dimse_command *command, uint16_t command_field);
 void dimse_command_set_number(struct dimse_command *command, enum dimse_element element, uint16_t number);
 void dimse_command_set_text(struct dimse_command *command, enum dimse_element element, struct slice text);
-void dimse_command_clear(struct dimse_command *command, enum dimse_element element);
 
-// AT values: `tag` is group << 16 | element.
-size_t dimse_tag_list_count(struct slice list);
-uint32_t dimse_tag_list_get(struct slice list, size_t index);
+// An AT value: `tag` is group << 16 | element.
 void dimse_tag_write(uint8_t *out, uint32_t tag); // 4 bytes

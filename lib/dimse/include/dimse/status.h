@@ -46,4 +46,3 @@ enum {
 enum dimse_status_class dimse_status_class(uint16_t command_field, uint16_t status);
 // A short English name, static, never NULL.
 const char *dimse_status_name(uint16_t command_field, uint16_t status);
-const char *dimse_status_class_name(enum dimse_status_class status_class);

@@ -22,9 +22,9 @@ struct ev_backend {
 
 enum { EV_LOOP_NAME_MAX = 32 };
 
-// A back end embeds this as its first member.
 enum { EV_FIRST_TIMERS = 64 };
 
+// A back end embeds this as its first member.
 struct ev_loop {
     uint32_t magic;
     bool dead;

@@ -89,7 +89,7 @@ MUST_USE enum result fs_path_unlink(struct fs *fs, const char *path);
 // Files only; replaces `to` if it exists, in one step.
 MUST_USE enum result fs_path_rename(struct fs *fs, const char *from, const char *to);
 
-// OK, or ERR_MISSING.
+// OK, or ERR_MISSING. ERR_IO, ERR_NOMEM: nobody knows.
 MUST_USE enum result fs_path_exists(struct fs *fs, const char *path);
 
 MUST_USE enum result fs_dir_make(struct fs *fs, const char *path);

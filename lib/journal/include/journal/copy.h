@@ -43,7 +43,7 @@ enum result journal_copy_step(struct journal_copier *copier, uint64_t wall, cons
 // Gives up the receipt under way; fine if there is none.
 void journal_copy_cancel(struct journal_copier *copier);
 // Makes the copies durable: only now does the ledger see them. ERR_IO, ERR_SPACE: those since the last sync
-// are lost.
+// are lost, and the receipt under way is given up.
 enum result journal_copy_sync(struct journal_copier *copier) MUST_USE;
 // Number of the segment that copies go to; 0: there is none.
 uint32_t journal_copy_segment(const struct journal_copier *copier);

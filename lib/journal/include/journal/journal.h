@@ -30,7 +30,7 @@ struct journal_options {
                                     // default 6 GiB
     uint64_t watermark;             // room below which no new instance is accepted; default 4 GiB
     uint64_t
-        reserve; // room that only OUTCOME, DROP, SENT, EPOCH and copies may use; < watermark; default 1 GiB
+        reserve; // room that only OUTCOME, DROP, SENT, EPOCH and copies may use; <= watermark; default 1 GiB
     uint64_t unsynced_limit; // bytes of a stream that may be unsynced; default 8 MiB
     uint64_t queue_limit;    // bytes of a stream that wait to be written; default 1 MiB
     uint64_t writeback;      // bytes written between two starts of writeback; default 1 MiB
@@ -82,8 +82,8 @@ struct journal_segment_info {
     enum journal_segment_state state;
     bool earlier; // written by an earlier life: its tail may be torn
     uint64_t life;
-    uint64_t size;
-    uint64_t end; // durable end; of earlier lives: the size of the file
+    uint64_t size; // of the file
+    uint64_t end;  // durable end; of earlier lives: the size of the file
     uint64_t receipt_first;
     uint64_t receipt_limit;
     uint64_t created;

@@ -247,8 +247,8 @@ enum result record_outcome_encode(const struct record_outcome *outcome, uint8_t 
 enum result record_epoch_encode(const struct record_epoch *epoch, uint8_t *out, size_t capacity,
                                 size_t *length) MUST_USE;
 
-// All of *out is written on OK; slices borrow body. Bodies do not name streams: in a decoded CLOSE
-// durable.stream and opened.stream are 0, to be set from the record header.
+// All of *out is written on OK, and it means nothing after an error; slices borrow body. Bodies do not name
+// streams: in a decoded CLOSE durable.stream and opened.stream are 0, to be set from the record header.
 enum result record_open_decode(struct slice body, struct record_open *out) MUST_USE;
 enum result record_close_decode(struct slice body, struct record_close *out) MUST_USE;
 enum result record_known_decode(struct slice known, struct record_known *out) MUST_USE;

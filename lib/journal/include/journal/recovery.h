@@ -61,9 +61,6 @@ enum result journal_recover(struct journal *journal, const struct journal_floor 
 enum result journal_floors_raise(struct journal *journal, const struct journal_floor *floors,
                                  size_t count) MUST_USE;
 
-// Receipts that were dropped, in order of number; the array belongs to the journal.
-const uint64_t *journal_recovery_dropped(struct journal *journal, size_t *count);
-
 // Begins this process life: its number is one above the highest found; the START record is durable in a
 // segment of the control stream when this returns. start->life is filled in. Older control segments are left
 // to reclaim.h. ERR_IO, ERR_SPACE, ERR_CRYPTO: the process must not go on.

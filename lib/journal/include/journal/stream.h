@@ -56,8 +56,8 @@ struct journal_stream_events {
 enum result journal_stream_new(struct journal_disk *disk, struct ev_loop *loop,
                                const struct journal_stream_events *events,
                                struct journal_stream **out) MUST_USE;
-// After journal_stream_stop() has called back, or when both loops have ended. Waiters and reads still queued
-// are forgotten without a call. NULL is fine.
+// When both loops have ended: the disk side reads what this frees as long as its own runs. Waiters and reads
+// still queued are forgotten without a call. NULL is fine.
 void journal_stream_free(struct journal_stream *stream);
 
 // Flushes, has the last sync done and the prepared segment given up; then calls done(arg) once. No append

@@ -19,7 +19,4 @@ typedef void net_accept_fn(void *arg, int fd, const struct net_address *peer);
 MUST_USE enum result net_listener_new(struct ev_loop *loop, const struct net_address *address, int backlog,
                                       net_accept_fn *accept, void *arg, struct net_listener **out);
 const struct net_address *net_listener_address(const struct net_listener *listener);
-// Stops and resumes accepting; connections wait in the backlog.
-void net_listener_pause(struct net_listener *listener);
-void net_listener_resume(struct net_listener *listener);
 void net_listener_free(struct net_listener **listener);

@@ -27,10 +27,6 @@ struct control_capability {
 // Writes all of them in one commit, over older answers. AGAIN, ERR_SPACE, ERR_IO as kv_commit().
 MUST_USE enum result control_capabilities_put(struct kv_env *env, const struct control_capability *list,
                                               size_t count);
-// ERR_MISSING: nothing known.
-MUST_USE enum result control_capability_get(struct kv_env *env, uint32_t archive, const char *abstract_syntax,
-                                            const char *transfer_syntax,
-                                            struct control_capability *capability);
 // In order of archive, abstract syntax, transfer syntax; `visit` is called outside of any transaction. Stops
 // with what `visit` returns if that is not OK.
 typedef enum result control_capability_visit(void *argument, const struct control_capability *capability);

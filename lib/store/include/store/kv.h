@@ -106,7 +106,6 @@ MUST_USE enum result kv_cursor_last(struct kv_cursor *cursor);
 MUST_USE enum result kv_cursor_seek(struct kv_cursor *cursor,
                                     struct slice key); // the first pair at or after `key`
 MUST_USE enum result kv_cursor_next(struct kv_cursor *cursor);
-MUST_USE enum result kv_cursor_previous(struct kv_cursor *cursor);
 MUST_USE enum result kv_cursor_next_duplicate(struct kv_cursor *cursor);        // next value of the same key
 MUST_USE enum result kv_cursor_count(struct kv_cursor *cursor, size_t *values); // values of the current key
 
@@ -115,7 +114,7 @@ void kv_env_free(struct kv_env **env);
 
 // ---- for back ends only
 
-enum kv_move { KV_FIRST, KV_LAST, KV_SEEK, KV_NEXT, KV_PREVIOUS, KV_NEXT_DUPLICATE };
+enum kv_move { KV_FIRST, KV_LAST, KV_SEEK, KV_NEXT, KV_NEXT_DUPLICATE };
 
 // Results are raw: stickiness is kv.c's.
 struct kv_env_operations {

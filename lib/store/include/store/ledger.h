@@ -109,8 +109,6 @@ MUST_USE enum result ledger_commit(struct ledger_writer *writer);
 // Where the committed vector stands for a stream: everything before it is in the ledger. False: nothing yet.
 bool ledger_position_get(const struct ledger_writer *writer, uint16_t stream,
                          struct journal_position *position);
-// Highest `order` that the ledger has committed.
-uint64_t ledger_order_high(const struct ledger_writer *writer);
 // Receipts that, as of the last commit, are neither settled nor dropped and of which a record may lie in the
 // segment.
 size_t ledger_live_count(const struct ledger_writer *writer, uint16_t stream, uint32_t segment);

@@ -26,8 +26,7 @@ enum tls_profile { TLS_PROFILE_BCP195_RFC8996, TLS_PROFILE_MODIFIED_BCP195_RFC89
 // Which certificates of a peer's chain must not be revoked: all below the trusted one, or the peer's alone.
 enum tls_crl_scope { TLS_CRL_CHAIN, TLS_CRL_LEAF };
 
-// "bcp195-rfc8996", "modified-bcp195-rfc8996". ERR_MISSING: no such profile.
-MUST_USE enum result tls_profile_parse(const char *name, enum tls_profile *out);
+// "bcp195-rfc8996", "modified-bcp195-rfc8996".
 const char *tls_profile_name(enum tls_profile profile);
 
 struct tls_key_pair {

@@ -131,7 +131,8 @@ void ul_association_fini(struct ul_association *association);
 // ---- from the transport ----
 
 // Acceptor: a connection came in (Evt5). Requestor: the connection asked for by on_transport_connect is open
-// (Evt2). ERR_REFUSED in any other state.
+// (Evt2). ERR_REFUSED in any other state. ERR_LIMIT, ERR_NOMEM: the A-ASSOCIATE-RQ can not be made; it is
+// still Sta4, and the owner closes the connection.
 MUST_USE enum result ul_association_on_transport_connected(struct ul_association *association);
 // Evt17; also for a connection that could not be opened (Sta4). Harmless after the end.
 void ul_association_on_transport_closed(struct ul_association *association);

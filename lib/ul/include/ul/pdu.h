@@ -94,4 +94,3 @@ void ul_pdu_write_data_header(uint8_t *out, uint8_t context_id, bool is_command,
 
 // Static English text for a triple, never NULL; "unknown" where the standard names nothing.
 const char *ul_reject_text(struct ul_reject reject);
-const char *ul_abort_text(uint8_t source, uint8_t reason);
