@@ -4,6 +4,7 @@
 // on the worker of the receipt's stream.
 #include "daemon/actions_removed.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/actions_json.h"
@@ -179,7 +180,7 @@ struct removed_drop {
     bool is_all;
     uint64_t after;
     uint64_t *asked; // by rising number
-    size_t asked_count;
+    size_t asked_count, asked_capacity;
     uint64_t *receipts;
     size_t count;
     size_t capacity;
@@ -218,16 +219,10 @@ static enum result drop_take(void *arg, const struct open_entry *entry)
     drop->after = entry->receipt;
     if (owed_to(entry, drop->id) == NULL || !is_asked(drop, entry->receipt))
         return OK;
-    if (drop->count == drop->capacity) {
-        size_t capacity = drop->capacity == 0 ? 64 : 2 * drop->capacity;
-        uint64_t *larger = realloc(drop->receipts, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        drop->receipts = larger;
-        drop->capacity = capacity;
-    }
-    drop->receipts[drop->count++] = entry->receipt;
-    return OK;
+    enum result result = ARRAY_GROW(drop->receipts, drop->capacity, drop->count + 1);
+    if (result == OK)
+        drop->receipts[drop->count++] = entry->receipt;
+    return result;
 }
 
 static void drop_turn(struct round *round)
@@ -339,14 +334,12 @@ static const struct round_kind drop_kind = {
     .fini = drop_fini,
 };
 
-static bool asked_add(struct removed_drop *drop, uint64_t receipt)
+static enum result asked_add(struct removed_drop *drop, uint64_t receipt)
 {
-    uint64_t *larger = realloc(drop->asked, (drop->asked_count + 1) * sizeof *larger);
-    if (larger == NULL)
-        return false;
-    drop->asked = larger;
-    drop->asked[drop->asked_count++] = receipt;
-    return true;
+    enum result result = ARRAY_GROW(drop->asked, drop->asked_capacity, drop->asked_count + 1);
+    if (result == OK)
+        drop->asked[drop->asked_count++] = receipt;
+    return result;
 }
 
 // ledger_find_uid() also finds the instances of a study: those are not meant.
@@ -355,13 +348,13 @@ static enum result on_fact(void *arg, const struct ledger_fact *fact)
     struct removed_drop *drop = arg;
     if (fact->sop_instance == NULL || strcmp(fact->sop_instance, drop->uid) != 0)
         return OK;
-    return asked_add(drop, fact->receipt) ? OK : ERR_NOMEM;
+    return asked_add(drop, fact->receipt);
 }
 
 static bool asked_find(struct removed_drop *drop, const struct admin_selection *selection)
 {
     for (size_t i = 0; i < selection->receipt_count; i++)
-        if (!asked_add(drop, selection->receipts[i]))
+        if (asked_add(drop, selection->receipts[i]) != OK)
             return false;
     enum result result = OK;
     if (selection->uid != NULL)
