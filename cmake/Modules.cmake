@@ -54,10 +54,14 @@ function(dg_unit_test name)
   dg_package(cmocka)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} PkgConfig::cmocka dg_flags)
-  target_compile_definitions(${name} PRIVATE DG_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data"
-    DG_CORPUS="${CMAKE_SOURCE_DIR}/../shared/corpus")
+  target_compile_definitions(${name} PRIVATE DG_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()
+
+# dg_failing_memory(NAME): for a test that includes tests/unit/failing_memory.h.
+function(dg_failing_memory name)
+  target_link_options(${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
 endfunction()
 
 # dg_fuzz_target(NAME SOURCES ... LINK ... CORPUS dir): a libFuzzer program under the preset fuzz; elsewhere the same

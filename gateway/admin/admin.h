@@ -16,6 +16,7 @@
 //   POST /v1/holds/release|reject         -> actions->hold_change    body: see struct admin_selection
 //   GET  /v1/archives                     -> actions->archive_list
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
+//   POST /v1/config/reload                -> actions->config_reload  body: optional {"person"}
 //   POST /v1/crosswalk/KIND               -> actions->crosswalk_change   body: crosswalk/task.h
 //   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: optional {"person",
 //   "reason"}
@@ -49,14 +50,14 @@ enum {
 };
 
 // What one archive is owed of one receipt, as an operator sees it. ANY only asks.
-enum admin_state { ADMIN_ANY, ADMIN_WAITING, ADMIN_SENDING, ADMIN_PARKED, ADMIN_ANSWERED };
+enum admin_state { ADMIN_ANY, ADMIN_WAITING, ADMIN_SENDING, ADMIN_HELD, ADMIN_PARKED, ADMIN_ANSWERED };
 
-// "any", "waiting", "sending", "parked", "answered".
+// "any", "waiting", "sending", "held", "parked", "answered".
 const char *admin_state_text(enum admin_state state);
 
 struct admin_filter {
     const char *archive;    // node name; NULL = every archive
-    enum admin_state state; // ANY = waiting, sending and parked
+    enum admin_state state; // ANY = all but answered
     uint64_t receipt;       // this one, answered too; 0: any
     const char *uid;        // SOP Instance UID, answered too; NULL: any
     const char *study;      // Study Instance UID; only for holds; NULL: any
@@ -102,13 +103,16 @@ struct admin_actions {
     //  "listeners": [{"name", "address", "tls": bool, "plain": bool}],
     //  "archives": [as in archive_list],
     //  "receipts": {"accepted": N, "owed": N, "parked": N, "held": N, "answered": N, "settled": N}
-    //                                              accepted and settled: receipts in this process life; the
-    //                                              others: (receipt, archive) pairs now, each counted once
+    //                                              accepted and settled: receipts of all lives; the others:
+    //                                              (receipt, archive) pairs now, each counted once
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
     //              "instances_refused", "bytes_received"}  of this process life
-    //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free": N or null, "accepting": bool},
+    //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free", "room", "quota": N or null,
+    //              "association_watermark", "watermark", "reserve": N,
+    //              "welcoming": bool (new store associations), "accepting": bool (new instances)}
     //  "scrub": {"passes", "records", "bytes", "damaged"}  of this life; damaged: records whose segment is
-    //  there "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
+    //                                              there
+    //  "recovery": {"torn", "corrupt", "dropped", "unfinished", "owed"}  what the last start found
     //  "events": {EVENT NAME: N}                   every log event that has happened since the start
     //  "certificates": [{"section": NAME, "kind": "certificate"|"authority"|"revocation list", "file": PATH,
     //                    "subject": TEXT, "expires": seconds, "days": N}]   what TLS stands on
@@ -174,7 +178,9 @@ struct admin_actions {
     // client may fall under and that has this archive. ADMIN_BAD_REQUEST for a name that is not known.
     void (*archive_capabilities)(void *arg, const char *name, const struct admin_capability_query *query,
                                  struct admin_reply *reply);
-    // ECHO and PROBE: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}; PAUSE and RESUME:
+    // ECHO and PROBE: {"archive": NAME, "ok": bool, "milliseconds": N, "message": TEXT}, and for PROBE
+    // "asked" and "changed": contexts, and how many of them are answered otherwise than before; PAUSE and
+    // RESUME:
     // {"archive": NAME, "paused": bool}. Unknown name: admin_reply_fail(reply, ADMIN_NOT_FOUND, ...).
     void (*archive_change)(void *arg, enum admin_archive_change change, const char *name, const char *person,
                            const char *reason, struct admin_reply *reply);

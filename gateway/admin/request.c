@@ -13,8 +13,8 @@
 #include "base/text.h"
 
 static const char *const STATES[] = {
-    [ADMIN_ANY] = "any",       [ADMIN_WAITING] = "waiting",   [ADMIN_SENDING] = "sending",
-    [ADMIN_PARKED] = "parked", [ADMIN_ANSWERED] = "answered",
+    [ADMIN_ANY] = "any",   [ADMIN_WAITING] = "waiting", [ADMIN_SENDING] = "sending",
+    [ADMIN_HELD] = "held", [ADMIN_PARKED] = "parked",   [ADMIN_ANSWERED] = "answered",
 };
 enum { STATE_COUNT = sizeof STATES / sizeof *STATES };
 
@@ -57,7 +57,7 @@ static enum result state_parse(const char *text, enum admin_state *out, struct a
         *out = (enum admin_state)i;
         return OK;
     }
-    return refuse(problem, "state is one of any, waiting, sending, parked, answered");
+    return refuse(problem, "state is one of any, waiting, sending, held, parked, answered");
 }
 
 static enum result uid_take(char to[ADMIN_TEXT], const char **out, const char *key, const char *value,

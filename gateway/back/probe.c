@@ -7,8 +7,7 @@
 #include "dimse/status.h"
 #include <stdlib.h>
 
-#define PROBE_MAGIC  0x50524f31u
-#define VERIFICATION "1.2.840.10008.1.1"
+#define PROBE_MAGIC 0x50524f31u
 
 struct probe {
     uint32_t magic;
@@ -177,7 +176,7 @@ static const struct leg_handler probe_handler = {
 static enum result contexts_add(struct probe *probe, struct ul_parameters *request)
 {
     if (probe->question.pair_count == 0) {
-        enum result result = ul_parameters_add_context(request, 1, 0, slice_of_text(VERIFICATION));
+        enum result result = ul_parameters_add_context(request, 1, 0, slice_of_text(DIMSE_VERIFICATION));
         return result != OK ? result
                             : ul_parameters_add_transfer_syntax(request, slice_of_text("1.2.840.10008.1.2"));
     }

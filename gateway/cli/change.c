@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "admin/admin.h"
-#include "base/text.h"
+#include "store/ledger_reader.h"
 
 static enum cli_exit receipts_add(const struct cli *cli, json_t *body)
 {
@@ -18,7 +18,7 @@ static enum cli_exit receipts_add(const struct cli *cli, json_t *body)
     json_t *receipts = json_array();
     for (int i = 0; i < cli->argument_count; i++) {
         uint64_t number;
-        if (text_number(slice_of_text(cli->arguments[i]), INT64_MAX, &number) != OK || number == 0) {
+        if (!ledger_receipt_parse(cli->arguments[i], &number) || number == 0 || number > INT64_MAX) {
             json_decref(receipts);
             return cli_complain(cli, CLI_USAGE, "\"%.60s\" is not a receipt number", cli->arguments[i]);
         }
@@ -35,7 +35,7 @@ void cli_archive_take(struct cli *cli)
     if (cli->archive != NULL || cli->argument_count == 0)
         return;
     const char *last = cli->arguments[cli->argument_count - 1];
-    if (text_number(slice_of_text(last), UINT64_MAX, &number) == OK)
+    if (ledger_receipt_parse(last, &number))
         return;
     cli->archive = last;
     cli->argument_count--;

@@ -10,18 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cli/exit.h"
 #include "conf/configuration.h"
-
-// DESIGN 5.
-enum cli_exit {
-    CLI_FINE = 0,
-    CLI_FINDING = 1, // it worked, and somebody should look
-    CLI_USAGE = 2,
-    CLI_CONFIGURATION = 3,
-    CLI_UNREACHABLE = 4, // the daemon does not answer
-    CLI_REFUSED = 5,
-    CLI_INTERNAL = 6
-};
 
 // Bits: which options a verb takes, and which were given.
 enum cli_option {

@@ -21,23 +21,6 @@ enum { PATH_BYTES = 4096, DAY_SECONDS = 86400, URL_BYTES = 64 };
 
 #define CHECK_FOLDER "crosswalk.check" // below the data folder
 
-enum cli_exit cli_crosswalk_lock(const struct cli *cli, const struct configuration_gateway *gateway,
-                                 int *lock)
-{
-    char path[PATH_BYTES];
-    *lock = -1;
-    if (!text_format(path, sizeof path, "%s/lock", gateway->data))
-        return cli_complain(cli, CLI_CONFIGURATION, "the path of the data folder is too long");
-    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return cli_complain(cli, CLI_REFUSED, "%s can not be opened: %s", path, strerror(errno));
-    if (flock(file, LOCK_EX | LOCK_NB) == 0)
-        *lock = file;
-    else
-        (void)close(file);
-    return CLI_FINE;
-}
-
 static enum cli_exit store_open(const struct cli *cli, bool is_readonly, struct cli_crosswalk *out)
 {
     struct seal_source keys;
@@ -196,7 +179,7 @@ enum cli_exit cli_crosswalk_order(const struct cli *cli, const char *kind, json_
     *answer = NULL;
     enum cli_exit status = cli_configuration(cli, &configuration);
     if (status == CLI_FINE) {
-        status = cli_crosswalk_lock(cli, &configuration->gateway, &lock);
+        status = cli_data_lock_try(cli, &configuration->gateway, &lock);
         configuration_free(configuration);
     }
     if (status == CLI_FINE && lock >= 0) {

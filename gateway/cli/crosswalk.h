@@ -22,9 +22,6 @@ MUST_USE enum cli_exit cli_crosswalk_open(const struct cli *cli, bool is_readonl
 // The same, read-only, for whoever has the configuration there already.
 MUST_USE enum cli_exit cli_crosswalk_attach(const struct cli *cli, struct cli_crosswalk *out);
 void cli_crosswalk_close(struct cli_crosswalk *crosswalk);
-// The data folder's lock into `*lock`; -1: the daemon has it.
-MUST_USE enum cli_exit cli_crosswalk_lock(const struct cli *cli, const struct configuration_gateway *gateway,
-                                          int *lock);
 // CLI_FINE, or the complaint for a look-up that failed.
 MUST_USE enum cli_exit cli_crosswalk_result(const struct cli *cli, enum result result);
 // Carries an order out by the daemon, or here if none runs. `body` is taken and wiped. On CLI_FINE `*answer`

@@ -2,13 +2,11 @@
 #include "data.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/text.h"
+#include "conf/data_lock.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -26,18 +24,23 @@ enum cli_exit cli_data_open(const struct cli *cli, const struct configuration_ga
     return CLI_FINE;
 }
 
-// The same lock as the daemon's (daemon/main.c).
+enum cli_exit cli_data_lock_try(const struct cli *cli, const struct configuration_gateway *gateway, int *lock)
+{
+    *lock = -1;
+    enum result result = data_lock_take(gateway->data, lock);
+    if (result == ERR_ARGUMENT)
+        return cli_complain(cli, CLI_CONFIGURATION, "the path of the data folder is too long");
+    if (result == ERR_IO)
+        return cli_complain(cli, CLI_REFUSED, "%s/lock can not be opened: %s", gateway->data,
+                            strerror(errno));
+    return CLI_FINE;
+}
+
 enum cli_exit cli_data_lock(const struct cli *cli, const struct configuration_gateway *gateway, int *lock)
 {
-    char path[PATH_BYTES];
-    if (!text_format(path, sizeof path, "%s/lock", gateway->data))
-        return cli_complain(cli, CLI_CONFIGURATION, "the path of the data folder is too long");
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*lock < 0)
-        return cli_complain(cli, CLI_REFUSED, "%s can not be opened: %s", path, strerror(errno));
-    if (flock(*lock, LOCK_EX | LOCK_NB) == 0)
-        return CLI_FINE;
-    (void)close(*lock);
+    enum cli_exit status = cli_data_lock_try(cli, gateway, lock);
+    if (status != CLI_FINE || *lock >= 0)
+        return status;
     return cli_complain(
         cli, CLI_REFUSED,
         "the gateway runs on %s: stop it first, then give this command again; nothing was changed",

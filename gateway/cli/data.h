@@ -11,6 +11,9 @@
 MUST_USE enum cli_exit cli_data_open(const struct cli *cli, const struct configuration_gateway *gateway,
                                      struct fs **fs, struct seal_source *keys);
 
+// The lock that the daemon has while it runs; *lock is -1 then.
+MUST_USE enum cli_exit cli_data_lock_try(const struct cli *cli, const struct configuration_gateway *gateway,
+                                         int *lock);
 // Keeps the daemon out while a verb works; CLI_REFUSED if it runs. Close *lock at the end.
 MUST_USE enum cli_exit cli_data_lock(const struct cli *cli, const struct configuration_gateway *gateway,
                                      int *lock);

@@ -5,6 +5,7 @@
 #include "cli/ledger.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/exit.h"
 #include "cli/ledger_fact.h"
 #include "cli/ledger_prove.h"
 #include "store/ledger.h"
@@ -16,15 +17,6 @@
 #include <time.h>
 
 #define JSON_VERSION 1 // of every answer; goes up when a field changes its meaning or goes away
-
-enum exit_status {
-    EXIT_FINE = 0,
-    EXIT_FINDING = 1,
-    EXIT_USAGE = 2,
-    EXIT_CONFIGURATION = 3,
-    EXIT_REFUSED = 5,
-    EXIT_INTERNAL = 6
-};
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_JSON_LINES, FORMAT_CSV };
 
@@ -60,7 +52,7 @@ static int json_print(json_t *object, size_t indent)
     size_t flags = JSON_PRESERVE_ORDER | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
     int failed = object == NULL || json_dumpf(object, stdout, flags) != 0 || putchar('\n') == EOF;
     json_decref(object);
-    return failed ? EXIT_INTERNAL : EXIT_FINE;
+    return failed ? CLI_INTERNAL : CLI_FINE;
 }
 
 // ---- verbs
@@ -68,7 +60,7 @@ static int json_print(json_t *object, size_t indent)
 static int failure_tell(enum result result)
 {
     fprintf(stderr, "dicomgate: the ledger could not be read: %s\n", result_text(result));
-    return EXIT_INTERNAL;
+    return CLI_INTERNAL;
 }
 
 struct show {
@@ -107,14 +99,14 @@ static int show_run(struct kv_env *env, const struct request *request)
         json_t *answer = json_object();
         ledger_json_number(answer, "version", JSON_VERSION);
         json_object_set_new(answer, "facts", show.facts);
-        if (json_print(answer, 2) != EXIT_FINE)
-            return EXIT_INTERNAL;
+        if (json_print(answer, 2) != CLI_FINE)
+            return CLI_INTERNAL;
     }
     if (request->argument == NULL)
-        return show.count > 0 ? EXIT_FINDING : EXIT_FINE;
+        return show.count > 0 ? CLI_FINDING : CLI_FINE;
     if (result == ERR_MISSING)
         fprintf(stderr, "dicomgate: the ledger knows no instance, study or receipt %s\n", request->argument);
-    return result == OK ? EXIT_FINE : EXIT_FINDING;
+    return result == OK ? CLI_FINE : CLI_FINDING;
 }
 
 static json_t *json_stats(const struct ledger_stats *stats)
@@ -183,7 +175,7 @@ static void stats_print(const struct ledger_stats *stats, const struct request *
 static int stats_run(struct kv_env *env, const struct request *request)
 {
     struct ledger_stats stats;
-    int status = EXIT_FINE;
+    int status = CLI_FINE;
     enum result result = ledger_stats_get(env, &stats);
     if (result != OK)
         return failure_tell(result);
@@ -206,7 +198,7 @@ static enum result export_visit(void *argument, const struct ledger_fact *fact)
         ledger_json_number(line, "version", JSON_VERSION);
         json_object_update(line, object);
         json_decref(object);
-        if (json_print(line, 0) != EXIT_FINE)
+        if (json_print(line, 0) != CLI_FINE)
             return ERR_IO;
     }
     return ferror(stdout) ? ERR_IO : OK;
@@ -226,7 +218,7 @@ static int export_run(struct kv_env *env, const struct request *request)
     if (damaged > 0)
         fprintf(stderr, "dicomgate: %llu entries of the ledger can not be read\n",
                 (unsigned long long)damaged);
-    return damaged > 0 ? EXIT_FINDING : EXIT_FINE;
+    return damaged > 0 ? CLI_FINDING : CLI_FINE;
 }
 
 // ---- command line
@@ -236,6 +228,8 @@ static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--js
                                  "       dicomgate ledger conflicts [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
                                  "       dicomgate ledger export [--jsonl|--csv]\n"
+                                 "       dicomgate ledger backup FOLDER\n"
+                                 "       dicomgate ledger rebuild\n"
                                  "show, prove, export: --show-phi shows the values of edits\n";
 
 void cli_ledger_help(void)
@@ -249,6 +243,7 @@ void cli_ledger_help(void)
           "status 1\nif there are any).\n"
           "export writes one line of JSON for each receipt (the default), or CSV with one row for each "
           "receipt and\narchive.\n"
+          "backup and rebuild: see `dicomgate ledger backup --help`, `dicomgate ledger rebuild --help`.\n"
           "The ledger of a running daemon lags by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
           "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"
@@ -259,7 +254,7 @@ void cli_ledger_help(void)
 static int usage(void)
 {
     fputs(usage_text, stderr);
-    return EXIT_USAGE;
+    return CLI_USAGE;
 }
 
 static bool format_parse(const char *word, struct request *request)
@@ -345,7 +340,7 @@ static int request_run(struct kv_env *env, struct request *request, const struct
     int status;
     struct ledger_edits *edits = calloc(1, sizeof *edits);
     if (edits == NULL)
-        return EXIT_INTERNAL;
+        return CLI_INTERNAL;
     edits->env = env;
     edits->keys = keys;
     edits->shows_phi = request->shows_phi;
@@ -358,8 +353,8 @@ static int request_run(struct kv_env *env, struct request *request, const struct
         status = prove_run(env, request);
     else
         status = export_run(env, request);
-    if (status == EXIT_FINE && edits->has_failed)
-        status = EXIT_FINDING;
+    if (status == CLI_FINE && edits->has_failed)
+        status = CLI_FINDING;
     ledger_edits_fini(edits);
     free(edits);
     return status;
@@ -378,11 +373,11 @@ int cli_ledger_main(int argc, char **argv, const char *data_folder, const struct
         return usage();
     request.names = (struct cli_ledger_names){names, name_count};
     if (!text_format(folder, sizeof folder, "%s/ledger", data_folder))
-        return EXIT_CONFIGURATION;
+        return CLI_CONFIGURATION;
     enum result result = lmdb_env_open(folder, &ledger_schema, &options, &env, why, sizeof why);
     if (result != OK) {
         fprintf(stderr, "dicomgate: %s\n", why);
-        return result == ERR_REFUSED ? EXIT_REFUSED : EXIT_CONFIGURATION;
+        return result == ERR_REFUSED ? CLI_REFUSED : CLI_CONFIGURATION;
     }
     status = request_run(env, &request, keys);
     kv_env_free(&env);

@@ -14,11 +14,10 @@
 
 #include "base/text.h"
 #include "base/wipe.h"
+#include "cli/exit.h"
 #include "cli/prove.h"
 #include "dcm/file.h"
 #include "store/ledger_reader.h"
-
-enum { EXIT_PROVEN = 0, EXIT_FOUND = 1, EXIT_USAGE = 2, EXIT_REFUSED = 5, EXIT_INTERNAL = 6 };
 
 struct search {
     const struct ledger_prove_order *order;
@@ -222,7 +221,7 @@ static int answer_json(struct search *search, const char *receipt)
     int failed =
         json_dumpf(answer, stdout, JSON_PRESERVE_ORDER | JSON_INDENT(2)) != 0 || putchar('\n') == EOF;
     json_decref(answer);
-    return failed ? EXIT_INTERNAL : EXIT_PROVEN;
+    return failed ? CLI_INTERNAL : CLI_FINE;
 }
 
 static const char *member(const json_t *object, const char *name)
@@ -303,16 +302,16 @@ static void answer_print(struct search *search, const char *receipt)
 static int search_tell(struct search *search)
 {
     char receipt[20];
-    int status = EXIT_PROVEN;
+    int status = CLI_FINE;
     if (search->has_study && !search->is_found) {
         fprintf(stderr, "dicomgate: %s is a study: one instance is proved at a time\n",
                 search->order->instance);
-        return EXIT_USAGE;
+        return CLI_USAGE;
     }
     if (!search->is_found) {
         fprintf(stderr, "dicomgate: %s %s\n", search->order->instance,
                 search->has_instance ? "was never for this archive" : "is not known to the ledger");
-        return EXIT_FOUND;
+        return CLI_FINDING;
     }
     ledger_receipt_text(search->receipt, receipt, sizeof receipt);
     if (search->order->is_json)
@@ -324,9 +323,9 @@ static int search_tell(struct search *search)
         printf("but the archive has accepted other content since, as receipt %s, which this copy is not\n",
                receipt);
     }
-    if (status != EXIT_PROVEN)
+    if (status != CLI_FINE)
         return status;
-    return search->answer.verdict == PROVE_DIFFERS || is_overtaken(search) ? EXIT_FOUND : EXIT_PROVEN;
+    return search->answer.verdict == PROVE_DIFFERS || is_overtaken(search) ? CLI_FINDING : CLI_FINE;
 }
 
 // ---- the order
@@ -363,12 +362,12 @@ static bool file_map(const char *path, struct slice *bytes)
 static int search_run(struct search *search)
 {
     enum result result = ledger_find_text(search->order->env, search->order->instance, on_fact, search);
-    int status = EXIT_REFUSED; // it was said why
+    int status = CLI_REFUSED; // it was said why
     if (result == OK || result == ERR_MISSING) {
         status = search_tell(search);
     } else if (result != ERR_REFUSED) {
         fprintf(stderr, "dicomgate: it can not be proved: %s\n", result_text(result));
-        status = EXIT_INTERNAL;
+        status = CLI_INTERNAL;
     }
     json_decref(search->edits);
     return status;
@@ -378,9 +377,9 @@ int ledger_prove_run(const struct ledger_prove_order *order)
 {
     struct slice bytes;
     struct search *search = calloc(1, sizeof *search);
-    int status = EXIT_USAGE;
+    int status = CLI_USAGE;
     if (search == NULL)
-        return EXIT_INTERNAL;
+        return CLI_INTERNAL;
     search->order = order;
     if (!archive_find(order, &search->archive)) {
         fprintf(stderr, "dicomgate: there is no archive \"%.60s\"\n", order->archive);

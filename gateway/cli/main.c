@@ -38,9 +38,9 @@ static const struct verb VERBS[] = {
     {"queue", "list", CLI_OPTION_ARCHIVE | CLI_OPTION_STATE | CLI_OPTION_LIMIT | CLI_OPTION_AFTER, 0, 0,
      cli_queue_list, "[--archive NAME] [--state STATE] [--limit N] [--after RECEIPT]",
      "what is still owed to the archives",
-     "States: waiting, sending, parked (a person must decide), answered (said Success, not settled yet), any "
-     "(the first\n"
-     "three; the default). At most 100 rows unless --limit says otherwise.\n\n"
+     "States: waiting, sending, held (see `dicomgate hold list`), parked (a person must decide), answered "
+     "(said\nSuccess, not settled yet), any (the first four; the default). At most 100 rows unless --limit "
+     "says otherwise.\n\n"
      "Example:  dicomgate queue list --archive legacy --state parked\n"},
     {"queue", "show", CLI_OPTION_ARCHIVE, 0, 1, cli_queue_show, "[RECEIPT | UID] [--archive NAME]",
      "what each archive is owed, and why it does not go",
@@ -101,7 +101,7 @@ static const struct verb VERBS[] = {
      "patient "
      "ID that\nit has; what rules or crosswalk would change and can not is held again. --held-for takes only "
      "those "
-     "whose\nreason has this text, such as the name of a rule.\n\n"
+     "whose\nreason, as `dicomgate hold list` shows it, has this text, such as the name of a rule.\n\n"
      "Example:  dicomgate hold release --study 1.2.3 new --person 'J. Doe' --reason 'checked with the "
      "ward'\n"},
     {"hold", "reject",
@@ -503,16 +503,29 @@ static int ledger_ask(const struct cli *cli, int argc, char **argv, const struct
     return code;
 }
 
-// `--config FILE` behind the verb is ours too, as with the other verbs; the rest moves up.
-static int ledger_config_take(struct cli *cli, int argc, char **argv)
+// `--NAME VALUE` or `--NAME=VALUE` at `*at`. False: it is something else.
+static bool option_take(const char *name, int argc, char **argv, int *at, const char **value)
+{
+    size_t length = strlen(name);
+    if (strncmp(argv[*at], name, length) != 0)
+        return false;
+    if (argv[*at][length] == '=')
+        *value = argv[*at] + length + 1;
+    else if (argv[*at][length] == 0 && *at + 1 < argc)
+        *value = argv[++*at];
+    else
+        return false;
+    return true;
+}
+
+// --config and --socket behind the verb are ours too, as with the other verbs; the rest moves up.
+static int ledger_common_take(struct cli *cli, int argc, char **argv)
 {
     int kept = 0;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
-            cli->config = argv[++i];
-        else
+    for (int i = 0; i < argc; i++)
+        if (!option_take("--config", argc, argv, &i, &cli->config) &&
+            !option_take("--socket", argc, argv, &i, &cli->socket))
             argv[kept++] = argv[i];
-    }
     return kept;
 }
 
@@ -527,7 +540,7 @@ static int ledger_run(struct cli *cli, int argc, char **argv)
             return CLI_FINE;
         }
     }
-    argc = ledger_config_take(cli, argc, argv);
+    argc = ledger_common_take(cli, argc, argv);
     char **words = calloc((size_t)argc + 2, sizeof *words);
     if (words == NULL)
         return (int)(cli_complain(cli, CLI_INTERNAL, "out of memory"));

@@ -4,6 +4,7 @@
 // is still owed it. Reads the stores itself, with the daemon up or down.
 #include "data.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,9 +46,10 @@ static const char *type_text(uint8_t type)
 
 static const char *node_name(const struct report *report, uint32_t id, char *to, size_t capacity)
 {
-    for (size_t i = 0; i < report->configuration->node_count; i++)
-        if (report->configuration->node[i].id == id)
-            return report->configuration->node[i].name;
+    const struct configuration_node *node =
+        id <= UINT16_MAX ? configuration_node_by_id(report->configuration, (uint16_t)id) : NULL;
+    if (node != NULL)
+        return node->name;
     (void)text_format(to, capacity, "node %u", (unsigned)id);
     return to;
 }
@@ -74,6 +76,7 @@ static void receipt_add(const struct report *report, json_t *item, uint64_t rece
     fact_init(&fact);
     ledger_receipt_text(receipt, number, sizeof number);
     (void)json_object_set_new(item, "receipt", receipt == 0 ? json_null() : json_string(number));
+    (void)json_object_set_new(item, "number", receipt == 0 ? json_null() : json_integer((json_int_t)receipt));
     if (receipt != 0 && ledger_find_receipt(report->ledger, receipt, &fact) == OK) {
         if (fact.sop_instance != NULL)
             text_printable(uid, sizeof uid, slice_of_text(fact.sop_instance));
@@ -114,6 +117,15 @@ static void owed_text(const json_t *owed, char *to, size_t capacity)
         (void)text_copy(to, capacity, slice_of_text("-"));
 }
 
+static void receipt_text(const json_t *item, char *to, size_t capacity)
+{
+    if (json_is_integer(json_object_get(item, "number")))
+        (void)text_format(to, capacity, "%s (%" PRId64 ")", cli_text(item, "receipt"),
+                          cli_number(item, "number"));
+    else
+        (void)text_copy(to, capacity, slice_of_text("-"));
+}
+
 static void table_print(const struct report *report)
 {
     static const char *const titles[] = {"SEGMENT",  ">OFFSET", ">BYTES", "RECORD", "RECEIPT",
@@ -122,12 +134,13 @@ static void table_print(const struct report *report)
     cli_table_init(&table, sizeof titles / sizeof titles[0], titles);
     for (size_t i = 0; i < json_array_size(report->items); i++) {
         const json_t *item = json_array_get(report->items, i);
-        char text[CLI_TEXT], owed[256];
+        char text[CLI_TEXT], owed[256], receipt[48];
         cli_table_add(&table, cli_text(item, "segment"));
         cli_table_add(&table, cli_count(item, "offset", text));
         cli_table_add(&table, cli_count(item, "bytes", text));
         cli_table_add(&table, cli_text(item, "record"));
-        cli_table_add(&table, cli_text(item, "receipt"));
+        receipt_text(item, receipt, sizeof receipt);
+        cli_table_add(&table, receipt);
         cli_table_add(&table, cli_text(item, "uid"));
         owed_text(json_object_get(item, "owed"), owed, sizeof owed);
         cli_table_add(&table, owed);
@@ -162,7 +175,7 @@ static enum cli_exit print(struct report *report)
     return status;
 }
 
-// ERR_MISSING is fine with `out` NULL: the daemon has never run.
+// Complains itself, also where the daemon has never run.
 static enum cli_exit store_open(const struct report *report, const char *name, const struct kv_schema *schema,
                                 struct kv_env **out)
 {

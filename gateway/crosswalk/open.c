@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "crosswalk/domain.h"
 #include "store/lmdb.h"
 
 enum { PATH_BYTES = 4096 };
@@ -15,13 +16,8 @@ static enum result domains_use(const struct configuration *configuration, struct
     struct crosswalk_domain *domains = calloc(configuration->domain_count + 1, sizeof *domains);
     if (domains == NULL)
         return ERR_NOMEM;
-    for (size_t i = 0; i < configuration->domain_count; i++) {
-        const struct configuration_domain *from = &configuration->domain[i];
-        domains[i] =
-            (struct crosswalk_domain){.name = from->name,
-                                      .strips_leading_zeros = from->leading_zeros == CONFIGURATION_IGNORE,
-                                      .folds_case = from->letters == CONFIGURATION_IGNORE};
-    }
+    for (size_t i = 0; i < configuration->domain_count; i++)
+        domains[i] = crosswalk_domain_of(&configuration->domain[i]);
     enum result result = crosswalk_new(env, keyring, domains, configuration->domain_count, out, problem);
     free(domains); // their names are copied
     return result;

@@ -97,6 +97,19 @@ static enum result member_take(struct crosswalk_task *task, const char *key, con
     return ERR_FORMAT;
 }
 
+// The first of them.
+static const char *missing_name(unsigned missing)
+{
+    static const struct {
+        unsigned member;
+        const char *name;
+    } all[] = {{DOMAIN, "domain"}, {ID, "id"}, {INTO, "into"}, {STUDY, "study"}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if ((missing & all[i].member) != 0)
+            return all[i].name;
+    return "file";
+}
+
 static enum result members_take(struct crosswalk_task *task, struct crosswalk_problem *problem)
 {
     const char *key;
@@ -111,8 +124,11 @@ static enum result members_take(struct crosswalk_task *task, struct crosswalk_pr
         if (result != OK)
             return result;
     }
-    if ((kinds[task->kind].needed & ~seen) != 0)
-        return refuse(problem, "something is missing: domain, id, into, study or file");
+    unsigned missing = kinds[task->kind].needed & ~seen;
+    if (missing != 0) {
+        (void)text_format(problem->text, sizeof problem->text, "%s is missing", missing_name(missing));
+        return ERR_FORMAT;
+    }
     if (task->person == NULL || task->reason == NULL)
         return refuse(problem, "person and reason are needed: they are recorded");
     if (task->file != NULL && task->file[0] != '/')

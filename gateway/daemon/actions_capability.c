@@ -160,13 +160,6 @@ static json_t *explanations_make(struct gateway *gateway, const struct node *nod
 
 // ---- listing ----
 
-static int capability_compare(const void *one, const void *other)
-{
-    const struct control_capability *a = one, *b = other;
-    int order = strcmp(a->abstract_syntax, b->abstract_syntax);
-    return order != 0 ? order : strcmp(a->transfer_syntax, b->transfer_syntax);
-}
-
 static void name_set(json_t *object, const char *key, const char *uid)
 {
     const char *name = uid_keyword(uid);

@@ -50,20 +50,13 @@ void contexts_free(struct contexts *contexts)
     free(contexts);
 }
 
-static int syntaxes_compare(const void *one, const void *other)
-{
-    const struct control_capability *a = one, *b = other;
-    int order = strcmp(a->abstract_syntax, b->abstract_syntax);
-    return order != 0 ? order : strcmp(a->transfer_syntax, b->transfer_syntax);
-}
-
 static const struct known *known_get(struct contexts *contexts, size_t node)
 {
     struct known *known = &contexts->known[node];
     uint16_t id = contexts->gateway->nodes[node].conf->id;
     if (known->list == NULL &&
         capability_list(contexts->gateway->capabilities, id, &known->list, &known->count) == OK)
-        qsort(known->list, known->count, sizeof *known->list, syntaxes_compare);
+        qsort(known->list, known->count, sizeof *known->list, capability_compare);
     return known;
 }
 

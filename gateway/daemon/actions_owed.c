@@ -75,6 +75,11 @@ static void group_add(struct owed *owed, const struct group *more)
 
 // ---- on the worker ----
 
+uint64_t actions_wall(struct ev_loop *loop, uint64_t when)
+{
+    return ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
+}
+
 const char *actions_reason(const struct delivery *delivery)
 {
     if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->stage == STAGE_HELD)
@@ -86,11 +91,6 @@ const char *actions_reason(const struct delivery *delivery)
     if (delivery->stage == STAGE_GATED && delivery->receipt->gate == RECEIPT_WATCHED)
         return "behind another receipt of its SOP Instance UID";
     return "";
-}
-
-static uint64_t wall_of(struct ev_loop *loop, uint64_t when)
-{
-    return ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
 }
 
 static const enum delivery_stage grouped[] = {STAGE_RESTING, STAGE_GATED, STAGE_PARKED, STAGE_HELD};
@@ -108,7 +108,7 @@ static void archive_owed_fill(struct archive *archive, struct owed *owed)
     if (archive->failures > 0)
         text_copy(owed->problem, sizeof owed->problem, slice_of_text(archive->last_failure));
     if (archive->is_broken)
-        owed->next = wall_of(loop, archive->breaker_timer.deadline);
+        owed->next = actions_wall(loop, archive->breaker_timer.deadline);
     for (size_t i = 0; i < sizeof grouped / sizeof grouped[0]; i++) {
         LIST_EACH(archive_list(archive, grouped[i]), node)
         {
@@ -118,7 +118,7 @@ static void archive_owed_fill(struct archive *archive, struct owed *owed)
                                 .count = 1,
                                 .receipt = delivery->receipt->number};
             if (one.stage == STAGE_RESTING)
-                one.next = wall_of(loop, delivery->when);
+                one.next = actions_wall(loop, delivery->when);
             text_copy(one.reason, sizeof one.reason, slice_of_text(actions_reason(delivery)));
             group_add(owed, &one);
         }
@@ -137,7 +137,7 @@ static bool asleep_take(void *arg, const struct backlog_view *view)
         return true;
     struct group one = {.stage = view->stage, .status = view->status, .count = 1, .receipt = view->number};
     if (one.stage == STAGE_RESTING)
-        one.next = wall_of(walk->worker->loop, view->when);
+        one.next = actions_wall(walk->worker->loop, view->when);
     text_copy(one.reason, sizeof one.reason, slice_of_text(view->reason));
     group_add(&walk->archives[view->archive], &one);
     return true;

@@ -96,6 +96,8 @@ void part_refuse(struct part *part);
 struct delivery;
 // Why it rests, is parked or held; "": nothing to say.
 const char *actions_reason(const struct delivery *delivery);
+// Wall clock of `when` (ev_now()); now for what is past.
+uint64_t actions_wall(struct ev_loop *loop, uint64_t when);
 
 // NULL: no node of this name. `index`: its place in gateway->nodes and in each worker's archives.
 struct node *actions_node_find(struct actions *actions, const char *name, size_t *index);

@@ -126,7 +126,7 @@ static bool rows_reserve(struct rows **rows, size_t count)
 static void row_time_fill(struct row *row, struct ev_loop *loop, uint64_t when)
 {
     if (row->stage == STAGE_RESTING)
-        row->next = ev_wall_now(loop) + (when > ev_now(loop) ? when - ev_now(loop) : 0);
+        row->next = actions_wall(loop, when);
 }
 
 static void row_fill(struct row *row, const struct delivery *delivery, size_t archive)
@@ -208,7 +208,7 @@ static bool state_wants(enum admin_state state, enum delivery_stage stage)
     case STAGE_SENDING:
         return state == ADMIN_ANY || state == ADMIN_SENDING;
     case STAGE_HELD:
-        return state == ADMIN_ANY;
+        return state == ADMIN_ANY || state == ADMIN_HELD;
     case STAGE_PARKED:
         return state == ADMIN_ANY || state == ADMIN_PARKED;
     case STAGE_ANSWERED:

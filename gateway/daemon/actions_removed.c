@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/actions_json.h"
+#include "daemon/actions_selection.h"
 #include "store/ledger_reader.h"
 #include "store/open_index.h"
 #include <stdlib.h>
@@ -21,7 +22,8 @@ bool removed_id_parse(const struct actions *actions, const char *name, uint32_t 
     if (name == NULL || text_number(slice_of_text(name), UINT16_MAX, &number) != OK)
         return false;
     for (size_t i = 0; i < actions->gateway->node_count; i++)
-        if (actions->gateway->nodes[i].conf->id == number)
+        if (actions->gateway->nodes[i].conf->id == number ||
+            strcmp(actions->gateway->nodes[i].conf->name, name) == 0)
             return false;
     *id = (uint32_t)number;
     return true;
@@ -65,6 +67,8 @@ static bool state_is_asked(enum admin_state asked, enum delivery_state state)
         return asked == ADMIN_ANSWERED;
     if (state == DELIVERY_PARKED)
         return asked == ADMIN_ANY || asked == ADMIN_PARKED;
+    if (state == DELIVERY_HELD)
+        return asked == ADMIN_ANY || asked == ADMIN_HELD;
     return asked == ADMIN_ANY || asked == ADMIN_WAITING;
 }
 
@@ -83,6 +87,7 @@ static enum result list_take(void *arg, const struct open_entry *entry)
 static const char *state_name(enum delivery_state state)
 {
     return admin_state_text(state == DELIVERY_PARKED     ? ADMIN_PARKED
+                            : state == DELIVERY_HELD     ? ADMIN_HELD
                             : state == DELIVERY_ANSWERED ? ADMIN_ANSWERED
                                                          : ADMIN_WAITING);
 }
@@ -179,12 +184,10 @@ struct removed_drop {
     uint32_t id;
     bool is_all;
     uint64_t after;
-    uint64_t *asked; // by rising number
-    size_t asked_count, asked_capacity;
+    struct receipt_selection selection;
     uint64_t *receipts;
     size_t count;
     size_t capacity;
-    char uid[ADMIN_TEXT];
     char person[ADMIN_TEXT];
     char reason[ADMIN_TEXT];
 };
@@ -201,23 +204,12 @@ static struct removed_drop *drop_of(struct round *round)
     return CONTAINER_OF(round, struct removed_drop, round);
 }
 
-static int number_compare(const void *one, const void *other)
-{
-    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-    return a < b ? -1 : a > b;
-}
-
-static bool is_asked(const struct removed_drop *drop, uint64_t receipt)
-{
-    return drop->is_all || (drop->asked_count > 0 && bsearch(&receipt, drop->asked, drop->asked_count,
-                                                             sizeof *drop->asked, number_compare) != NULL);
-}
-
 static enum result drop_take(void *arg, const struct open_entry *entry)
 {
     struct removed_drop *drop = arg;
     drop->after = entry->receipt;
-    if (owed_to(entry, drop->id) == NULL || !is_asked(drop, entry->receipt))
+    bool is_asked = drop->is_all || receipt_selection_has_number(&drop->selection, entry->receipt);
+    if (!is_asked || owed_to(entry, drop->id) == NULL)
         return OK;
     enum result result = ARRAY_GROW(drop->receipts, drop->capacity, drop->count + 1);
     if (result == OK)
@@ -321,7 +313,7 @@ static void drop_finish(struct round *round)
 
 static void drop_fini(struct round *round)
 {
-    free(drop_of(round)->asked);
+    receipt_selection_fini(&drop_of(round)->selection);
     free(drop_of(round)->receipts);
 }
 
@@ -334,37 +326,6 @@ static const struct round_kind drop_kind = {
     .fini = drop_fini,
 };
 
-static enum result asked_add(struct removed_drop *drop, uint64_t receipt)
-{
-    enum result result = ARRAY_GROW(drop->asked, drop->asked_capacity, drop->asked_count + 1);
-    if (result == OK)
-        drop->asked[drop->asked_count++] = receipt;
-    return result;
-}
-
-// ledger_find_uid() also finds the instances of a study: those are not meant.
-static enum result on_fact(void *arg, const struct ledger_fact *fact)
-{
-    struct removed_drop *drop = arg;
-    if (fact->sop_instance == NULL || strcmp(fact->sop_instance, drop->uid) != 0)
-        return OK;
-    return asked_add(drop, fact->receipt);
-}
-
-static bool asked_find(struct removed_drop *drop, const struct admin_selection *selection)
-{
-    for (size_t i = 0; i < selection->receipt_count; i++)
-        if (asked_add(drop, selection->receipts[i]) != OK)
-            return false;
-    enum result result = OK;
-    if (selection->uid != NULL)
-        result = ledger_find_uid(drop->round.actions->gateway->platform.ledger, slice_of_text(drop->uid),
-                                 on_fact, drop);
-    if (drop->asked_count > 1)
-        qsort(drop->asked, drop->asked_count, sizeof *drop->asked, number_compare);
-    return result == OK || result == ERR_MISSING;
-}
-
 void removed_drop(struct actions *actions, uint32_t id, const struct admin_selection *selection,
                   struct admin_reply *reply)
 {
@@ -374,12 +335,12 @@ void removed_drop(struct actions *actions, uint32_t id, const struct admin_selec
     struct removed_drop *drop = drop_of(round);
     drop->id = id;
     drop->is_all = selection->is_all;
-    text_copy(drop->uid, sizeof drop->uid, slice_of_text(selection->uid != NULL ? selection->uid : ""));
     text_copy(drop->person, sizeof drop->person,
               slice_of_text(selection->person != NULL ? selection->person : "unnamed"));
     text_copy(drop->reason, sizeof drop->reason,
               slice_of_text(selection->reason != NULL ? selection->reason : ""));
-    if (asked_find(drop, selection))
+    if (receipt_selection_find(&drop->selection, actions->gateway, selection->receipts,
+                               selection->receipt_count, selection->uid) == OK)
         drop_turn(round);
     else
         round_fail(round, ADMIN_FAILED, "the ledger could not be read");

@@ -7,7 +7,7 @@
 #include "daemon/actions_private.h"
 
 // The id of a node that is owed something by the ledger and is not in the configuration. False: it is not a
-// number, or the configuration has the node.
+// number, or the configuration has a node of this id or name.
 bool removed_id_parse(const struct actions *actions, const char *name, uint32_t *id);
 
 void removed_list(struct actions *actions, uint32_t id, const struct admin_filter *filter,

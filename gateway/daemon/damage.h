@@ -5,8 +5,8 @@
 // control store over restarts, and shown by `dicomgate queue quarantine`; status has an alarm for those whose
 // segment is still there. What is still owed of such a receipt and is cold is parked: a person must decide.
 //
-// Thread: damage_report() and damage_count() any; the rest as said. A mutex inside is held for copies only;
-// the store is written on the ledger loop.
+// Thread: damage_report() and damage_count() any; the rest as said. A mutex inside is held for copies, and by
+// damage_count() for a look at the journal's table for each place; the store is written on the ledger loop.
 #pragma once
 
 #include "base/result.h"

@@ -119,15 +119,19 @@ enum result gateway_limits_set(struct gateway *gateway, const struct configurati
     return OK;
 }
 
-enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration)
+void gateway_access_set(struct gateway *gateway, struct access *access)
 {
-    struct access *made;
-    enum result result = access_new(configuration, &made);
-    if (result != OK)
-        return result;
-    access_follow(made, atomic_load(&gateway->access));
-    atomic_store(&gateway->access, made);
-    return OK;
+    access_follow(access, atomic_load(&gateway->access));
+    atomic_store(&gateway->access, access);
+}
+
+static enum result access_make(struct gateway *gateway)
+{
+    struct access *access;
+    enum result result = access_new(gateway->configuration, &access);
+    if (result == OK)
+        gateway_access_set(gateway, access);
+    return result;
 }
 
 static void limits_free(struct gateway *gateway)
@@ -193,7 +197,7 @@ enum result gateway_new(const struct platform *platform, const struct configurat
     if (result == OK)
         result = peers_new(&gateway->peers);
     if (result == OK)
-        result = gateway_access_set(gateway, configuration);
+        result = access_make(gateway);
     if (result == OK)
         result = census_new(configuration, &gateway->census);
     if (result == OK)

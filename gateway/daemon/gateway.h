@@ -43,7 +43,7 @@ struct platform {
     struct ev_loop *main_loop;
     struct ev_loop *ledger_loop;
     struct ev_loop *lookup_loop; // order of receipts with one SOP UID; reads of the ledger and the crosswalk
-    struct crosswalk *crosswalk; // NULL: it could not be opened, and what needs it is held
+    struct crosswalk *crosswalk; // NULL: it could not be opened, and what needs it rests
     struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker
@@ -144,7 +144,7 @@ MUST_USE enum result gateway_new(const struct platform *platform, const struct c
 // Recovers journal and ledger, begins this process life and hands the owed receipts to the workers (ENGINE 2,
 // 7). No loop runs yet.
 MUST_USE enum result gateway_recover(struct gateway *gateway);
-// Begins streams and lanes; from now on worker_accept() may be called.
+// Begins streams and lanes; from now on sessions may begin on the workers.
 MUST_USE enum result gateway_start(struct gateway *gateway);
 // Stops gracefully: open associations may finish for limits.stop, then lanes, journal and ledger. `done` is
 // called on the main loop.
@@ -154,9 +154,9 @@ void gateway_free(struct gateway *gateway);
 
 // Days since 1970-01-01 UTC, for the keyring, of a wall clock in nanoseconds.
 uint32_t gateway_day(uint64_t wall);
-// Who may connect from now on, by `clients` and `titles` of another configuration, which must live until
-// gateway_free(). Main thread. ERR_NOMEM: nothing has changed.
-MUST_USE enum result gateway_access_set(struct gateway *gateway, const struct configuration *configuration);
+// Who may connect from now on. Takes it; the configuration that it was made of must live until
+// gateway_free(). Main thread.
+void gateway_access_set(struct gateway *gateway, struct access *access);
 // `limits` as they are now; good until gateway_free(). Any thread.
 const struct configuration_limits *gateway_limits(const struct gateway *gateway);
 // Main thread: for what begins from now on. ERR_NOMEM: nothing has changed.

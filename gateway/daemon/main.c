@@ -2,12 +2,14 @@
 //
 // dicomgated: opens what the gateway stands on (data folder, keys, stores, TLS), recovers, starts the
 // threads, and runs until SIGTERM or SIGINT. Exit status as for dicomgate: 0 stopped in order, 2 usage, 3
-// configuration, 6 internal.
+// configuration (with its rules, keys, certificates and addresses), 6 internal.
 #include "admin/admin.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/exit.h"
+#include "conf/data_lock.h"
 #include "crosswalk/desk.h"
 #include "crosswalk/office.h"
 #include "crosswalk/open.h"
@@ -25,18 +27,14 @@
 #include "store/control.h"
 #include "store/lmdb.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { EXIT_USAGE = 2, EXIT_CONFIGURATION = 3, EXIT_INTERNAL = 6 };
 
 struct process {
     struct configuration *configuration;
@@ -50,6 +48,7 @@ struct process {
     struct secure *secure;
     struct threads threads;
     bool has_threads;
+    bool is_misconfigured; // that is why it does not start
     struct gateway *gateway;
     struct names *names;
     struct listeners *listeners;
@@ -66,6 +65,13 @@ static void complain(const char *what, const char *why)
     fprintf(stderr, "dicomgated: %s: %s\n", what, why);
 }
 
+// What was written for it is wrong, not the machine.
+static enum result configured(struct process *process, enum result result)
+{
+    process->is_misconfigured = result != OK && result != ERR_NOMEM;
+    return result;
+}
+
 // ---- what the gateway stands on ----
 
 static enum result data_open(struct process *process)
@@ -75,13 +81,11 @@ static enum result data_open(struct process *process)
         complain(folder, "the data folder can not be made");
         return ERR_IO;
     }
-    char path[4096];
-    text_format(path, sizeof path, "%s/lock", folder);
-    process->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (process->lock < 0 || flock(process->lock, LOCK_EX | LOCK_NB) != 0) {
-        complain(folder, errno == EWOULDBLOCK ? "another dicomgated works on this data folder"
+    enum result result = data_lock_take(folder, &process->lock);
+    if (result != OK) {
+        complain(folder, result == ERR_EXISTS ? "another process works on this data folder"
                                               : "the data folder can not be written");
-        return ERR_EXISTS;
+        return result;
     }
     return fs_real_new(folder, &process->fs);
 }
@@ -100,7 +104,7 @@ static enum result keys_open(struct process *process)
         text_format(problem.text, sizeof problem.text, "not found; make one with 'dicomgate key init'");
     if (result != OK)
         complain(conf->keyring, problem.text[0] != 0 ? problem.text : result_text(result));
-    return result;
+    return configured(process, result);
 }
 
 static enum result store_open(struct process *process, const char *name, const struct kv_schema *schema,
@@ -124,10 +128,10 @@ static enum result tls_open(struct process *process)
                    &process->secure);
     if (result != OK)
         complain("tls", error[0] != 0 ? error : result_text(result));
-    return result;
+    return configured(process, result);
 }
 
-// Without it the gateway runs: it takes everything in, and what would have to be mapped is held.
+// Without it the gateway runs, with an alarm: it takes everything in, and what would have to be mapped rests.
 static enum result crosswalk_open(struct process *process)
 {
     struct crosswalk_problem problem = {.text = ""};
@@ -188,7 +192,7 @@ static enum result policies_open(struct process *process)
     conf_errors_fini(&errors);
     if (result == OK)
         (void)gateway_policies_set(process->gateway, &policies);
-    return result;
+    return configured(process, result);
 }
 
 static enum result gateway_make(struct process *process)
@@ -280,7 +284,7 @@ static enum result doors_open(struct process *process)
     result = listeners_new(process->gateway, process->secure, error, sizeof error, &process->listeners);
     if (result != OK)
         complain("cannot listen", error);
-    return result;
+    return configured(process, result);
 }
 
 #define TICKETS_PERIOD_NS (3600 * NSEC_PER_SEC)
@@ -398,18 +402,18 @@ static const char *arguments_read(int argc, char **argv, int *status)
         {NULL, 0, NULL, 0},
     };
     const char *path = NULL;
-    *status = EXIT_USAGE;
+    *status = CLI_USAGE;
     for (int option = getopt_long(argc, argv, "c:h", options, NULL); option != -1;
          option = getopt_long(argc, argv, "c:h", options, NULL)) {
         if (option == 'c') {
             path = optarg;
         } else if (option == 'v') {
             puts("dicomgated " DG_VERSION);
-            *status = EXIT_SUCCESS;
+            *status = CLI_FINE;
             return NULL;
         } else {
             fputs(usage, option == 'h' ? stdout : stderr);
-            *status = option == 'h' ? EXIT_SUCCESS : EXIT_USAGE;
+            *status = option == 'h' ? CLI_FINE : CLI_USAGE;
             return NULL;
         }
     }
@@ -440,7 +444,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < errors.count; i++)
             fprintf(stderr, "%s\n", errors.item[i].text);
         conf_errors_fini(&errors);
-        return EXIT_CONFIGURATION;
+        return CLI_CONFIGURATION;
     }
     conf_errors_fini(&errors);
     // What libcrypto could not make for want of memory it would use all the same.
@@ -450,5 +454,5 @@ int main(int argc, char **argv)
     process_close(&process);
     if (result == ERR_NOMEM)
         fprintf(stderr, "dicomgated: out of memory at the start\n");
-    return result == OK ? EXIT_SUCCESS : result == ERR_NOMEM ? EXIT_INTERNAL : EXIT_CONFIGURATION;
+    return result == OK ? CLI_FINE : process.is_misconfigured ? CLI_CONFIGURATION : CLI_INTERNAL;
 }

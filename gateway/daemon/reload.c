@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "edit/policy.h"
 #include "ev/mailbox.h"
+#include "front/access.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,18 +137,22 @@ static json_t *differences(const struct configuration *from, const struct config
     return difference.paths;
 }
 
-// What has changed is put into force; the configuration must outlive what refers to it now. ERR_NOMEM.
+// What has changed is put into force; the configuration must outlive what refers to it now. ERR_NOMEM:
+// nothing has changed.
 static enum result fresh_apply(struct reload *reload, struct configuration *fresh)
 {
     struct gateway *gateway = reload->gateway;
     struct kept *kept = malloc(sizeof *kept);
-    enum result result = kept != NULL ? gateway_limits_set(gateway, &fresh->limits) : ERR_NOMEM;
+    struct access *access = NULL;
+    enum result result = kept != NULL ? access_new(fresh, &access) : ERR_NOMEM;
     if (result == OK)
-        result = gateway_access_set(gateway, fresh);
+        result = gateway_limits_set(gateway, &fresh->limits);
     if (result != OK) {
+        access_free(access);
         free(kept);
         return result;
     }
+    gateway_access_set(gateway, access);
     *kept = (struct kept){fresh, reload->kept};
     reload->kept = kept;
     struct configuration_gateway as_started = gateway->configuration->gateway;

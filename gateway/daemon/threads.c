@@ -73,10 +73,10 @@ static void *loop_body(void *arg)
 {
     struct thread *thread = arg;
     pthread_setname_np(pthread_self(), ev_loop_name(thread->loop));
-    if (log_thread_begin() != OK)
-        return NULL;
+    bool has_ring = log_thread_begin() == OK; // else its entries go out at once
     ev_loop_run(thread->loop);
-    log_thread_end();
+    if (has_ring)
+        log_thread_end();
     return NULL;
 }
 

@@ -24,12 +24,11 @@ bool draft_is_overruled(const struct draft *draft, const struct dcm_path *path)
 // The crosswalk's come behind those of rules, but have to be known first.
 static void draft_fill(const struct edit *edit, const struct rules_verdict *verdict, struct draft *draft)
 {
-    struct draft *patient = draft;
     struct dcm_edit wanted[DRAFT_PATIENT];
     draft->count = 0;
     draft->rules = 0;
     draft->note_count = 0;
-    patient_draft(edit, patient);
+    patient_draft(edit, draft);
     size_t count = draft->count;
     ensure(count <= DRAFT_PATIENT);
     draft->patient = count;

@@ -2,7 +2,7 @@
 #include "edit/study.h"
 #include "base/cursor.h"
 #include "base/wipe.h"
-#include "store/crosswalk.h"
+#include "crosswalk/domain.h"
 
 enum { ID_MOST = 1024, STUDY_MOST = 256 }; // bytes
 
@@ -26,9 +26,7 @@ bool study_patient_hash(struct seal_hash *hash, const struct configuration *conf
         raw.length > ID_MOST)
         return false;
     if (domain != NULL)
-        how = (struct crosswalk_domain){.name = domain->name,
-                                        .strips_leading_zeros = domain->leading_zeros == CONFIGURATION_IGNORE,
-                                        .folds_case = domain->letters == CONFIGURATION_IGNORE};
+        how = crosswalk_domain_of(domain);
     memcpy(id, raw.data, raw.length);
     struct writer writer = writer_of(input, sizeof input);
     writer_slice_put(&writer, study);

@@ -139,12 +139,20 @@ static void titles_refused(struct lane *lane, const char *why)
         delivery_rest(lane_put_down(lane), rest, why);
 }
 
+static void end_text(const struct lane *lane, const struct leg_end *end, char *to, size_t capacity)
+{
+    if (end->cause == LEG_CLOSED_BY_US && lane->abort_why[0] != 0)
+        text_copy(to, capacity, slice_of_text(lane->abort_why));
+    else
+        leg_end_text(end, to, capacity);
+}
+
 static void on_end(void *arg, const struct leg_end *end)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
     char why[96];
-    leg_end_text(end, why, sizeof why);
+    end_text(lane, end, why, sizeof why);
     if (end->cause == LEG_TRANSPORT_ENDED)
         transport_reason_log(end->transport, leg_peer(lane->leg));
     bool is_clean = lane->is_cut_off || (list_is_empty(&lane->flights) &&
@@ -220,6 +228,22 @@ void lane_drain(struct lane *lane)
     lane->is_draining = true;
     if (list_is_empty(&lane->flights) && lane->state == LANE_OPEN && leg_is_open(lane->leg))
         release_begin(lane);
+}
+
+void lane_abort(struct lane *lane, const char *why)
+{
+    text_copy(lane->abort_why, sizeof lane->abort_why, slice_of_text(why));
+    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+}
+
+void lane_break_off(struct lane *lane, bool has_begun, const char *why)
+{
+    if (!has_begun) {
+        lane_step_later(lane);
+        return;
+    }
+    lane->is_cut_off = true;
+    lane_abort(lane, why);
 }
 
 static void refuse_by_context(struct lane *lane, uint8_t context_id)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lane: one outgoing association to one archive that is fed with deliveries, one at a time (DESIGN 1,
-// ENGINE 5). It loads what is cold, opens an association with the titles and contexts that the delivery
-// needs, sends the data set byte for byte, withholds the last fragment until SENT is written, and turns the
-// answer into an outcome.
+// A lane: one outgoing association to one archive that is fed with deliveries: data sets one after the
+// other, and as many in flight as the archive has granted (DESIGN 1, ENGINE 5). It loads what is cold, opens
+// an association with the titles and contexts that the delivery needs, sends the data set byte for byte,
+// withholds the last fragment until SENT is written, and turns the answer into an outcome.
 //
 // Thread: the worker's. Ownership: the archive's list of lanes.
 #pragma once

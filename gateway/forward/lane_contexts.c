@@ -77,7 +77,7 @@ static uint8_t verification_id(const struct lane *lane)
 static enum result verification_propose(const struct lane *lane, struct ul_parameters *request)
 {
     enum result result =
-        ul_parameters_add_context(request, verification_id(lane), 0, slice_of_text("1.2.840.10008.1.1"));
+        ul_parameters_add_context(request, verification_id(lane), 0, slice_of_text(DIMSE_VERIFICATION));
     if (result == OK)
         result = ul_parameters_add_transfer_syntax(request, slice_of_text("1.2.840.10008.1.2"));
     return result;

@@ -62,13 +62,9 @@ void flight_cut_off(struct flight *flight)
     struct lane *lane = flight->lane;
     log_event(LOG_LANE_CUT_OFF, log_text(lane->archive->node->conf->name),
               log_number(flight->content->receipt), log_number(flight->sent));
-    if (!flight->is_command_queued) { // the archive knows nothing of it
-        (void)flight_land(&flight);
-        lane_step_later(lane);
-        return;
-    }
-    lane->is_cut_off = true;
-    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+    bool has_begun = flight->is_command_queued;
+    (void)flight_land(&flight);
+    lane_break_off(lane, has_begun, "cut-through was broken off");
 }
 
 void lane_on_cut_timer(void *arg)

@@ -58,7 +58,6 @@ void flight_edit_end(struct flight *flight)
 
 // ---- taking back ----
 
-// Nobody is to blame; what the archive has begun to get ends in the middle.
 static void flight_take_back(struct flight *flight, const struct edit_hold *hold)
 {
     struct lane *lane = flight->lane;
@@ -69,16 +68,12 @@ static void flight_take_back(struct flight *flight, const struct edit_hold *hold
         flight->delivery->attempts--;
     struct delivery *delivery = flight_land(&flight);
     if (delivery != NULL && why.kind == EDIT_HOLD_TROUBLE)
-        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1), why.reason);
+        delivery_trouble(delivery, why.reason);
     else if (delivery != NULL && is_old) // what has become known since may let it go
         delivery_wait(delivery);
     else if (delivery != NULL)
         delivery_hold(delivery, why.kind, why.reason);
-    lane->is_cut_off |= has_begun;
-    if (has_begun)
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
-    else
-        lane_step_later(lane);
+    lane_break_off(lane, has_begun, why.reason);
 }
 
 void flight_edit_fail(struct flight *flight, enum result result)

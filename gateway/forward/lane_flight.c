@@ -5,11 +5,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "conf/option.h"
 #include "daemon/damage.h"
 #include "dimse/status.h"
 #include "forward/lane_private.h"
 
 enum { KILLS_AFTER = 3, HICCUP_ATTEMPTS = 5 };
+#define UNREADABLE "journal could not be read"
 // The ledger says within this where a receipt lies now.
 #define RELOCATE_NS (500 * NSEC_PER_MS)
 
@@ -35,8 +37,7 @@ static void unreadable(struct lane *lane, struct delivery *delivery, struct jour
     log_event(LOG_DELIVERY_UNREADABLE, log_text(lane->archive->node->conf->name),
               log_number(delivery->receipt->number), log_text(result_text(result)));
     if (result == ERR_NOMEM || result == ERR_IO) {
-        delivery_rest(delivery, archive_backoff(lane->archive, delivery->attempts + 1),
-                      "journal could not be read");
+        delivery_trouble(delivery, UNREADABLE);
         return;
     }
     damage_report_unreadable(lane->worker->gateway->damage, position, delivery->receipt->number);
@@ -54,11 +55,11 @@ void lane_unreadable(struct lane *lane, enum result result)
 void flight_unreadable(struct flight *flight, enum result result)
 {
     struct lane *lane = flight->lane;
+    bool has_begun = flight->is_command_queued;
     struct delivery *delivery = flight_land(&flight);
     if (delivery != NULL)
         unreadable(lane, delivery, delivery->receipt->open, result);
-    lane->is_cut_off = delivery == NULL;
-    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the archive waits for the rest of it
+    lane_break_off(lane, has_begun, UNREADABLE);
 }
 
 // ---- responses ----
@@ -141,6 +142,7 @@ static struct flight *flight_find(const struct lane *lane, uint8_t context_id,
 static void unexpected(struct lane *lane, const char *what)
 {
     log_event(LOG_LANE_UNEXPECTED, log_text(lane->archive->node->conf->name), log_text(what));
+    text_format(lane->abort_why, sizeof lane->abort_why, "unexpected response: %s", what);
     leg_abort(lane->leg, UL_ABORT_BY_PROVIDER, UL_ABORT_UNEXPECTED_PARAMETER);
 }
 
@@ -178,7 +180,7 @@ void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_
     }
     conclude(lane, flight, response);
     if (is_early && lane->leg != NULL)
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED); // the rest can not be unsent in order
+        lane_abort(lane, "refused before it was sent whole"); // the rest can not be unsent in order
 }
 
 // ---- no response ----
@@ -253,20 +255,29 @@ void lane_response_timer_update(struct lane *lane)
         ev_timer_start_at(&lane->response_timer, flight->due);
 }
 
+static void no_response(struct lane *lane, const char *to_what, uint64_t limit_ns)
+{
+    char limit[24];
+    char why[64];
+    conf_duration_text(limit_ns, limit, sizeof limit);
+    text_format(why, sizeof why, "no %s response within %s", to_what, limit);
+    lane_abort(lane, why);
+}
+
 void lane_on_response_timer(void *arg)
 {
     struct lane *lane = arg;
     MAGIC_CHECK(lane, LANE_MAGIC);
+    const struct configuration_node *conf = lane->archive->node->conf;
     if (lane->is_probing) {
-        leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+        no_response(lane, "C-ECHO", conf->tls_ns);
         return;
     }
     struct flight *flight = CONTAINER_OF(list_first(&lane->flights), struct flight, node);
-    log_event(LOG_LANE_NO_RESPONSE, log_text(lane->archive->node->conf->name),
-              log_number(flight->delivery->receipt->number));
+    log_event(LOG_LANE_NO_RESPONSE, log_text(conf->name), log_number(flight->delivery->receipt->number));
     if (flight->delivery->aborts == 0) { // it shall not take others with it a second time
         flight->delivery->aborts = 1;
         flight->delivery->others_answered = (uint32_t)lane->archive->counters.answered;
     }
-    leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+    no_response(lane, "C-STORE", conf->response_ns);
 }

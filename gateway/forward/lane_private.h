@@ -116,7 +116,8 @@ struct lane {
     struct outlet_buffers buffers;
     struct ev_timer response_timer;
     struct ev_timer cut_timer; // a cut-through that gets no further
-    bool is_cut_off;           // we aborted the association for that: not the archive's fault
+    bool is_cut_off;           // we aborted the association for our own reasons: not the archive's fault
+    char abort_why[96];        // for people: why we aborted it; empty: we did not
     struct ev_timer idle_timer;
     struct ev_task step_task;
     struct ev_garbage garbage;
@@ -131,6 +132,10 @@ struct delivery *lane_put_down(struct lane *lane);
 void lane_put_back(struct lane *lane);
 // Nothing new: released once nothing is in flight.
 void lane_drain(struct lane *lane);
+// Aborts the association; why, for people. The lane may be dead afterwards.
+void lane_abort(struct lane *lane, const char *why);
+// A flight is over, and nobody is to blame. What the archive has begun to get must end in the middle.
+void lane_break_off(struct lane *lane, bool has_begun, const char *why);
 // A dead lane whose last read has come back gives its memory back.
 void lane_bury(struct lane *lane);
 

@@ -322,7 +322,7 @@ static bool fragment_send(struct flight *flight)
         result = leg_send(lane->leg, flight->context_id, false, fragment.is_last, fragment.payload);
     if (result != OK) {
         if (result != AGAIN)
-            leg_abort(lane->leg, UL_ABORT_BY_USER, UL_ABORT_NOT_SPECIFIED);
+            lane_abort(lane, "C-STORE could not be sent");
         return false;
     }
     fragment_queued(flight, &fragment);

@@ -284,7 +284,6 @@ enum outlet_step outlet_next(struct outlet *outlet, size_t most, struct outlet_f
     }
     fragment->payload = outlet->fragment;
     fragment->is_last = outlet->is_last;
-    fragment->buffer = outlet->is_gathered ? (int)outlet->buffers->filling : -1;
     return OUTLET_FRAGMENT;
 }
 

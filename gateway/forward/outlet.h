@@ -98,7 +98,6 @@ enum outlet_step {
 struct outlet_fragment {
     struct slice payload; // empty only if the whole data set is
     bool is_last;
-    int buffer; // that it lies in; -1: in the piece
 };
 
 // `most`: bytes of a fragment, even; it counts for a fragment that is made by this call.

@@ -101,13 +101,6 @@ void delivery_stage_set(struct delivery *delivery, enum delivery_stage stage)
     order_gate_changed(delivery);
 }
 
-static void settled(struct delivery *delivery)
-{
-    struct receipt *receipt = delivery->receipt;
-    delivery_stage_set(delivery, STAGE_SETTLED);
-    receipt_let_go(receipt);
-}
-
 void receipt_keep(struct receipt *receipt)
 {
     receipt->unsettled++;
@@ -137,6 +130,14 @@ static void content_let_go(struct receipt *receipt)
             return;
     }
     content_release(receipt);
+}
+
+static void settled(struct delivery *delivery)
+{
+    struct receipt *receipt = delivery->receipt;
+    delivery_stage_set(delivery, STAGE_SETTLED);
+    content_let_go(receipt);
+    receipt_let_go(receipt);
 }
 
 static struct record_outcome outcome_of(const struct delivery *delivery, enum record_outcome_kind kind)
@@ -223,13 +224,6 @@ void delivery_wait(struct delivery *delivery)
         delivery_stage_set(delivery, STAGE_WAITING);
 }
 
-void delivery_urge(struct delivery *delivery)
-{
-    delivery->is_urgent = true;
-    if (delivery->stage == STAGE_WAITING)
-        delivery_stage_set(delivery, STAGE_WAITING);
-}
-
 // As much of it as is kept in memory; JSON takes whole characters only.
 static void reason_set(struct delivery *delivery, const char *reason)
 {
@@ -249,6 +243,13 @@ void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *rea
     delivery->hold = 0;
     reason_set(delivery, reason);
     delivery_stage_set(delivery, STAGE_RESTING);
+}
+
+void delivery_trouble(struct delivery *delivery, const char *reason)
+{
+    if (delivery->troubles < UINT8_MAX)
+        delivery->troubles++;
+    delivery_rest(delivery, archive_backoff(delivery->archive, delivery->troubles), reason);
 }
 
 void delivery_begin(struct delivery *delivery)
@@ -286,10 +287,7 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
         awaited_finding(delivery, true);
     delivery->is_refused = false;
     if (settles) {
-        bool is_last = receipt->unsettled == 1;
         settled(delivery);
-        if (!is_last)
-            content_let_go(receipt);
         return;
     }
     delivery->when = ev_now(receipt->worker->loop) + conf->settle_after_ns;
@@ -306,6 +304,7 @@ static uint8_t edits_mark(const uint8_t edits[RECORD_DIGEST_SIZE])
 void delivery_leaves(struct delivery *delivery, const uint8_t edits[RECORD_DIGEST_SIZE])
 {
     uint8_t mark = edits_mark(edits);
+    delivery->troubles = 0;
     if (delivery->was_sent && delivery->sent_as != DELIVERY_SENT_UNKNOWN && delivery->sent_as != mark)
         delivery->is_unproven = true;
     delivery->sent_as = mark;
@@ -384,6 +383,7 @@ void delivery_unpark(struct delivery *delivery, struct slice person)
     delivery->archive->refusals = (struct refusals){0}; // whoever asks for a try has set something right
     delivery->aborts = 0;
     delivery->hiccups = 0;
+    delivery->troubles = 0;
     delivery->attempts = 0;
     delivery->hold = 0;
     delivery->reason[0] = 0;
@@ -415,6 +415,7 @@ void delivery_hold(struct delivery *delivery, enum edit_hold_kind kind, const ch
     bool is_kind = delivery->hold == DELIVERY_HOLD(kind) || delivery->hold == DELIVERY_HOLD_UNKNOWN;
     memcpy(former, delivery->reason, sizeof former);
     delivery->hold = DELIVERY_HOLD(kind);
+    delivery->troubles = 0;
     reason_set(delivery, reason);
     if (!is_kind || strcmp(former, delivery->reason) != 0) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_HELD);
@@ -454,10 +455,7 @@ void delivery_reject(struct delivery *delivery, struct slice person, struct slic
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_REJECTED, log_text(delivery->archive->node->conf->name),
               log_number(receipt->number));
-    receipt_keep(receipt);
     settled(delivery);
-    content_let_go(receipt);
-    receipt_let_go(receipt);
 }
 
 static enum record_outcome_kind kind_of(enum order_action how)
@@ -469,6 +467,8 @@ static enum record_outcome_kind kind_of(enum order_action how)
 
 void delivery_over(struct delivery *delivery, enum order_action how, uint64_t evidence)
 {
+    if (how == ORDER_REJECT && ends_for_client(delivery, 0, "rejected by a note"))
+        return;
     char comment[32];
     const char *name = delivery->archive->node->conf->name;
     struct record_outcome outcome = outcome_of(delivery, kind_of(how));
@@ -487,14 +487,10 @@ void delivery_over(struct delivery *delivery, enum order_action how, uint64_t ev
                                                  : LOG_ORDER_LOOP;
     log_event(event, log_text(name), log_number(delivery->receipt->number));
     delivery->was_accepted = how == ORDER_DUPLICATE;
-    struct receipt *receipt = delivery->receipt;
     struct awaited_word word = {.status = DIMSE_SUCCESS, .comment = outcome.comment};
-    receipt_keep(receipt);
     if (delivery->is_urgent)
         awaited_accepted(delivery, &word); // the archive has it, or a newer one
     settled(delivery);
-    content_let_go(receipt);
-    receipt_let_go(receipt);
 }
 
 void delivery_settle(struct delivery *delivery, enum record_settle_remark remark)

@@ -27,10 +27,11 @@ struct delivery {
     bool is_resent;           // the archive may have it already: a SENT without OUTCOME
     uint8_t aborts;           // associations that ended while it was in flight
     uint16_t status;          // last answer
-    uint32_t attempts;        // SENT records
+    uint32_t attempts;        // SENT records, since a person asked for a try last
     uint32_t others_answered; // what the archive had answered at the first of these ends
     uint64_t when;            // RESTING: next try; ANSWERED: when it settles (ev_now)
     uint8_t hiccups;          // answers that may be no judgement of the object
+    uint8_t troubles;         // of the gateway, in a row, that kept it from being sent
     bool waits_for_primary;   // goes when the primary has said yes (acknowledge: primary)
     bool is_allowed;          // of a watched receipt: it is its turn
     bool is_barred;           // of a watched receipt: rejected before, so a person must release it
@@ -137,12 +138,11 @@ void receipt_let_go(struct receipt *receipt);
 // ---- changes; each moves the delivery between the lists of its archive; after one of a delivery that the
 // client was refused meanwhile it may be gone ----
 
-// A client waits for it: from now on it goes before everything that nobody waits for, on the lease that is
-// kept for such. Any stage; ends with the answer.
-void delivery_urge(struct delivery *delivery);
 // Into the queue, in order of receipt; gated if it may not go, held if a person must release it first.
 void delivery_wait(struct delivery *delivery);
 void delivery_rest(struct delivery *delivery, uint64_t delay_ns, const char *reason);
+// The gateway itself can not do it now (journal, crosswalk, memory): it rests, longer each time in a row.
+void delivery_trouble(struct delivery *delivery, const char *reason);
 void delivery_begin(struct delivery *delivery); // a lane takes it
 
 // What an archive answered to a C-STORE.

@@ -176,6 +176,7 @@ static enum result open_encode(struct intake *intake, struct content **content)
     if (result == OK)
         result =
             content_new(&intake->worker->window, intake->receipt.number, slice_of(body, length), content);
+    wipe(body, sizeof body); // it may hold a user identity
     return result;
 }
 

@@ -19,8 +19,8 @@ enum intake_stage {
     INTAKE_RECEIVING,  // data set fragments come in
     INTAKE_DISCARDING, // refused: the rest of the data set is read and thrown away
     INTAKE_JUDGED,     // all here; whether it is refused is not known yet (intake_verdict.h)
-    INTAKE_WAITING,    // durable; the route wants an archive's word first
     INTAKE_CLOSING,    // all here; CLOSE is being written or waits for its sync
+    INTAKE_WAITING,    // durable; the route wants an archive's word first
     INTAKE_DONE,       // the status is known
 };
 

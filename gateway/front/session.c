@@ -425,7 +425,7 @@ static bool is_verification(struct session *session, uint8_t context_id)
     struct slice abstract;
     struct slice transfer;
     return session_context(session, context_id, &abstract, &transfer) &&
-           slice_is_text(abstract, "1.2.840.10008.1.1");
+           slice_is_text(abstract, DIMSE_VERIFICATION);
 }
 
 static void on_command(void *arg, uint8_t context_id, const struct dimse_command *command)

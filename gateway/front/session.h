@@ -11,7 +11,6 @@
 
 struct session;
 struct intake;
-struct probe;
 
 // An accepted connection; takes the transport, also on failure. The listener is borrowed from the
 // configuration. ERR_LIMIT: too many connections that say nothing; ERR_NOMEM.

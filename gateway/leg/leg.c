@@ -428,6 +428,17 @@ static const char *const cause_names[LEG_CAUSE_COUNT] = {
     [LEG_CLOSED_BY_US] = "closed-by-us",
 };
 
+// Of those that have nothing more to say.
+static const char *const cause_sentences[LEG_CAUSE_COUNT] = {
+    [LEG_RELEASED] = "released by the peer",
+    [LEG_CONNECT_TIMEOUT] = "no association came about in time",
+    [LEG_ARTIM_EXPIRED] = "no association request came in time",
+    [LEG_IDLE_TIMEOUT] = "the peer was idle for too long",
+    [LEG_STALL_TIMEOUT] = "the peer stopped in the middle of a message",
+    [LEG_RELEASE_TIMEOUT] = "the release was not answered in time",
+    [LEG_CLOSED_BY_US] = "aborted by the gateway",
+};
+
 const char *leg_cause_name(enum leg_cause cause)
 {
     ensure(cause < LEG_CAUSE_COUNT);
@@ -459,8 +470,10 @@ void leg_end_text(const struct leg_end *end, char *to, size_t capacity)
     case LEG_STALL_TIMEOUT:
     case LEG_RELEASE_TIMEOUT:
     case LEG_CLOSED_BY_US:
+        text_format(to, capacity, "%s", cause_sentences[end->cause]);
+        return;
     case LEG_CAUSE_COUNT:
         break;
     }
-    text_format(to, capacity, "%s", leg_cause_name(end->cause));
+    unreachable_state();
 }

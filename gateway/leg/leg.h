@@ -63,7 +63,7 @@ struct leg_end {
     uint8_t abort_code;
 };
 
-// A short static name such as "stall-timeout", and one for people.
+// A short static name such as "stall-timeout", and a sentence for people.
 const char *leg_cause_name(enum leg_cause cause);
 void leg_end_text(const struct leg_end *end, char *to, size_t capacity);
 

@@ -233,7 +233,7 @@ static void slots_fill(const struct receipt *receipt, struct order_slot *slots)
         const struct delivery *delivery = &receipt->deliveries[i];
         struct order_slot *slot = &slots[delivery->archive - receipt->worker->archives];
         slot->stage = stage_of(delivery);
-        slot->was_sent = delivery->attempts > 0;
+        slot->was_sent = delivery->was_sent || delivery->attempts > 0;
         slot->is_released = delivery->is_released;
     }
 }

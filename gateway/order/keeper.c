@@ -17,7 +17,8 @@
 //   and a receipt whose question or answer waits there is not sent.
 // - After a crash the table is empty, and nothing is sent before it has been asked about anew: all former
 //   receipts are told by the ledger, and only by it.
-// - A UID that a note has rejected is not alone until the ledger is sure to tell of that (rejections).
+// - A UID that a note has rejected is not alone while that is among the last rejections: of older ones the
+//   ledger tells.
 #include "base/check.h"
 #include "base/log.h"
 #include "base/magic.h"

@@ -39,7 +39,7 @@ struct seen {
     struct journal_position close;
 };
 
-// Kept for a while, until the ledger is sure to have it.
+// The last of these are kept (REJECTIONS_MOST): the ledger has what is older.
 struct rejection {
     struct list_node uid_node;
     struct list_node keeper_node;

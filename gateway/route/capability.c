@@ -26,7 +26,6 @@ enum { CLIENTS = 1024, FOR_CLIENTS = CAPABILITY_LIMIT / 4 * 3, NO_CLIENT = -1 };
 struct capability_cache {
     pthread_mutex_t lock;
     struct entry *entries;
-    size_t dirty;
     uint16_t new_of[CLIENTS];
     void (*on_change)(void *arg);
     void *arg;
@@ -116,6 +115,13 @@ enum result capability_list(struct capability_cache *cache, uint16_t node, struc
     return OK;
 }
 
+int capability_compare(const void *one, const void *other)
+{
+    const struct control_capability *a = one, *b = other;
+    int order = strcmp(a->abstract_syntax, b->abstract_syntax);
+    return order != 0 ? order : strcmp(a->transfer_syntax, b->transfer_syntax);
+}
+
 enum capability capability_get(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                struct slice transfer)
 {
@@ -187,8 +193,6 @@ static void put(struct capability_cache *cache, int64_t client, uint16_t node, s
     if (entry != NULL && entry->result != result) {
         entry->result = result;
         has_changed = !entry->is_dirty;
-        if (has_changed)
-            cache->dirty++;
         entry->is_dirty = true;
     }
     pthread_mutex_unlock(&cache->lock);
@@ -246,7 +250,6 @@ static size_t dirty_collect(struct capability_cache *cache, struct control_capab
             break;
         entry_copy(entry, &list[count++]);
         entry->is_dirty = false;
-        cache->dirty--;
     }
     pthread_mutex_unlock(&cache->lock);
     return count;
@@ -260,10 +263,8 @@ static void dirty_restore(struct capability_cache *cache, const struct control_c
         (void)key_fill(&key, (uint16_t)list[i].archive, slice_of_text(list[i].abstract_syntax),
                        slice_of_text(list[i].transfer_syntax));
         struct entry *entry = entry_find(cache, &key);
-        if (entry != NULL && !entry->is_dirty) {
+        if (entry != NULL)
             entry->is_dirty = true;
-            cache->dirty++;
-        }
     }
     pthread_mutex_unlock(&cache->lock);
 }

@@ -36,6 +36,9 @@ MUST_USE enum result capability_persist(struct capability_cache *cache, struct k
 MUST_USE enum result capability_list(struct capability_cache *cache, uint16_t node,
                                      struct control_capability **list, size_t *count);
 
+// By SOP Class, then transfer syntax; for qsort() of such a copy.
+int capability_compare(const void *one, const void *other);
+
 enum capability capability_get(struct capability_cache *cache, uint16_t node, struct slice abstract,
                                struct slice transfer);
 // Nothing is known, or the answer is a refusal of more than CAPABILITY_REFUSAL_AGE ago. `now`: wall clock,

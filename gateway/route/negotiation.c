@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "route/negotiation.h"
+#include "dimse/message.h"
 
 #define APPLICATION_CONTEXT "1.2.840.10008.3.1.1.1"
-#define VERIFICATION        "1.2.840.10008.1.1"
 #define IMPLICIT_LE         "1.2.840.10008.1.2"
 #define EXPLICIT_LE         "1.2.840.10008.1.2.1"
 
@@ -179,7 +179,7 @@ static enum ul_context_result decide(const struct negotiation *negotiation, size
     *transfer = NULL;
     if (context->abstract_count != 1 || context->transfer_count == 0)
         return UL_CONTEXT_NO_REASON;
-    if (slice_is_text(context->abstract, VERIFICATION)) {
+    if (slice_is_text(context->abstract, DIMSE_VERIFICATION)) {
         if (!(negotiation->services & CONFIGURATION_SERVICE_ECHO))
             return UL_CONTEXT_USER_REJECTED;
         *transfer = choose_verification(context);

@@ -111,27 +111,31 @@ static uint64_t patient_number(const struct instance_kind *kind, uint32_t number
     return study * 2654435761u % kind->patients;
 }
 
-void instance_source(uint64_t patient, char id[INSTANCE_ID_SIZE])
+// The patient of a study has the number; a crosswalk for these runs (dgbench/rows.py) maps source to target
+// IDs.
+enum { ID_SIZE = 16 };
+
+static void source_id(uint64_t patient, char id[ID_SIZE])
 {
-    snprintf(id, INSTANCE_ID_SIZE, "%09" PRIu64, patient % 1000000000u);
+    snprintf(id, ID_SIZE, "%09" PRIu64, patient % 1000000000u);
 }
 
-void instance_target(uint64_t patient, char id[INSTANCE_ID_SIZE])
+static void target_id(uint64_t patient, char id[ID_SIZE])
 {
-    snprintf(id, INSTANCE_ID_SIZE, "E%012" PRIu64, patient * 7919u % 1000000000000u);
+    snprintf(id, ID_SIZE, "E%012" PRIu64, patient * 7919u % 1000000000000u);
 }
 
 static size_t header_write(const struct instance_kind *kind, uint32_t number, uint64_t pixels,
                            struct instance_header *out)
 {
     uint8_t *to = out->bytes;
-    char study[INSTANCE_UID_MAX + 1], series[INSTANCE_UID_MAX + 1], patient[INSTANCE_ID_SIZE];
+    char study[INSTANCE_UID_MAX + 1], series[INSTANCE_UID_MAX + 1], patient[ID_SIZE];
     unsigned of_study = FIRST_NUMBER + study_number(kind, number);
     snprintf(out->uid, sizeof out->uid, UID_ROOT ".%010" PRIu64 ".%u", kind->run, FIRST_NUMBER + number);
     snprintf(study, sizeof study, UID_ROOT ".%010" PRIu64 ".%u", kind->run, of_study);
     snprintf(series, sizeof series, UID_ROOT ".%010" PRIu64 ".%u.1", kind->run, of_study);
     if (kind->patients > 0)
-        instance_source(patient_number(kind, number), patient);
+        source_id(patient_number(kind, number), patient);
     for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
         const char *value = elements[i].value;
         if (elements[i].tag == 0x00080018)
@@ -274,10 +278,10 @@ void instance_check_data(struct instance_check *check, struct slice piece)
 static bool is_mapped_well(const struct instance_check *check, const struct instance_kind *kind,
                            uint32_t number)
 {
-    char id[INSTANCE_ID_SIZE];
+    char id[ID_SIZE];
     struct slice patient = slice_of(NULL, 0);
     size_t end;
-    instance_target(patient_number(kind, number), id);
+    target_id(patient_number(kind, number), id);
     size_t length = strlen(id);
     return check->header_length > 0 &&
            header_walk(slice_of(check->header, check->header_length), &end, &patient) &&

@@ -40,19 +40,13 @@ uint64_t instance_pixel_length(const struct instance_kind *kind);
 // At most `most` bytes (and INSTANCE_PIECE_MAX) of the pixels from `offset`; static memory.
 struct slice instance_pixels(const struct instance_kind *kind, uint64_t offset, size_t most);
 
-// The patient of a study has the number; a crosswalk for these runs maps its source ID to its target ID.
-enum { INSTANCE_ID_SIZE = 16 };
-void instance_source(uint64_t patient, char id[INSTANCE_ID_SIZE]); // 000000017
-void instance_target(uint64_t patient, char id[INSTANCE_ID_SIZE]); // E000000134623: 7919 times the number
-
 // What the archive does with a data set that comes in pieces: the header is kept, the pixels are compared.
 struct instance_check {
     uint64_t received;
     size_t header_length; // 0: not known yet
     bool differs;
     uint64_t patients; // as in the kind
-    bool is_mapped;    // a gateway has edited it: the pixels count, and that the patient has the ID that
-                       // instance_target() gives
+    bool is_mapped;    // a gateway has edited it: the pixels count, and that the patient has the target ID
     uint8_t header[INSTANCE_HEADER_MAX];
 };
 // The caller sets `patients` and `is_mapped` first.

@@ -52,8 +52,8 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
-    with Scene(tmp_path_factory.mktemp("bad_archives")) as made:
+def scene(module_folder):
+    with Scene(module_folder) as made:
         yield made
 
 

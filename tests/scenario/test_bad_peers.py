@@ -15,7 +15,7 @@ from dgtest.association import connect, open_association, propose
 from dgtest.ports import wait_for
 from dgtest.stage import Stage
 
-ARTIM, STALL, IDLE = 2.0, 3.0, 6.0
+ARTIM, STALL = 2.0, 3.0
 
 
 class Neighbour:
@@ -36,10 +36,10 @@ class Neighbour:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(module_folder):
     # The neighbour must outlive every test here: its idle time is reset by each of them.
     limits = {"artim": f"{ARTIM:g}s", "stall": f"{STALL:g}s", "idle": "300s", "release": "2s"}
-    with Stage(tmp_path_factory.mktemp("bad_peers"), settings={"limits": limits}) as stage:
+    with Stage(module_folder, settings={"limits": limits}) as stage:
         neighbour = Neighbour(stage)
         neighbour.works()
         yield stage, neighbour
@@ -54,10 +54,15 @@ def peak(stage: Stage) -> int:
     return int(re.search(r"VmPeak:\s+(\d+)", text)[1]) // 1024
 
 
+def open_files(stage: Stage) -> int:
+    return len(list(Path(f"/proc/{stage.daemon.process.pid}/fd").iterdir()))
+
+
 @pytest.mark.parametrize("wanted", CASES, ids=[f"{c.protocol:02d}_{c.name}" for c in CASES])
 def test_case(scene, wanted: Case):
     stage, neighbour = scene
     before = stage.daemon.counter(wanted.event) if wanted.event else 0
+    lines = len(stage.daemon.logged(wanted.event)) if wanted.event else 0
     space = peak(stage)
     peer = Peer(stage.daemon.port, CASES.index(wanted))
     try:
@@ -68,7 +73,7 @@ def test_case(scene, wanted: Case):
     assert met in wanted.expected
     if wanted.event:
         wait_for(f"event {wanted.event}", lambda: stage.daemon.counter(wanted.event) > before, 5)
-        wait_for(f"{wanted.event} in the log", lambda: stage.daemon.logged(wanted.event), 10)
+        wait_for(f"{wanted.event} in the log", lambda: len(stage.daemon.logged(wanted.event)) > lines, 10)
     uid = peer.instance.sop_instance
     if wanted.stored:
         data, syntax = peer.sent or (peer.data(), pdu.EXPLICIT_LE)
@@ -202,8 +207,14 @@ def test_many_association_cycles_leave_nothing_behind(scene):
     """PROTOCOL 68."""
     stage, neighbour = scene
     target = stage.target("CYCLES")
+    neighbour.works()
+    stage.daemon.wait_drained()
+    wait_for("only the neighbour is there", lambda: stage.daemon.status()["associations"] == 1, 30)
+    before = open_files(stage)
     for _ in range(200):
         target.open([(pdu.VERIFICATION, pdu.IMPLICIT_LE)]).release()
+    wait_for("only the neighbour is there", lambda: stage.daemon.status()["associations"] == 1, 10)
+    wait_for("no file stays open", lambda: open_files(stage) <= before, 10)
     neighbour.works()
 
 
@@ -233,7 +244,7 @@ def test_association_limit_rejects_and_slots_come_back(folder):
         held = [target.open(pairs) for _ in range(4)]
         info = propose(pairs, called="DICOMGATE", calling="CT1")
         peer = Peer(stage.daemon.port, 920)
-        assert peer.request(contexts=info.contexts) in ("reject 2,3,2", "reject 2,3,1")
+        assert peer.request(contexts=info.contexts) == "reject 2,3,2"
         peer.association.close()
         held.pop().release()
 
@@ -259,6 +270,10 @@ def test_nothing_that_failed_is_delivered_or_said(scene):
     """After all the others: no partial or refused instance reaches an archive however long one waits, and the log has
     neither secrets nor control characters of clients."""
     stage, neighbour = scene
+    refused = {"instance_other_than_in_the_data_set", "release_inside_the_data_set"}
+    for case in CASES:
+        if case.name in refused:  # this test may run alone
+            test_case(scene, case)
     neighbour.works()
     stage.daemon.wait_drained()
     came = {copy.uid for archive in stage.archives for copy in archive.copies()}

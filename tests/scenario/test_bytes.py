@@ -4,19 +4,17 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 from dgtest import corpus, part10, sender
 from dgtest.association import open_association, propose
 from dgtest.archive import Archive
 from dgtest.daemon import Daemon, Node
+from dgtest.fixtures import needs_corpus
 from dgtest.foreign import StoreScp
 from dgtest.pdu import VERIFICATION
 from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
 TABLE = Path(__file__).resolve().parents[1] / "data" / "malformed.tsv"
-needs_corpus = pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
 
 
 def waves(instances: list[part10.Instance]) -> list[list[part10.Instance]]:
@@ -48,7 +46,7 @@ def test_corpus_arrives_exactly_at_two_recording_archives(folder):
             changed = same_bytes(instances, copies)
             print(f"{archive.title}: delivered {len(copies)}, changed {changed}, skipped 0")
             assert not changed
-            assert len(copies) == len(instances) == 106
+            assert len(copies) == len(instances)
             assert {copy.calling for copy in copies} == {"CT1"}
 
 
@@ -74,7 +72,7 @@ def test_exact_files_arrive_exactly_at_storescp(folder):
             print(f"storescp: delivered {len(old.files())}, changed {changed}, "
                   f"skipped {len(corpus.good_rows()) - len(rows)}")
             assert not changed
-            assert len(old.files()) == len(instances) == 100
+            assert len(old.files()) == len(instances) > 0
             assert not same_bytes(instances, new.copies())
 
 
@@ -85,7 +83,7 @@ def test_uids_of_the_meta_header_are_refused_where_they_differ(folder):
                for meta, own in zip(corpus.good("meta"), by_data_set)]
     differ = {meta.path for meta, own in zip(by_meta, by_data_set)
               if (meta.sop_class, meta.sop_instance) != (own.sop_class, own.sop_instance)}
-    assert len(differ) == 11
+    assert differ
     with Stage(folder) as stage:
         results, stored = [], 0
         for wave in waves(by_meta):
@@ -98,10 +96,10 @@ def test_uids_of_the_meta_header_are_refused_where_they_differ(folder):
         print(f"delivered {stored}, refused with A900 {len(refused)}, skipped 0")
         assert refused == differ
         assert all(r.comment for r in results if r.status == 0xA900), "an Error Comment says why (FIELD 3)"
-        assert stored == 95 and len(results) == 106
+        assert stored == len(results) - len(differ)
         for archive in stage.archives:
             assert not same_bytes([r.instance for r in results if r.status == 0], archive.copies())
-            assert len(archive.copies()) == 95
+            assert len(archive.copies()) == stored
 
 
 def malformed() -> list[dict[str, str]]:
@@ -127,7 +125,7 @@ def malformed_instance(row: dict[str, str]) -> part10.Instance:
 @needs_corpus
 def test_malformed_files_meet_what_the_table_says(folder):
     rows = malformed()
-    assert len(rows) == 25 == len(list((corpus.FOLDER / "malformed").iterdir()))
+    assert {row["file"] for row in rows} == {path.name for path in (corpus.FOLDER / "malformed").iterdir()}
     wrong, stored = [], []
     with Stage(folder) as stage:
         for row in rows:

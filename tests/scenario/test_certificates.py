@@ -35,8 +35,8 @@ class Scene:
     def __exit__(self, *arguments):
         self.daemon.__exit__(*arguments)
 
-    def echo(self, pair=None, *, version="", sigalgs="", certificate=True) -> str:
-        """The certificate's key kind that the gateway showed, or "refused"."""
+    def echo(self, pair=None, *, version="", certificate=True) -> str:
+        """"fine" or "refused"."""
         pair = pair or self.modality
         context = client_context(pair.certificate if certificate else None, pair.key, self.authority.certificate,
                                  version=version)

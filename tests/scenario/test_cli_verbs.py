@@ -2,7 +2,6 @@
 """The command line against a daemon of its own making: what it asks, what it prints, and its exit statuses (DESIGN 5)."""
 import http.server
 import json
-import os
 import socketserver
 import subprocess
 import threading
@@ -11,11 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
-PROGRAM = BINARIES / "dicomgate"
-
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not built")
+from dgtest.daemon import CLIENT
 
 CONFIGURATION = """
 gateway: { ae_title: GW, data: data }
@@ -69,15 +64,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def daemon(tmp_path):
-    server = Daemon(tmp_path)
+def daemon(folder):
+    server = Daemon(folder)
     yield server
     server.shutdown()
     server.server_close()
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([str(PROGRAM), "--config", str(folder / "g.yaml"), *words], capture_output=True, text=True,
+    return subprocess.run([str(CLIENT), "--config", str(folder / "g.yaml"), *words], capture_output=True, text=True,
                           timeout=30)
 
 
@@ -237,6 +232,8 @@ def test_hold_show(daemon):
 @pytest.mark.parametrize("words,path,body", [
     (["release", "17", "18", "new"], "release", {"receipts": [17, 18], "archive": "new"}),
     (["release", "--study", "1.2"], "release", {"study": "1.2"}),
+    (["release", "0001-00000000002a", "17"], "release", {"receipts": [(1 << 48) + 42, 17]}),
+    (["reject", "0001-00000000002a", "new"], "reject", {"receipts": [(1 << 48) + 42], "archive": "new"}),
     (["reject", "--uid", "1.2.3", "--archive", "new"], "reject", {"uid": "1.2.3", "archive": "new"}),
     (["reject", "--all", "--held-for", "names"], "reject", {"all": True, "held_for": "names"}),
 ])
@@ -290,66 +287,77 @@ def test_the_daemon_says_no(daemon, http, status):
     assert "because of this" in json.loads(done.stdout)["message"]
 
 
-def test_no_daemon(tmp_path):
-    (tmp_path / "g.yaml").write_text(CONFIGURATION)
-    done = run(tmp_path, "status")
+def test_no_daemon(folder):
+    (folder / "g.yaml").write_text(CONFIGURATION)
+    done = run(folder, "status")
     assert done.returncode == 4 and "is not running" in done.stderr
-    done = run(tmp_path, "--socket", str(tmp_path / "other"), "status")
-    assert done.returncode == 4 and str(tmp_path / "other") in done.stderr
+    done = run(folder, "--socket", str(folder / "other"), "status")
+    assert done.returncode == 4 and str(folder / "other") in done.stderr
 
 
-def test_configuration(tmp_path):
-    file = tmp_path / "g.yaml"
+def test_configuration(folder):
+    file = folder / "g.yaml"
     file.write_text(CONFIGURATION)
-    done = run(tmp_path, "config", "check")
+    done = run(folder, "config", "check")
     assert done.returncode == 0
     assert done.stdout == (f"{file}: fine: 1 listeners, 1 nodes, 1 phases, starts in one\n"
                            "note: listener a is plain: not encrypted\n"
                            "note: node legacy is plain: not encrypted\n")
     file.write_text(CONFIGURATION.replace("id: 1", "id: 01").replace("data: data", "dta: data"))
-    done = run(tmp_path, "config", "check", str(file))
+    done = run(folder, "config", "check", str(file))
     assert done.returncode == 3
     assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
         [f"{file}:2:10", "gateway.data"], [f"{file}:2:26", "gateway.dta"], [f"{file}:4:24", "nodes.legacy.id"]]
-    answer = json.loads(run(tmp_path, "config", "check", "--json").stdout)
+    answer = json.loads(run(folder, "config", "check", "--json").stdout)
     assert answer["version"] == 1 and answer["ok"] is False and len(answer["errors"]) == 3
-    assert run(tmp_path, "status").returncode == 3
-    assert run(tmp_path, "config", "check", str(tmp_path / "none")).returncode == 3
+    assert run(folder, "status").returncode == 3
+    assert run(folder, "config", "check", str(folder / "none")).returncode == 3
 
 
-def test_keys(tmp_path):
-    (tmp_path / "g.yaml").write_text(CONFIGURATION)
-    done = run(tmp_path, "key", "init")
+def test_common_options_behind_ledger_verbs(folder):
+    file = folder / "other.yaml"
+    file.write_text(CONFIGURATION)
+    for words in (["--config", str(file)], [f"--config={file}"], [f"--config={file}", "--socket", "x"],
+                  [f"--config={file}", "--socket=x"]):
+        done = run(folder, "ledger", "stats", *words)
+        assert done.returncode == 3 and "usage" not in done.stderr, done.stderr  # no ledger yet
+    told = run(folder, "ledger", "--help").stdout
+    assert "ledger backup FOLDER" in told and "ledger rebuild" in told
+
+
+def test_keys(folder):
+    (folder / "g.yaml").write_text(CONFIGURATION)
+    done = run(folder, "key", "init")
     assert done.returncode == 0, done.stderr
     assert "KEEP A COPY OF THE MASTER KEY" in done.stdout
-    master = tmp_path / "master.key"
+    master = folder / "master.key"
     assert master.stat().st_mode & 0o777 == 0o600 and master.stat().st_size == 32
-    key, ring = master.read_bytes(), (tmp_path / "data" / "keyring").read_bytes()
-    done = run(tmp_path, "key", "init")
+    key, ring = master.read_bytes(), (folder / "data" / "keyring").read_bytes()
+    done = run(folder, "key", "init")
     assert done.returncode == 5 and "nothing was changed" in done.stderr
-    assert (tmp_path / "data" / "keyring").read_bytes() == ring
+    assert (folder / "data" / "keyring").read_bytes() == ring
     # The key file is lost, the journal is not: a new one would only hide that.
-    (tmp_path / "data" / "keyring").unlink()
-    (tmp_path / "data" / "journal").mkdir()
-    (tmp_path / "data" / "journal" / "0000-00000001.seg").write_bytes(b"")
-    done = run(tmp_path, "key", "init")
+    (folder / "data" / "keyring").unlink()
+    (folder / "data" / "journal").mkdir()
+    (folder / "data" / "journal" / "0000-00000001.seg").write_bytes(b"")
+    done = run(folder, "key", "init")
     assert done.returncode == 5 and "bring it back from a backup" in done.stderr
-    (tmp_path / "data" / "journal" / "0000-00000001.seg").unlink()
+    (folder / "data" / "journal" / "0000-00000001.seg").unlink()
     # The same master key goes on to serve.
-    done = run(tmp_path, "key", "init", "--json")
+    done = run(folder, "key", "init", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["master_key_made"] is False
     assert master.read_bytes() == key
     # A key that others can read is no key.
-    (tmp_path / "data" / "keyring").unlink()
+    (folder / "data" / "keyring").unlink()
     master.chmod(0o644)
-    assert run(tmp_path, "key", "init").returncode == 5
+    assert run(folder, "key", "init").returncode == 5
 
 
-def test_help(tmp_path):
-    done = run(tmp_path, "--help")
+def test_help(folder):
+    done = run(folder, "--help")
     assert done.returncode == 0 and "queue drop" in done.stdout
     for verb in (["status"], ["queue", "list"], ["queue", "drop"], ["archive", "echo"], ["key", "init"],
                  ["config", "check"]):
-        done = run(tmp_path, *verb, "--help")
+        done = run(folder, *verb, "--help")
         assert done.returncode == 0
         assert done.stdout.startswith("usage: dicomgate " + " ".join(verb)) and "Example:" in done.stdout

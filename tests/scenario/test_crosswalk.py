@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from dgtest import part10
 from dgtest.daemon import CLIENT
-from dgtest.stage import Stage
+from dgtest.stage import STORAGE, Stage, same_bytes
 
 SETTINGS = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"], "leading_zeros": "ignore"},
                         "ENTERPRISE": {"issuers": ["GROUP"], "case": "ignore"}}}
@@ -42,6 +43,31 @@ def lookup(stage: Stage, start: str, end: str, *ids: str) -> list[dict[str, Any]
 
 def ids_of(items: list[dict[str, Any]]) -> list[str]:
     return [item["id"] if item["outcome"] == "mapped" else "-" for item in items]
+
+
+def test_damaged_key(folder):
+    """A slot of the key file is bad: everything else goes on, orders are answered with why not, nothing is made anew."""
+    one = part10.generate(2000, 95, sop_class=STORAGE)
+    with stage_of(folder) as stage:
+        rows = put(stage, "rows.csv", HEADER + "LEGACY,0001,ENTERPRISE,E-1,\n")
+        run(stage, "import", rows, *WHO)
+        assert stage.daemon.stop() == 0
+        ring = stage.daemon.folder / "data" / "keyring"
+        whole = ring.read_bytes()
+        at = next(at for at in range(4096, len(whole), 4096) if whole[at + 4] == 3)  # lib/seal/FORMAT.md
+        ring.write_bytes(whole[:at] + b"\xff" + bytes(127) + whole[at + 128:])
+        stage.daemon.start()
+        stage.send([one])
+        stage.legacy.wait_uids([one.sop_instance])
+        merge = ("merge", "--domain", "ENTERPRISE", *WHO, put(stage, "ids", "E-1\nE-2\n"))
+        assert "the crosswalk could not be opened" in run(stage, *merge, expect=5).stderr
+        assert "put a backup of it back" in stage.daemon.logged("crosswalk.closed")[-1]
+        assert same_bytes([one], stage.legacy.copies()) == [], "nothing to map in it: as it came"
+        assert stage.daemon.stop() == 0
+        ring.write_bytes(whole)
+        stage.daemon.start()
+        run(stage, *merge)
+        assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1")) == ["E-2"]
 
 
 @pytest.mark.parametrize("is_up", [True, False], ids=["up", "down"])
@@ -83,6 +109,16 @@ def test_orders(folder, is_up):
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1", "2")) == ["E-1", "E-2"]
         assert not any(b"SECRET" in path.read_bytes() for path in stage.daemon.folder.rglob("data.mdb"))
         assert not any("SECRET" in path.read_text(errors="replace") for path in stage.daemon.folder.rglob("*.log"))
+
+
+def test_one_that_can_not_be_opened_is_an_alarm(folder):
+    with stage_of(folder) as stage:
+        assert not any("crosswalk" in alarm for alarm in stage.daemon.ask("status")["alarms"])
+        assert stage.daemon.stop() == 0
+        for path in stage.daemon.folder.rglob("crosswalk/data.mdb"):
+            path.write_bytes(b"no database" * 1000)
+        stage.daemon.start()
+        assert any("the crosswalk could not be opened" in alarm for alarm in stage.daemon.ask("status")["alarms"])
 
 
 def test_dry_run_clears_what_a_killed_one_has_left(folder):

@@ -22,7 +22,7 @@ STRIDE = int(os.environ.get("DG_CUT_STRIDE", "41"))
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
 
 
-def session(one: part10.Instance) -> bytes:
+def session(one: part10.Instance) -> tuple[bytes, bytes]:
     """Association, echo, a data set in two fragments, release: glued, as a client may that asks for no window."""
     info = propose(PAIRS, called="DICOMGATE", calling="CUT")
     echo = dimse.encode(dimse.c_echo_rq(1))
@@ -127,5 +127,7 @@ def test_the_archive_is_cut_everywhere(folder, direction):
                 assert set(copies) == {one.digest()} and len(copies) <= 2
                 if outcome == "served":
                     break
+            else:
+                raise AssertionError("it was never served: nothing was cut where the session ends")
             wait_for("nothing owed", lambda: daemon.owed() == 0, 20)
             print(f"cut at {number} places, every {STRIDE} bytes {direction}")

@@ -11,6 +11,7 @@ import pytest
 
 from dgtest import corpus, part10
 from dgtest.archive import Copy
+from dgtest.fixtures import needs_corpus
 from dgtest.pdu import DEFLATED_LE, EXPLICIT_LE
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage, same_bytes
@@ -58,7 +59,7 @@ def check_edited(instance: part10.Instance, got: bytes) -> None:
     assert pixels < 0 or got.endswith(was[pixels:]), instance.name
 
 
-@pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
+@needs_corpus
 def test_corpus_is_edited_for_one_archive_and_exact_for_the_other(folder):
     instances = list({instance.sop_instance: instance for instance in corpus.good()}.values())
     with Stage(folder, settings=write_pack(folder / "packs", SET_NAME)) as stage:

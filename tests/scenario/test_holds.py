@@ -103,7 +103,7 @@ def test_release_and_reject(folder, kill):
         assert stage.daemon.ask("hold", "reject", "--uid", ones[3].sop_instance, *BY)["changed"] == 1
         def rejected() -> bool:
             fact, = stage.daemon.ledger(ones[3].sop_instance)
-            row = next(r for r in fact.get("archives", fact.get("deliveries", [])) if r["archive"] == 2)
+            row = next(r for r in fact["archives"] if r["archive"] == 2)
             return (row["state"], row.get("person")) == ("rejected", "J. Doe")
         wait_for("the ledger tells who rejected it", rejected, 20)
         if kill:

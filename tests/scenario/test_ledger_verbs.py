@@ -6,6 +6,7 @@ import stat
 import subprocess
 
 from dgtest import part10
+from dgtest.daemon import DAEMON
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
@@ -89,8 +90,7 @@ def test_rebuild_of_a_lost_ledger(folder):
         owed = settled_and_owed(stage)
         assert stage.daemon.stop() == 0
         (stage.daemon.folder / "data" / "ledger" / "data.mdb").write_bytes(b"nothing that LMDB knows")
-        assert subprocess.run([str(stage.daemon.run_client.__globals__["DAEMON"]), "--config",
-                               str(stage.daemon.file)], capture_output=True, cwd=stage.daemon.folder,
+        assert subprocess.run([DAEMON, "--config", stage.daemon.file], capture_output=True, cwd=stage.daemon.folder,
                               timeout=60, check=False).returncode != 0
         done = stage.daemon.run_client("ledger", "rebuild", "--json")
         assert done.returncode == 1, "the facts of what had gone are missing: " + done.stderr

@@ -20,7 +20,7 @@ def deliveries(stage: Stage, instance: part10.Instance, count: int, archive: int
     """What became of the receipts of its UID at one archive, by order, once none is owed any more."""
     def complete() -> list[dict]:
         facts = sorted(stage.daemon.ledger(instance.sop_instance), key=lambda fact: fact["order"])
-        found = [row for fact in facts for row in fact.get("archives", fact.get("deliveries", []))
+        found = [row for fact in facts for row in fact["archives"]
                  if row["archive"] == archive]
         return found if len(found) == count and all(row["state"] not in ("owed", "sent") for row in found) else []
     return wait_for(f"{count} receipts are decided", complete, 30)

@@ -2,7 +2,6 @@
 """`dicomgate ledger prove` and the edits in `ledger show`: copies as the archive got them, rewritten by DCMTK and
 pydicom, and with one byte changed. The ledger is written by tests/support/ledger_edited.c, as the gateway would."""
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -12,16 +11,12 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dgtest import corpus, part10
+from dgtest.daemon import BINARIES, CLIENT
+from dgtest.fixtures import needs_corpus
 from dgtest.ports import wait_for
 from dgtest.stage import Stage
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
-PROGRAM = BINARIES / "dicomgate"
 MAKER = BINARIES / "ledger_edited"
-CORPUS = ROOT.parent / "shared" / "corpus"
-
-pytestmark = pytest.mark.skipif(not MAKER.exists(), reason=f"{MAKER} is not built")
 
 CONFIGURATION = """
 gateway: { ae_title: GW, data: data, keyring: keyring, master_key_file: master.key }
@@ -84,7 +79,7 @@ class Bench:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, *words: str) -> subprocess.CompletedProcess:
-        command = [str(PROGRAM), "--config", str(self.folder / "dicomgate.yaml"), *words]
+        command = [str(CLIENT), "--config", str(self.folder / "dicomgate.yaml"), *words]
         return subprocess.run(command, capture_output=True, text=True, cwd=self.folder, timeout=120)
 
     def sent(self, source: Path, edits=EDITS, *options: str) -> Path:
@@ -106,8 +101,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path)
+def bench(folder):
+    return Bench(folder)
 
 
 def flipped(copy: Path, of: bytes, to: bytes) -> Path:
@@ -451,7 +446,7 @@ def test_what_a_lane_edited_and_an_archive_rewrote(folder):
         assert "PatientComments removed by site 1.0.0/comments" in shown.stdout and "was here" not in shown.stdout
 
 
-@pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
+@needs_corpus
 def test_the_corpus_at_both_archives(folder):
     instances = list({instance.sop_instance: instance for instance in corpus.good()}.values())
     with Stage(folder, settings=settings_of(folder)) as stage:

@@ -32,7 +32,7 @@ def header(client: str = "", port: int = 4000, *, tlvs: bytes = b"", command: in
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(module_folder):
     ports = {name: free_port() for name in ("plain", "tls", "stranger")}
     clients = [{"ae_title": "CT1", "from": ["10.1.0.0/16", "2001:db8::/32"], "services": ["echo", "store"]},
                {"ae_title": "HERE", "from": ["127.0.0.0/8"], "services": ["echo", "store"]}]
@@ -40,7 +40,7 @@ def scene(tmp_path_factory):
         {"name": "proxied", "address": f"127.0.0.1:{ports['plain']}", "plain": True, "proxy": ["127.0.0.0/8"]},
         {"name": "proxied-tls", "address": f"127.0.0.1:{ports['tls']}", "tls": "modalities", "proxy": ["127.0.0.1"]},
         {"name": "elsewhere", "address": f"127.0.0.1:{ports['stranger']}", "plain": True, "proxy": ["192.0.2.0/24"]}]
-    with Stage(tmp_path_factory.mktemp("proxy"), tls=True, start=False) as stage:
+    with Stage(module_folder, tls=True, start=False) as stage:
         daemon = stage.daemon
         daemon.settings["listeners"] += listeners
         daemon.settings["clients"] = clients

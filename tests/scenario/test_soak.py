@@ -38,7 +38,7 @@ def pages(path: Path) -> int:
     best = (0, 0)
     with path.open("rb") as file:
         for page in (0, 1):
-            file.seek(page * 4096 + 136)
+            file.seek(page * os.sysconf("SC_PAGE_SIZE") + 136)
             last, transaction = struct.unpack("<QQ", file.read(16))
             best = max(best, (transaction, last))
     return best[1]

@@ -57,7 +57,9 @@ def test_two_at_once_on_one_association_each(folder):
     """Whichever comes first goes; the ledger has read neither."""
     with scene(folder, "new", pack=PACK % "hold") as stage:
         pairs = [(instance(study, 1, "JANE"), instance(study, 2, "RICHARD")) for study in range(1, 41)]
-        stage.send([one for pair in pairs for one in pair])
+        firsts, seconds = zip(*pairs)
+        told = sender.send_parallel(stage.target(), [list(firsts), list(seconds)])
+        assert [result.status for result in told] == [0] * 80
         held(stage, len(pairs))
         stage.legacy.wait_uids([one.sop_instance for pair in pairs for one in pair], 30)
         arrived = uids(stage.new)

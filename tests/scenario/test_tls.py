@@ -22,12 +22,12 @@ def instance(*numbers: int, size: int = 4096) -> part10.Instance:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(module_folder):
     clients = [{"ae_title": "CT1", "certificate": "CN=ct1", "services": ["echo", "store"]},
                {"ae_title": "CT2", "from": ["127.0.0.0/8"], "services": ["echo", "store"]},
                {"ae_title": "FAR", "from": ["10.99.0.0/16"], "services": ["echo", "store"]}]
     settings = {"clients": clients, "limits": {"artim": "2s"}}
-    with Stage(tmp_path_factory.mktemp("tls"), tls=True, settings=settings) as stage:
+    with Stage(module_folder, tls=True, settings=settings) as stage:
         yield stage
 
 
@@ -47,10 +47,10 @@ def met(stage: Stage, context: ssl.SSLContext | None, calling: str = "CT1") -> s
 
 def counted(stage: Stage, event: str, act) -> object:
     """Runs `act` and expects one more `event` counted and logged."""
-    before = stage.daemon.counter(event)
+    before, lines = stage.daemon.counter(event), len(stage.daemon.logged(event))
     value = act()
     wait_for(f"event {event}", lambda: stage.daemon.counter(event) > before, 10)
-    wait_for(f"{event} in the log", lambda: stage.daemon.logged(event), 10)
+    wait_for(f"{event} in the log", lambda: len(stage.daemon.logged(event)) > lines, 10)
     return value
 
 

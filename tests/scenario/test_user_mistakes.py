@@ -4,7 +4,7 @@ import shutil
 
 from dgtest import part10, sender
 from dgtest.ports import wait_for
-from dgtest.stage import STORAGE, Stage
+from dgtest.stage import STORAGE, Stage, same_bytes
 
 
 def owe(stage: Stage, count: int = 3) -> list:
@@ -25,10 +25,13 @@ def resume(stage: Stage, sent: list) -> None:
     stage.wait_arrived(sent)
 
 
-def refuses_to_start(stage: Stage) -> None:
+def refuses_to_start(stage: Stage) -> str:
+    """What it says."""
+    told = len(stage.daemon.log())
     stage.daemon.start(ready=False)
-    assert stage.daemon.process.wait(20) == 3
+    assert stage.daemon.process.wait(20) == 6, "the configuration is right"
     stage.daemon.process = None
+    return stage.daemon.log()[told:]
 
 
 def test_an_old_or_short_key_file_costs_nothing(folder):
@@ -42,7 +45,7 @@ def test_an_old_or_short_key_file_costs_nothing(folder):
         segments = sorted(path.name for path in ring.parent.glob("journal/*.seg"))
         for wrong in (old, empty):
             ring.write_bytes(wrong)
-            refuses_to_start(stage)
+            assert segments[0] in refuses_to_start(stage)
             assert sorted(path.name for path in ring.parent.glob("journal/*.seg")) == segments
         shutil.copy(good, ring)
         resume(stage, sent)
@@ -53,8 +56,9 @@ def test_a_journal_that_is_not_mounted_costs_nothing(folder):
         sent = owe(stage)
         journal = next(stage.daemon.folder.rglob("journal"))
         away = stage.daemon.folder / "away"
+        segment = min(path.name for path in journal.glob("*.seg"))
         journal.rename(away)
-        refuses_to_start(stage)
+        assert segment in refuses_to_start(stage)
         shutil.rmtree(journal, ignore_errors=True)
         away.rename(journal)
         resume(stage, sent)
@@ -95,7 +99,10 @@ def test_retry_of_all_ends_the_wait_for_an_archive(folder):
 def test_a_large_instance_through_small_segments_arrives(folder):
     """Each change of segment is a chance to miss the call that there is room again."""
     with Stage(folder, settings={"journal": {"segment_size": "4MiB"}}) as stage:
-        for number in range(4):
-            one = part10.generate(100_000_000, 93, number, sop_class=STORAGE)
+        sent = [part10.generate(100_000_000, 93, number, sop_class=STORAGE) for number in range(4)]
+        for one in sent:
             assert [result.status for result in sender.send(stage.target(timeout=60), [one])] == [0]
+        stage.wait_arrived(sent, 120)
+        for archive in stage.archives:
+            assert same_bytes(sent, archive.copies()) == []
         assert stage.daemon.stop() == 0

@@ -66,7 +66,7 @@ const char *archive_fault_name(enum archive_fault fault)
     return names[fault];
 }
 
-void archive_sim_address(unsigned index, struct net_address *address)
+static void address_of(unsigned index, struct net_address *address)
 {
     *address =
         (struct net_address){.family = NET_IPV4, .port = 104, .bytes = {10, 0, 1, (uint8_t)(index + 1)}};
@@ -408,7 +408,7 @@ static void on_accept(void *arg, struct transport *transport)
 static void listen_set(struct archive_sim *archive, bool on)
 {
     struct net_address address;
-    archive_sim_address(archive->index, &address);
+    address_of(archive->index, &address);
     if (on && !archive->is_listening)
         ensure(memory_network_listen(archive->history->network, &address, archive->loop, on_accept,
                                      archive) == OK);
@@ -421,7 +421,7 @@ static void listen_set(struct archive_sim *archive, bool on)
 static void partition_set(struct archive_sim *archive, bool is_mute, bool on)
 {
     struct net_address address;
-    archive_sim_address(archive->index, &address);
+    address_of(archive->index, &address);
     memory_network_blackhole(archive->history->network, &address, on);
     LIST_EACH(&archive->visits, node)
     {

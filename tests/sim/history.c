@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "client.h"
+#include "front/access.h"
 #include "hospital.h"
 #include "machine.h"
 #include "oracle.h"
@@ -290,7 +291,9 @@ static void reload_run(struct history *history, uint64_t number)
     limits.stall_ns = (8 + number % 20) * NSEC_PER_SEC;
     history_say(history, "reload");
     ensure(gateway_limits_set(gateway, &limits) == OK);
-    ensure(gateway_access_set(gateway, history->configuration) == OK);
+    struct access *access;
+    ensure(access_new(history->configuration, &access) == OK);
+    gateway_access_set(gateway, access);
 }
 
 static void event_run(struct course *course, const struct event *event)

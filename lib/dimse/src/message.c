@@ -5,12 +5,10 @@
 
 #include "base/check.h"
 
-static const char VERIFICATION[] = "1.2.840.10008.1.1";
-
 void dimse_echo_request(struct dimse_command *command, uint16_t message_id)
 {
     dimse_command_init(command, DIMSE_C_ECHO_RQ);
-    dimse_command_set_text(command, DIMSE_AFFECTED_SOP_CLASS_UID, slice_of_text(VERIFICATION));
+    dimse_command_set_text(command, DIMSE_AFFECTED_SOP_CLASS_UID, slice_of_text(DIMSE_VERIFICATION));
     dimse_command_set_number(command, DIMSE_MESSAGE_ID, message_id);
 }
 

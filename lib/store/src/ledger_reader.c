@@ -24,6 +24,8 @@ enum result ledger_find_receipt(struct kv_env *env, uint64_t receipt, struct led
 
 // ---- by UID
 
+enum { LOOKS_MOST = 4096 };
+
 struct receipts {
     uint64_t *numbers;
     size_t count;
@@ -65,18 +67,36 @@ static enum result index_read(struct kv_transaction *transaction, enum ledger_da
     return index_read_hash(transaction, database, hash, receipts);
 }
 
-// They stand by rising stream and, within one, number.
-static size_t newest_take(const struct receipts *found, uint64_t *receipts, size_t most, size_t of_stream)
+// An entry that can not be read counts: whoever takes it is told.
+static bool is_standing(struct kv_transaction *transaction, uint64_t receipt)
+{
+    struct ledger_fact fact;
+    fact_init(&fact);
+    enum result result = ledger_fact_load(transaction, receipt, &fact);
+    bool is = result != OK || fact.state == FACT_DURABLE || fact.state == FACT_SETTLED;
+    fact_fini(&fact);
+    return is;
+}
+
+// They stand by rising stream and, within one, number. What a client was refused again and again must not
+// hide what is owed: where there are many, only what stands is counted.
+static size_t newest_take(struct kv_transaction *transaction, const struct receipts *found,
+                          uint64_t *receipts, size_t most, size_t of_stream)
 {
     size_t count = 0;
     size_t run = 0;
+    size_t looks = 0;
     for (size_t i = found->count; i > 0 && count < most; i--) {
         uint64_t number = found->numbers[i - 1];
         bool is_same =
             i < found->count && journal_receipt_stream(number) == journal_receipt_stream(found->numbers[i]);
-        run = is_same ? run + 1 : 1;
-        if (run <= of_stream)
-            receipts[count++] = number;
+        run = is_same ? run : 0;
+        if (run == of_stream)
+            continue;
+        if (found->count > of_stream && (looks++ >= LOOKS_MOST || !is_standing(transaction, number)))
+            continue;
+        run++;
+        receipts[count++] = number;
     }
     return count;
 }
@@ -89,9 +109,9 @@ enum result ledger_sop_receipts(struct kv_env *env, const uint8_t hash[FACT_SOP_
     enum result result = kv_begin(env, KV_READ, &transaction);
     if (result == OK)
         result = index_read_hash(&transaction, LEDGER_SOP, hash, &found);
-    kv_abort(&transaction);
     if (result == OK)
-        *count = newest_take(&found, receipts, most, of_stream);
+        *count = newest_take(&transaction, &found, receipts, most, of_stream);
+    kv_abort(&transaction);
     free(found.numbers);
     return result;
 }

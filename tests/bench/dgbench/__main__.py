@@ -72,8 +72,8 @@ def measure(bench: Bench, group: str) -> bool:
     problem = None
     try:
         GROUPS[group][1](bench)
-    except (RuntimeError, AssertionError, OSError) as why:
-        problem = why
+    except Exception as why:  # whatever it is: the figures of the other groups are not lost
+        problem = f"{type(why).__name__}: {why}"
     print(f"bench: {group}: {problem or 'measured'}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     for path in bench.folder.iterdir():
         shutil.rmtree(path, ignore_errors=True)
@@ -92,10 +92,10 @@ def main() -> int:
         for group, (goals, _) in GROUPS.items():
             print(f"{group}: {', '.join(goals)}")
         return 0
+    chosen = groups_of(arguments.only)
     Path(arguments.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=arguments.folder))
     bench = Bench(folder, arguments.quick)
-    chosen = groups_of(arguments.only)
     try:
         with PageCache(Path(arguments.folder)) as cache:
             Stage.before_run = staticmethod(cache.top_up)

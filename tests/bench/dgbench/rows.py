@@ -285,7 +285,7 @@ SHIPPED_PACKS = ["vendor-names", "physician-names", "procedure-codes", "accessio
 
 
 def _crosswalk_fill(stage: Stage, rows: int) -> None:
-    """Imported once, which takes minutes, and kept with the gateway's folder. IDs as in tests/bench/instance.h."""
+    """Imported once, which takes minutes, and kept with the gateway's folder. IDs as in tests/bench/instance.c."""
     known = stage.daemon.run_client("crosswalk", "stats", "--json")
     if known.returncode == 0 and json.loads(known.stdout)["rows"] == rows:
         return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recording archive: keeps every copy that it is sent, byte for byte, and can misbehave.
 
-The server runs in a process of its own (`python3 -m dgtest.archive`), so that its work never
+The server runs in a process of its own (`python3 -m dgtest.archive_server`), so that its work never
 delays the test; `Archive` starts it and speaks JSON lines with it over its standard streams. Each
 received copy is one file and one `Copy`; nothing is ever overwritten."""
 from __future__ import annotations
@@ -74,13 +74,13 @@ class Archive:
     """A recording archive in a child process. Use as a context manager."""
 
     def __init__(self, folder: Path, title: str, *, port: int = 0, tls: tuple[Path, Path, Path] | None = None,
-                 tls_version: str = "", count_only: bool = False, max_length: int = 65536) -> None:
+                 count_only: bool = False) -> None:
         self.folder, self.title, self.port = folder, title, port or free_port()
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "dgtest.archive_server", "--folder", str(folder), "--title", title,
-                   "--port", str(self.port), "--max-length", str(max_length)]
+                   "--port", str(self.port)]
         if tls:
-            command += ["--tls", *map(str, tls), "--tls-version", tls_version]
+            command += ["--tls", *map(str, tls)]
         if count_only:
             command.append("--count-only")
         support = str(Path(__file__).resolve().parents[1])

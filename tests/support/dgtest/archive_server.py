@@ -19,6 +19,8 @@ from . import certs, dimse, pdu
 from .archive import Behaviour, Copy
 from .association import Association, PeerClosed
 
+MAX_LENGTH = 65536
+
 
 class Ended(Exception):
     """This connection is over by the archive's own will."""
@@ -41,6 +43,11 @@ class Recorder:
         with self.changed:
             self.counts[what] += amount
             self.changed.notify_all()
+
+    def count(self, what: str, amount: int) -> None:
+        """Nobody waits for it."""
+        with self.changed:
+            self.counts[what] += amount
 
     def next_number(self) -> int:
         with self.changed:
@@ -168,7 +175,7 @@ class Connection:
             self.association.at_end()
             raise Ended
         answer = pdu.Associate(called=request.called, calling=request.calling,
-                               max_length=self.server.max_length)
+                               max_length=MAX_LENGTH)
         for context in request.contexts:
             answer.contexts.append(self._choose(context, behaviour))
         asked = dict(request.user_items).get(pdu.ITEM_ASYNC)
@@ -202,7 +209,7 @@ class Connection:
         if not self.reception:
             raise pdu.Malformed("data set fragment without a command")
         self.reception.add(value)
-        self.recorder.counts["bytes"] += len(value)
+        self.recorder.count("bytes", len(value))
         self._misbehave()
         if control & pdu.LAST:
             self._on_data_end()
@@ -218,8 +225,9 @@ class Connection:
         else:
             raise pdu.Malformed(f"command {field:#06x}")
 
-    def _applies(self, behaviour: Behaviour) -> bool:
-        uid = self.reception.command.get("AffectedSOPInstanceUID", "")
+    @staticmethod
+    def _applies(behaviour: Behaviour, reception: Reception) -> bool:
+        uid = reception.command.get("AffectedSOPInstanceUID", "")
         return not behaviour.only or behaviour.only == uid
 
     def _misbehave(self) -> None:
@@ -229,7 +237,7 @@ class Connection:
             time.sleep(max(0.0, due - time.monotonic()))
         if behaviour.mode not in ("close", "abort") or self.reception.length < behaviour.after:
             return
-        if self._applies(behaviour) and self.server.use(behaviour):
+        if self._applies(behaviour, self.reception) and self.server.use(behaviour):
             if behaviour.mode == "abort":
                 self.association.send(pdu.abort(2, 0))
             raise Ended
@@ -287,19 +295,18 @@ class Connection:
         """Whether this answer is one that the behaviour changes."""
         if behaviour.mode not in ("normal", "never_answer") or (behaviour.mode == "normal" and not behaviour.status):
             return False
-        uid = reception.command.get("AffectedSOPInstanceUID", "")
-        return (not behaviour.only or behaviour.only == uid) and self.server.use(behaviour)
+        return self._applies(behaviour, reception) and self.server.use(behaviour)
 
 
 class Server:
     """Listener, connections and control."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.port, self.max_length = options.port, options.max_length
+        self.port = options.port
         self.recorder = Recorder(options.folder, options.count_only)
         self.tls = None
         if options.tls:
-            self.tls = certs.server_context(*options.tls, version=options.tls_version)
+            self.tls = certs.server_context(*options.tls)
         self.behaviour = Behaviour()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -410,9 +417,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--title", required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--max-length", type=int, default=65536)
     parser.add_argument("--tls", nargs=3, type=Path)
-    parser.add_argument("--tls-version", default="")
     parser.add_argument("--count-only", action="store_true")
     server = Server(parser.parse_args())
     for line in sys.stdin:

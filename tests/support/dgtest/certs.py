@@ -110,22 +110,18 @@ def client_context(certificate: Path | None, key: Path | None, authority: Path, 
     context.load_verify_locations(authority)
     if certificate:
         context.load_cert_chain(certificate, key)
-    _pin(context, version)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if version:
+        chosen = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
+        context.minimum_version = context.maximum_version = chosen
     return context
 
 
-def server_context(certificate: Path, key: Path, authority: Path, *, version: str = "") -> ssl.SSLContext:
+def server_context(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
     """Asks for and checks the client's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(authority)
     context.verify_mode = ssl.CERT_REQUIRED
-    _pin(context, version)
-    return context
-
-
-def _pin(context: ssl.SSLContext, version: str) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if version:
-        chosen = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
-        context.minimum_version = context.maximum_version = chosen
+    return context

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real files to send: the shared corpus where it is there, else studies made with pydicom."""
+"""Real files to send: the shared corpus where it is there, else studies made with pydicom. The corpus does not belong to the
+project: DG_CORPUS says where it is."""
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 from . import part10
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT.parent / "shared" / "corpus"
-ABSENT = f"no corpus at {FOLDER}"
+FOLDER = Path(os.environ.get("DG_CORPUS", ROOT.parent / "shared" / "corpus")).resolve()
+ABSENT = f"no corpus at {FOLDER} (DG_CORPUS)"
 
 
 def rows() -> list[dict[str, str]]:

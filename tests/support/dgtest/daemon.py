@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -39,8 +38,7 @@ def built() -> bool:
 
 
 class Daemon:
-    """One data folder and the process on it. Use as a context manager; `folder` is kept when the
-    process did not end well or the caller says so."""
+    """One data folder and the process on it. Use as a context manager; the folder is the caller's."""
 
     def __init__(self, folder: Path, nodes: Iterable[Node], *, settings: dict[str, Any] | None = None,
                  environment: dict[str, str] | None = None, authority: Authority | None = None) -> None:
@@ -110,7 +108,11 @@ class Daemon:
             self.process = subprocess.Popen([str(DAEMON), "--config", str(self.file)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=self.environment, cwd=self.folder)
         if ready:
-            self.wait_ready(seconds)
+            try:
+                self.wait_ready(seconds)
+            except BaseException:
+                self.kill()
+                raise
         return self
 
     def wait_ready(self, seconds: float = 30.0) -> None:
@@ -218,9 +220,6 @@ class Daemon:
         except OSError:
             return 0
         return sum(int(value) << 10 for value in re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB", text, re.M))
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Iterator
 
 import pytest
 
-from . import daemon
+from . import corpus, daemon
 
 KEPT = {".log", ".txt", ".yaml", ".jsonl", ".cfg", ".json"}
 KEPT_BYTES = 8 << 20
@@ -21,18 +21,21 @@ KEPT_BYTES = 8 << 20
 def pytest_runtest_makereport(item: pytest.Item):
     report = (yield).get_result()
     if report.failed:
-        item.failed = True
+        item.failed = item.getparent(pytest.Module).failed = True
 
 
-@pytest.fixture
-def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A new folder, removed in the end. What people can read in it is kept if the test failed."""
+def folder_of(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A new folder, removed in the end. What people can read in it is kept if the test, or one of the module, failed."""
     path = Path(tempfile.mkdtemp(prefix="dgtest-", dir=os.environ.get("DG_TMP")))
     yield path
     if getattr(request.node, "failed", False):
         name = re.sub(r"[^\w.-]+", "_", request.node.nodeid.split("tests/")[-1])
         keep_logs(path, daemon.ROOT / "build" / "test-logs" / name)
     shutil.rmtree(path, ignore_errors=True)
+
+
+folder = pytest.fixture(folder_of, name="folder")
+module_folder = pytest.fixture(folder_of, name="module_folder", scope="module")
 
 
 def keep_logs(source: Path, target: Path) -> None:
@@ -52,5 +55,6 @@ def programs() -> None:
         pytest.exit(f"no dicomgated in {daemon.BINARIES}: build first, or set DG_BIN", returncode=2)
 
 
+needs_corpus = pytest.mark.skipif(not corpus.rows(), reason=corpus.ABSENT)
 measured = pytest.mark.skipif(any(part in ("dev", "tsan", "coverage") for part in daemon.BINARIES.parts),
                               reason="memory and rates are not measured under sanitizers")

@@ -77,10 +77,11 @@ class Visit:
                 is_complete = bool(control & pdu.LAST) and (not control & pdu.COMMAND or not is_announced)
         self.data = bytes(data)
 
-    def response(self, status: int = 0, **changes: Any) -> bytes:
-        """The P-DATA of the response, with elements changed or (None) left out."""
+    def response(self, status: int = 0, extra: dict[int, bytes] | None = None, **changes: Any) -> bytes:
+        """The P-DATA of the response, with elements changed or (None) left out; `extra` are those without a name."""
         command = dimse.response(self.request, status)
         command.update(changes)
+        command.update(extra or {})
         raw = dimse.encode({key: value for key, value in command.items() if value is not None})
         return pdu.p_data(pdu.pdv(self.context, pdu.COMMAND | pdu.LAST, raw))
 

@@ -178,7 +178,7 @@ uint64_t rig_admit(struct rig *rig, unsigned worker_index, uint64_t counter, con
 
 const char *admin_state_text(enum admin_state state)
 {
-    static const char *const texts[] = {"any", "waiting", "sending", "parked", "answered"};
+    static const char *const texts[] = {"any", "waiting", "sending", "held", "parked", "answered"};
     return texts[state];
 }
 

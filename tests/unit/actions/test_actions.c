@@ -73,6 +73,29 @@ static void test_status(void **state)
     rig_free(rig);
 }
 
+// Syncs that fail in a row: not ready until the disk works again.
+static void test_status_while_the_disk_fails(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    rig_admit(rig, 0, 1, "1.2.3");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_DATASYNC, "0000-", 0), OK);
+    struct admin_selection uid = {.uid = "1.2.3", .archive = "new", .person = "anna", .reason = "test"};
+    ask_change(rig, ADMIN_DROP, &uid, 1, 0);
+    rig_run(rig, 800); // a drop is synced when nothing else asks for it, three times here
+    json_t *body = ask_status(rig);
+    assert_true(json_is_false(json_object_get(body, "ready")));
+    assert_true(has_alarm(body, "1 of 2 streams can not be written"));
+    json_decref(body);
+    rig_run(rig, 5000);
+    body = ask_status(rig);
+    assert_true(json_is_true(json_object_get(body, "ready")));
+    assert_false(has_alarm(body, "can not be written"));
+    json_decref(body);
+    rig_free(rig);
+}
+
 static void test_list(void **state)
 {
     (void)state;
@@ -446,11 +469,30 @@ static void test_ends_under_way(void **state)
     assert_true(done > 20 && ended > 20); // the steps reach both
 }
 
+// A configured name that is a number is that archive's, not the id of one that was removed.
+static void test_name_that_is_a_number(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct configuration_node *conf = (struct configuration_node *)rig->gateway->nodes[0].conf;
+    char *name = conf->name;
+    char number[] = "17";
+    conf->name = number;
+    (void)rig_admit(rig, 0, 1, "1.2.3");
+    json_t *body = ask_queue(rig, &(struct admin_filter){.archive = "17", .limit = 10});
+    assert_int_equal(json_array_size(json_object_get(body, "items")), 1);
+    json_decref(body);
+    conf->name = name;
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_while_the_disk_fails),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_name_that_is_a_number),
         cmocka_unit_test(test_change_some),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_summary_of_many_reasons),

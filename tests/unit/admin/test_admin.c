@@ -273,11 +273,12 @@ static void test_queue_list(void **state)
     expect("GET", "/v1/queue", "", 200, "list * any after 0 limit 100", LIST_ANSWER);
     expect("GET", "/v1/queue?archive=legacy&state=parked&after=281474976710657&limit=5", "", 200,
            "list legacy parked after 281474976710657 limit 5", LIST_ANSWER);
+    expect("GET", "/v1/queue?state=held", "", 200, "list * held after 0 limit 100", LIST_ANSWER);
     expect("GET", "/v1/queue?limit=0", "", 400, "", BAD("limit is a number from 1 to 10000"));
     expect("GET", "/v1/queue?limit=10001", "", 400, "", BAD("limit is a number from 1 to 10000"));
     expect("GET", "/v1/queue?after=x", "", 400, "", BAD("after is a receipt number"));
     expect("GET", "/v1/queue?state=lost", "", 400, "",
-           BAD("state is one of any, waiting, sending, parked, answered"));
+           BAD("state is one of any, waiting, sending, held, parked, answered"));
     expect("GET", "/v1/queue?archive=a%20b", "", 400, "", BAD("archive is the name of a node"));
     expect("GET", "/v1/queue?patient=1", "", 400, "",
            BAD("only archive, state, after, limit, receipt and uid may be asked for"));

@@ -78,12 +78,28 @@ static void test_golden_vectors(void **state)
     assert_int_equal(count, VECTORS);
 }
 
+// tests/support/dgtest/corpus.py looks there too.
+static const char *corpus_folder(void)
+{
+    const char *named = getenv("DG_CORPUS");
+    return named != NULL ? named : DEFAULT_CORPUS;
+}
+
+static FILE *corpus_manifest(void)
+{
+    char path[1024];
+    assert_true(text_format(path, sizeof path, "%s/MANIFEST.tsv", corpus_folder()));
+    return fopen(path, "r");
+}
+
 static bool has_corpus(void)
 {
-    if (access(DG_CORPUS "/MANIFEST.tsv", R_OK) == 0)
-        return true;
-    print_message("no corpus at " DG_CORPUS "\n");
-    return false;
+    FILE *manifest = corpus_manifest();
+    if (manifest == NULL)
+        print_message("no corpus at %s\n", corpus_folder());
+    else
+        fclose(manifest);
+    return manifest != NULL;
 }
 
 // The names in the MANIFEST whose first folder is, or is not, "malformed".
@@ -91,7 +107,7 @@ static unsigned corpus_names(bool malformed, FILE *to)
 {
     char line[DIGEST_LINE_SIZE];
     unsigned count = 0;
-    FILE *manifest = fopen(DG_CORPUS "/MANIFEST.tsv", "r");
+    FILE *manifest = corpus_manifest();
     assert_non_null(manifest);
     assert_true(line_read(manifest, line)); // column names
     while (line_read(manifest, line)) {
@@ -121,7 +137,7 @@ static void test_corpus_against_python(void **state)
     fclose(list);
     char command[2048];
     assert_true(text_format(command, sizeof command, "cd '%s' && xargs -0 /usr/bin/python3 -B '%s' < %s",
-                            DG_CORPUS, DIGEST_PROGRAM, names));
+                            corpus_folder(), DIGEST_PROGRAM, names));
     FILE *lines = popen(command, "r");
     assert_non_null(lines);
     char expected[DIGEST_LINE_SIZE];
@@ -130,8 +146,8 @@ static void test_corpus_against_python(void **state)
         char outcome[32];
         field_copy(expected, 2, outcome, sizeof outcome);
         assert_string_equal(outcome, "fine");
-        assert_line(expected, DG_CORPUS, 0);
-        assert_line(expected, DG_CORPUS, 1021);
+        assert_line(expected, corpus_folder(), 0);
+        assert_line(expected, corpus_folder(), 1021);
         count++;
     }
     assert_int_equal(pclose(lines), 0);
@@ -166,6 +182,8 @@ static void test_malformed_corpus(void **state)
         skip();
     char line[DIGEST_LINE_SIZE];
     unsigned count = 0;
+    char folder[1024];
+    assert_true(text_format(folder, sizeof folder, "%s/malformed", corpus_folder()));
     FILE *table = fopen(DG_TEST_DATA "/digests/malformed.tsv", "r");
     assert_non_null(table);
     assert_true(line_read(table, line)); // column names
@@ -177,7 +195,7 @@ static void test_malformed_corpus(void **state)
         struct dcm_file file;
         field_copy(line, 0, name, sizeof name);
         field_copy(line, 1, expected, sizeof expected);
-        file_read(DG_CORPUS "/malformed", name, &bytes);
+        file_read(folder, name, &bytes);
         assert_int_equal(dcm_file_parse(bytes, &file), OK);
         comment_make(&file, comment);
         if (strcmp(comment, expected) != 0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every allocation of a whole edit fails once: each step says ERR_NOMEM and gives nothing, and all is given
-// back (the sanitizers see the rest). malloc, calloc and realloc are wrapped by the linker.
+// back (the sanitizers see the rest).
+#include "../failing_memory.h"
 #include "dcm/splice.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,35 +13,6 @@
 
 #define DEFLATED "1.2.840.10008.1.2.1.99"
 #define EXPLICIT "1.2.840.10008.1.2.1"
-
-static long failing = -1; // the allocation that fails, counted down; below 0: none
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool is_failing(void)
-{
-    return failing >= 0 && failing-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(memory, size);
-}
 
 static const uint8_t plain[] = "\x10\x00\x20\x00LO\x02\x00"
                                "17"

@@ -24,8 +24,9 @@ import pytest
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 
+from dgtest import corpus
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-CORPUS = ROOT.parent / "shared" / "corpus"
 PROGRAM = os.environ.get("DCM_EDIT", str(ROOT / "build/release/bin/dcm_edit"))
 SEED = int(os.environ.get("EDIT_SEED", random.SystemRandom().randrange(1 << 31)))
 ROUNDS = int(os.environ.get("EDIT_ROUNDS", "1"))
@@ -242,10 +243,9 @@ def edit_line(edit):
 def files():
     found = sorted(p for p in (ROOT / "tests/data/digests").glob("*.dcm")
                    if not p.name.startswith(("bad-", "jpip-", "unknown-vr")))  # pydicom can not read the last two
-    if CORPUS.is_dir():
-        found += sorted(p for p in CORPUS.rglob("*") if p.is_file() and
-                        not p.name.startswith("GH179") and  # a VR of two spaces, which pydicom can not follow
-                        p.suffix not in (".tsv", ".md", ".txt", ".MD") and "LICENSE" not in str(p))
+    found += sorted(p for p in corpus.FOLDER.rglob("*") if p.is_file() and
+                    not p.name.startswith("GH179") and  # a VR of two spaces, which pydicom can not follow
+                    p.suffix not in (".tsv", ".md", ".txt", ".MD") and "LICENSE" not in str(p))
     return found
 
 
@@ -374,8 +374,8 @@ def check_one(path, folder, rng, context):
 def test_random_edits(tmp_path):
     print("EDIT_SEED=%d EDIT_ROUNDS=%d EDIT_SYNTAXES=%d" % (SEED, ROUNDS, SYNTAXES))
     paths = files()
-    if not CORPUS.is_dir():
-        warnings.warn("no ../shared/corpus: only tests/data")
+    if not corpus.rows():
+        warnings.warn(f"{corpus.ABSENT}: only tests/data")
     outcomes = {}
     for number in range(ROUNDS):
         for index, path in enumerate(paths):

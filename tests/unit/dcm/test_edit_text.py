@@ -10,6 +10,8 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 
+from dgtest import corpus
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = os.environ.get("DCM_EDIT", str(ROOT / "build/release/bin/dcm_edit"))
 
@@ -120,9 +122,9 @@ def test_what_does_not_fit_is_an_error(tmp_path, charset, text):
 @pytest.mark.parametrize("name", ["chrArab", "chrFrenMulti", "chrGerm", "chrGreek", "chrH31", "chrH32", "chrHbrw", "chrI2",
                                   "chrJapMulti", "chrJapMultiExplicitIR6", "chrKoreanMulti", "chrRuss", "chrX1", "chrX2"])
 def test_it_reads_what_pydicom_reads(tmp_path, name):
-    path = next((ROOT.parent / "shared" / "corpus").rglob(name + ".dcm"), None)
+    path = next(corpus.FOLDER.rglob(name + ".dcm"), None)
     if path is None:
-        pytest.skip("no ../shared/corpus")
+        pytest.skip(corpus.ABSENT)
     done = edit(path, tmp_path / "out.dcm", ("replace", "PatientID", "text", "-", "NEW"),
                 ("insert", "PatientName", "text", "-", "X"))
     assert done.returncode == 0

@@ -177,6 +177,35 @@ static void test_refused_after_an_unanswered_try(void **state)
 }
 
 // No client waits longer than its route says; what the archive did with the instance is then not known.
+// The archive never gets it: no Success.
+static void test_rejected_by_a_note(void **state)
+{
+    (void)state;
+    atomic_store(&archive(0)->node->is_paused, true);
+    send_one();
+    rig_run(rig, 2 * NSEC_PER_SEC);
+    struct delivery *delivery = CONTAINER_OF(list_first(&archive(0)->waiting), struct delivery, node);
+    delivery_over(delivery, ORDER_REJECT, delivery->receipt->number);
+    is_told(DIMSE_PROCESSING_FAILURE, "rejected by a note");
+    nothing_is_owed();
+    client_close(&client);
+}
+
+static void test_dropped_needs_no_memory(void **state)
+{
+    (void)state;
+    atomic_store(&archive(1)->node->is_paused, true);
+    send_one();
+    is_told(DIMSE_SUCCESS, "");
+    client_close(&client);
+    rig_run(rig, 2 * NSEC_PER_SEC);
+    assert_true(rig_worker(rig)->window.used > 0); // the second one waits for it
+    struct delivery *delivery = CONTAINER_OF(list_first(&archive(1)->waiting), struct delivery, node);
+    delivery_drop(delivery, slice_of_text("operator"), slice_of_text("test image"));
+    assert_int_equal(archive(0)->answered.count, 1);
+    assert_int_equal(rig_worker(rig)->window.used, 0);
+}
+
 static void test_deadline(void **state)
 {
     (void)state;
@@ -351,6 +380,8 @@ int main(void)
         PRIMARY(test_warning_is_relayed),
         PRIMARY(test_failure_is_relayed),
         PRIMARY(test_refused_after_an_unanswered_try),
+        PRIMARY(test_rejected_by_a_note),
+        PRIMARY(test_dropped_needs_no_memory),
         PRIMARY(test_deadline),
         PRIMARY(test_archive_is_off),
         PRIMARY(test_archive_comes_back),

@@ -49,7 +49,7 @@ static void test_orders_are_checked(void **state)
         {"import", "{\"file\":\"a.csv\"," WHO "}", "absolute"},
         {"import", "{\"file\":\"/a.csv\",\"dry_run\":1," WHO "}", "dry_run"},
         {"import", "{\"file\":\"/a.csv\",\"id\":\"1\"," WHO "}", "\"id\" is not known"},
-        {"merge", "{\"domain\":\"A\",\"id\":\"1\"," WHO "}", "missing"},
+        {"merge", "{\"domain\":\"A\",\"id\":\"1\"," WHO "}", "into is missing"},
         {"merge", "{\"domain\":\"A\",\"id\":\"1\",\"into\":\"2\"}", "person and reason"},
         {"merge", "{\"domain\":\"A\",\"id\":\"\",\"into\":\"2\"," WHO "}", "id is a text"},
         {"merge", "{\"domain\":\"A\",\"id\":7,\"into\":\"2\"," WHO "}", "id is a text"},

@@ -2,43 +2,8 @@
 //
 // Every allocation on the way of an edit fails once: it is held as trouble, or a call says so; nothing goes
 // unedited, nothing is lost.
+#include "../failing_memory.h"
 #include "edit_rig.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-
-static size_t left = SIZE_MAX; // allocations that succeed before one fails
-
-static bool is_failing(void)
-{
-    return left != SIZE_MAX && left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_failing() ? NULL : __real_strdup(text);
-}
 
 static struct writer data_set;
 static struct bench bench;
@@ -84,9 +49,9 @@ static void test_each_allocation(void **state)
     for (; !is_through && count < 1000; count++) {
         struct edit_workshop *workshop;
         assert_int_equal(edit_workshop_new(&bench.worker, &workshop), OK);
-        left = count;
+        failing = (long)count;
         is_through = whole_way(workshop);
-        left = SIZE_MAX;
+        failing = -1;
         bench_drop(&bench);
         edit_workshop_free(workshop);
     }
@@ -106,11 +71,11 @@ static void test_policies_and_workshop(void **state)
         struct edit_workshop *workshop = NULL;
         struct conf_errors errors;
         conf_errors_init(&errors);
-        left = count;
+        failing = (long)count;
         result = edit_policies_new(bench.configuration, &errors, &policies);
         if (result == OK)
             result = edit_workshop_new(&bench.worker, &workshop);
-        left = SIZE_MAX;
+        failing = -1;
         assert_true(result == OK || policies == NULL || result == ERR_NOMEM);
         edit_workshop_free(workshop);
         edit_policies_unref(&policies);

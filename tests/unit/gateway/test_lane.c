@@ -246,6 +246,12 @@ static void test_early_failure(void **state)
     assert_int_equal(pacs.stores, 1);
 }
 
+static bool has_failed(void *arg)
+{
+    (void)arg;
+    return archive()->failures > 0;
+}
+
 static void test_silent(void **state)
 {
     (void)state;
@@ -255,6 +261,8 @@ static void test_silent(void **state)
     assert_int_equal(pacs.complete, 1);
     assert_int_equal(archive()->sending.count, 1);
     pacs.manner = PACS_ANSWERS;
+    assert_true(rig_run_until(rig, has_failed, NULL, 11 * NSEC_PER_SEC));
+    assert_string_equal(archive()->last_failure, "no C-STORE response within 10min");
     rig_run(rig, 60 * NSEC_PER_SEC);
     assert_int_equal(pacs.resent, 1);
     assert_int_equal(archive()->answered.count, 1);
@@ -624,7 +632,8 @@ static void test_urgent(void **state)
     assert_int_equal(archive()->waiting.count, 20);
     assert_int_equal(archive()->answered.count, 0);
     struct delivery *last = CONTAINER_OF(list_last(&archive()->waiting), struct delivery, node);
-    delivery_urge(last);
+    last->is_urgent = true;
+    delivery_wait(last);
     rig_run(rig, NSEC_PER_SEC);
     assert_int_equal(archive()->answered.count, 1);
     assert_ptr_equal(first_of(STAGE_ANSWERED), last);

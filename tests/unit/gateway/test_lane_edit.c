@@ -277,6 +277,20 @@ static void test_too_large_beside_others(void **state)
     assert_int_equal(pacs.complete, 2);
 }
 
+// Trouble that lasts, as with a crosswalk that can not be read: longer and longer pauses.
+static void test_trouble_that_lasts(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_TROUBLE, "the crosswalk can not be read");
+    store_one("1.2.3", 3000);
+    rig_run(rig, 2 * 3600 * NSEC_PER_SEC);
+    assert_in_range(fake_edit.begun, 10, 60);
+    assert_false(archive_is_broken(archive()));
+    fake_edit.verdict = EDIT_GOES;
+    rig_run(rig, 600 * NSEC_PER_SEC);
+    stored_is("1.2.3", "NEW-0815", 3000);
+}
+
 // ---- held ----
 
 static void test_held(void **state)
@@ -430,6 +444,56 @@ static void test_rejected(void **state)
     rig_crash(rig);
     rig_boot(rig);
     assert_int_equal(rig->gateway->recovery.owed, 0);
+}
+
+// ---- a crash before the record of it is durable: as if it had not been ----
+
+static bool is_held(void *arg)
+{
+    (void)arg;
+    return archive()->held.count > 0;
+}
+
+static void test_unsynced_hold(void **state)
+{
+    (void)state;
+    hold_all(EDIT_HOLD_RULE, "rule 1");
+    fake_edit.asks = true;
+    store_one("1.2.3", 3000);
+    rig_run(rig, NSEC_PER_SEC);
+    fake_edit_answer();
+    assert_true(rig_run_until(rig, is_held, NULL, NSEC_PER_SEC));
+    fake_edit.asks = false;
+    rig_crash(rig);
+    rig_boot_begin(rig);
+    assert_int_equal(archive()->held.count, 0);
+    settle_down();
+    assert_int_equal(fake_edit.begun, 2);
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
+}
+
+static void test_unsynced_release(void **state)
+{
+    (void)state;
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("looked at"));
+    rig_crash(rig);
+    rig_boot(rig);
+    settle_down();
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
+    assert_false(first_of(STAGE_HELD)->is_released);
+}
+
+static void test_unsynced_rejection(void **state)
+{
+    (void)state;
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    delivery_reject(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text("wrong patient"));
+    rig_crash(rig);
+    rig_boot(rig);
+    assert_int_equal(rig->gateway->recovery.owed, 1);
+    settle_down();
+    one_is_held(EDIT_HOLD_RULE, "rule 1");
 }
 
 // Memory, or a store that could not be read: tried again by itself, and nobody has to know.
@@ -639,6 +703,7 @@ int main(void)
         TEST(test_too_large_beside_others),
         TEST(test_cut_everywhere),
         TEST(test_no_memory),
+        TEST(test_trouble_that_lasts),
         TEST(test_held),
         TEST(test_goes_when_there_is_news),
         TEST(test_same_hold_is_not_recorded_again),
@@ -648,6 +713,9 @@ int main(void)
         TEST(test_released),
         TEST(test_released_in_vain),
         TEST(test_rejected),
+        TEST(test_unsynced_hold),
+        TEST(test_unsynced_release),
+        TEST(test_unsynced_rejection),
         TEST(test_trouble),
         TEST(test_newer_receipt_overtakes),
         TEST(test_both_held),

@@ -4,6 +4,7 @@
 // every fragment but the last is of even length.
 #include "unit.h"
 
+#include "../failing_memory.h"
 #include "base/cursor.h"
 #include "forward/outlet.h"
 
@@ -15,35 +16,6 @@
 #define DEFLATED    "1.2.840.10008.1.2.1.99"
 
 enum { MOST = 16372, ROOM = 1 << 21 };
-
-static long failing = -1; // the allocation that fails, counted down; below 0: none
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool is_failing(void)
-{
-    return failing >= 0 && failing-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_failing() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_failing() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_failing() ? NULL : __real_realloc(memory, size);
-}
 
 struct change {
     uint64_t offset;
@@ -162,7 +134,7 @@ static void pass(struct outlet *outlet, struct outlet_buffers *buffers, struct p
         if (fragment.payload.length > 0)
             memcpy(passage->bytes + passage->length, fragment.payload.data, fragment.payload.length);
         passage->length += fragment.payload.length;
-        passage->gathered += fragment.buffer >= 0 ? fragment.payload.length : 0;
+        passage->gathered += outlet->is_gathered ? fragment.payload.length : 0;
         passage->is_whole = fragment.is_last;
         assert_true(!fragment.is_last || outlet_is_known(outlet));
         outlet_taken(outlet, ++passage->fragments);

@@ -340,6 +340,30 @@ static void test_orphan(void **state)
     teardown(&fixture);
 }
 
+// A client that is refused tries again and again: what is owed under the same UID is found all the same.
+static void test_many_dropped_of_one_uid(void **state)
+{
+    enum { FOUND_MOST = 32, OF_STREAM = 16 };
+    uint8_t hash[FACT_SOP_HASH_SIZE];
+    uint64_t found[FOUND_MOST];
+    size_t count;
+    struct fixture fixture;
+    (void)state;
+    setup(&fixture, 1000);
+    for (unsigned i = 1; i <= 60; i++) {
+        test_open(&fixture.journal, test_receipt(0, i), 7, 100 + i);
+        test_close(&fixture.journal, test_receipt(0, i), 1, 1, 1000, 100 + i);
+        if (i > 1)
+            test_drop(&fixture.journal, test_receipt(0, i), 100 + i);
+    }
+    feed_commit(&fixture);
+    fact_uid_hash(slice_of_text("1.2.3.7"), hash);
+    assert_int_equal(ledger_sop_receipts(fixture.store.env, hash, found, FOUND_MOST, OF_STREAM, &count), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(found[0], test_receipt(0, 1));
+    teardown(&fixture);
+}
+
 static void test_drops(void **state)
 {
     (void)state;
@@ -685,6 +709,7 @@ int main(void)
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_drops),
+        cmocka_unit_test(test_many_dropped_of_one_uid),
         cmocka_unit_test(test_useless_records),
         cmocka_unit_test(test_vector),
         cmocka_unit_test(test_live_counts),

@@ -10,6 +10,8 @@
 #include "dimse/command.h"
 
 // PS3.7 table 9.1-1: a C-STORE that is a C-MOVE sub-operation.
+#define DIMSE_VERIFICATION "1.2.840.10008.1.1" // SOP Class UID of C-ECHO (PS3.4 A.4)
+
 struct dimse_move_originator {
     struct slice title;
     uint16_t message_id;

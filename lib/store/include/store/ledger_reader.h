@@ -20,7 +20,8 @@ MUST_USE enum result ledger_find_receipt(struct kv_env *env, uint64_t receipt, s
 MUST_USE enum result ledger_find_uid(struct kv_env *env, struct slice uid, ledger_visit *visit,
                                      void *argument);
 // The newest receipts of one SOP Instance UID, given as the key of the index: of each stream the last
-// `of_stream`, at most `most` together. None is OK. ERR_IO, ERR_NOMEM.
+// `of_stream`, at most `most` together. Where there are more than `of_stream`, those that were dropped or
+// have not ended are left out; the last 4096 are looked at for that. None is OK. ERR_IO, ERR_NOMEM.
 MUST_USE enum result ledger_sop_receipts(struct kv_env *env, const uint8_t hash[FACT_SOP_HASH_SIZE],
                                          uint64_t *receipts, size_t most, size_t of_stream, size_t *count);
 // Every receipt of each SOP Instance UID of which receipts with different content are durable, one UID after
