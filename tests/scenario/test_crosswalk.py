@@ -11,14 +11,13 @@ import pytest
 
 from dgtest import part10
 from dgtest.daemon import CLIENT
+from dgtest.edits import HEADER, WHO
 from dgtest.recipient import auditor, cms_opened
 from dgtest.stage import STORAGE, Stage, same_bytes
 
 SETTINGS = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"], "leading_zeros": "ignore"},
                         "ENTERPRISE": {"issuers": ["GROUP"], "case": "ignore"}}}
 NODES = {"domain": "ENTERPRISE"}
-WHO = ("--person", "Ada", "--reason", "test")
-HEADER = "source_domain,source_id,target_domain,target_id,name\n"
 
 
 def stage_of(folder: Path) -> Stage:
@@ -46,6 +45,12 @@ def ids_of(items: list[dict[str, Any]]) -> list[str]:
     return [item["id"] if item["outcome"] == "mapped" else "-" for item in items]
 
 
+def put_slot(ring: Path, at: int, slot: bytes) -> None:
+    with ring.open("r+b") as file:
+        file.seek(at)
+        file.write(slot)
+
+
 def test_damaged_key(folder):
     """A slot of the key file is bad: everything else goes on, orders are answered with why not, nothing is made anew."""
     one = part10.generate(2000, 95, sop_class=STORAGE)
@@ -54,9 +59,9 @@ def test_damaged_key(folder):
         run(stage, "import", rows, *WHO)
         assert stage.daemon.stop() == 0
         ring = stage.daemon.folder / "data" / "keyring"
-        whole = ring.read_bytes()
-        at = next(at for at in range(4096, len(whole), 4096) if whole[at + 4] == 3)  # lib/seal/FORMAT.md
-        ring.write_bytes(whole[:at] + b"\xff" + bytes(127) + whole[at + 128:])
+        data = ring.read_bytes()
+        at = next(at for at in range(4096, len(data), 4096) if data[at + 4] == 3)  # lib/seal/FORMAT.md
+        put_slot(ring, at, b"\xff" + bytes(127))
         stage.daemon.start()
         stage.send([one])
         stage.legacy.wait_uids([one.sop_instance])
@@ -65,7 +70,7 @@ def test_damaged_key(folder):
         assert "put a backup of it back" in stage.daemon.logged("crosswalk.closed")[-1]
         assert same_bytes([one], stage.legacy.copies()) == [], "nothing to map in it: as it came"
         assert stage.daemon.stop() == 0
-        ring.write_bytes(whole)
+        put_slot(ring, at, data[at:at + 128])
         stage.daemon.start()
         run(stage, *merge)
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1")) == ["E-2"]

@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dgtest import corpus, part10
 from dgtest.daemon import BINARIES, CLIENT
+from dgtest.edits import put_pack
 from dgtest.fixtures import needs_corpus
 from dgtest.ports import wait_for
 from dgtest.recipient import auditor, cms_opened
@@ -421,16 +422,6 @@ rules:
 """
 
 
-def part_10(instance: part10.Instance, syntax: str, data: bytes) -> bytes:
-    """The data set that the archive got as a file."""
-    meta = b"".join((part10.element(0x00020001, "OB", b"\0\x01"),
-                     part10.element(0x00020002, "UI", instance.sop_class.encode()),
-                     part10.element(0x00020003, "UI", instance.sop_instance.encode()),
-                     part10.element(0x00020010, "UI", syntax.encode())))
-    length = part10.element(0x00020000, "UL", len(meta).to_bytes(4, "little"))
-    return b"\0" * 128 + b"DICM" + length + meta + data
-
-
 def prove_live(stage: Stage, instance: part10.Instance, archive: str, file: Path, expect: int = 0) -> dict:
     done = stage.daemon.run_client("ledger", "prove", instance.sop_instance, "--archive", archive, "--file", str(file),
                                    "--json")
@@ -441,15 +432,13 @@ def prove_live(stage: Stage, instance: part10.Instance, archive: str, file: Path
 def check_live(stage: Stage, instance: part10.Instance, archive: str, copies: dict, folder: Path) -> dict:
     copy = copies[instance.sop_instance]
     file = stage.daemon.folder / "proof.dcm"
-    file.write_bytes(part_10(instance, copy.transfer_syntax, (folder / copy.file).read_bytes()))
+    meta = (instance.sop_class, instance.sop_instance, copy.transfer_syntax)
+    file.write_bytes(part10.file_bytes(*meta, (folder / copy.file).read_bytes()))
     return prove_live(stage, instance, archive, file)
 
 
 def settings_of(folder: Path) -> dict:
-    packs = folder / "packs"
-    packs.mkdir(exist_ok=True)
-    (packs / "site.yaml").write_text(PACK)
-    return {"rules": {"packs": str(packs)}, "nodes": {"new": {"packs": ["site"]}}}
+    return put_pack(folder / "packs", PACK, "new")
 
 
 def wait_ledger(stage: Stage, count: int) -> None:
@@ -468,7 +457,8 @@ def test_what_a_lane_edited_and_an_archive_rewrote(folder):
         wait_ledger(stage, 1)
         copy, = stage.new.copies()
         file = folder / "got.dcm"
-        file.write_bytes(part_10(sent, copy.transfer_syntax, (stage.new.folder / copy.file).read_bytes()))
+        meta = (sent.sop_class, sent.sop_instance, copy.transfer_syntax)
+        file.write_bytes(part10.file_bytes(*meta, (stage.new.folder / copy.file).read_bytes()))
         for options in REWRITES.values():
             answer = prove_live(stage, sent, "new", dcmconv(file, options))
             assert answer["verdict"] == "edits", options
