@@ -165,6 +165,9 @@ const char *cli_size(const json_t *object, const char *key, char to[CLI_TEXT]);
 const char *cli_age(const json_t *object, const char *key, char to[CLI_TEXT]);
 // "2026-11-21 20:17:18" in local time; "-" if missing.
 const char *cli_time(const json_t *object, const char *key, char to[CLI_TEXT]);
+// The other way (moment.c): "2026-11-28", of that day's beginning, or "2026-11-28T15:04:05", both in local
+// time; seconds since 1970, or -1 if it is neither.
+int64_t cli_time_read(const char *text);
 // "12"; "-" if missing.
 const char *cli_count(const json_t *object, const char *key, char to[CLI_TEXT]);
 

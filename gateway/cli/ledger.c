@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "cli/exit.h"
 #include "cli/ledger_fact.h"
+#include "cli/ledger_flagged.h"
 #include "cli/ledger_prove.h"
 #include "cli/recipient.h"
 #include "store/ledger.h"
@@ -27,11 +28,13 @@ struct request {
     enum format format;
     bool has_format;
     bool shows_phi;
-    const char *archive; // of prove
+    const char *archive; // of prove, flagged
     const char *file;
     const char *to; // of export
     const char *person;
     const char *reason;
+    const char *since; // of flagged
+    const char *reason_has;
     struct cli_ledger_names names;
     struct ledger_edits *edits;
 };
@@ -49,14 +52,6 @@ static const char *day_text(uint32_t day, char text[DAY_SIZE])
     if (gmtime_r(&whole, &parts) != NULL)
         (void)strftime(text, DAY_SIZE, "%Y-%m-%d", &parts);
     return text;
-}
-
-static int json_print(FILE *out, json_t *object, size_t indent)
-{
-    size_t flags = JSON_PRESERVE_ORDER | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
-    int failed = object == NULL || json_dumpf(object, out, flags) != 0 || fputc('\n', out) == EOF;
-    json_decref(object);
-    return failed ? CLI_INTERNAL : CLI_FINE;
 }
 
 // ---- verbs
@@ -103,7 +98,7 @@ static int show_run(struct kv_env *env, const struct request *request)
         json_t *answer = json_object();
         ledger_json_number(answer, "version", JSON_VERSION);
         json_object_set_new(answer, "facts", show.facts);
-        if (json_print(stdout, answer, 2) != CLI_FINE)
+        if (ledger_json_print(stdout, answer, 2) != CLI_FINE)
             return CLI_INTERNAL;
     }
     if (request->argument == NULL)
@@ -184,7 +179,7 @@ static int stats_run(struct kv_env *env, const struct request *request)
     if (result != OK)
         return failure_tell(result);
     if (request->format == FORMAT_JSON)
-        status = json_print(stdout, json_stats(&stats), 2);
+        status = ledger_json_print(stdout, json_stats(&stats), 2);
     else
         stats_print(&stats, request);
     ledger_stats_fini(&stats);
@@ -210,7 +205,7 @@ static enum result export_visit(void *argument, const struct ledger_fact *fact)
         ledger_json_number(line, "version", JSON_VERSION);
         json_object_update(line, object);
         json_decref(object);
-        if (json_print(export->out, line, 0) != CLI_FINE)
+        if (ledger_json_print(export->out, line, 0) != CLI_FINE)
             return ERR_IO;
     }
     return ferror(export->out) ? ERR_IO : OK;
@@ -272,6 +267,8 @@ static int export_run(struct kv_env *env, const struct request *request, const s
 static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--json]\n"
                                  "       dicomgate ledger prove UID --archive NAME --file COPY.dcm [--json]\n"
                                  "       dicomgate ledger conflicts [--json]\n"
+                                 "       dicomgate ledger flagged [--archive NAME] [--since TIME] "
+                                 "[--reason-has TEXT] [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
                                  "       dicomgate ledger export [--jsonl|--csv]\n"
                                  "       dicomgate ledger export [--jsonl|--csv] [--show-phi] [--to "
@@ -289,6 +286,9 @@ void cli_ledger_help(void)
           "by\nthe edits on record, or where it differs (exit status 1).\n"
           "conflicts shows all receipts of instances that came with different content under one UID (exit "
           "status 1\nif there are any).\n"
+          "flagged lists by archive, study and reason what went although rules or the crosswalk say that it "
+          "should be\nlooked at, newest first (exit status 1 if there is any). Reasons are those of the last "
+          "time it was sent.\nTIME is 2026-11-28 or 2026-11-28T15:04:05.\n"
           "export writes one line of JSON for each receipt (the default), or CSV with one row for each "
           "receipt and\narchive. With the values of edits, or encrypted to a recipient (CMS with AES-256; "
           "`openssl "
@@ -299,6 +299,7 @@ void cli_ledger_help(void)
           "The ledger of a running daemon lags by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
           "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"
+          "          dicomgate ledger flagged --archive new --since 2026-11-28 --reason-has burned-in\n"
           "          dicomgate ledger export --csv > ledger.csv\n"
           "          dicomgate ledger export --show-phi --to auditor.pem --person 'J. Doe' --reason 'audit "
           "2026' "
@@ -335,10 +336,9 @@ static bool option_parse(int argc, char **argv, int *at, struct request *request
     const struct {
         const char *word;
         const char **value;
-    } texts[] = {{"--archive", &request->archive},
-                 {"--file", &request->file},
-                 {"--to", &request->to},
-                 {"--person", &request->person},
+    } texts[] = {{"--archive", &request->archive}, {"--file", &request->file},
+                 {"--since", &request->since},     {"--reason-has", &request->reason_has},
+                 {"--to", &request->to},           {"--person", &request->person},
                  {"--reason", &request->reason}};
     if (strcmp(word, "--show-phi") == 0) {
         request->shows_phi = true;
@@ -388,6 +388,10 @@ static bool request_parse(int argc, char **argv, struct request *request)
     if (strcmp(request->verb, "export") != 0 &&
         (request->to != NULL || request->person != NULL || request->reason != NULL))
         return false;
+    if (strcmp(request->verb, "flagged") == 0)
+        return request->argument == NULL && request->file == NULL && !lines;
+    if (request->since != NULL || request->reason_has != NULL)
+        return false;
     if (strcmp(request->verb, "prove") == 0)
         return request->argument != NULL && request->archive != NULL && request->file != NULL && !lines;
     if (request->archive != NULL || request->file != NULL)
@@ -411,6 +415,17 @@ static int prove_run(struct kv_env *env, const struct request *request)
     return ledger_prove_run(&order);
 }
 
+static int flagged_run(struct kv_env *env, const struct request *request)
+{
+    struct ledger_flagged_order order = {.env = env,
+                                         .names = &request->names,
+                                         .archive = request->archive,
+                                         .since = request->since,
+                                         .reason_has = request->reason_has,
+                                         .is_json = request->format == FORMAT_JSON};
+    return ledger_flagged_run(&order);
+}
+
 static int request_run(struct kv_env *env, struct request *request, const struct cli_ledger_keys *keys)
 {
     int status;
@@ -425,6 +440,8 @@ static int request_run(struct kv_env *env, struct request *request, const struct
         status = show_run(env, request);
     else if (strcmp(request->verb, "stats") == 0)
         status = stats_run(env, request);
+    else if (strcmp(request->verb, "flagged") == 0)
+        status = flagged_run(env, request);
     else if (strcmp(request->verb, "prove") == 0)
         status = prove_run(env, request);
     else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate ledger show UID|stats|export|prove [--json|--csv|--jsonl]`: reads the ledger under the data
-// folder, with the daemon up or down.
+// `dicomgate ledger show UID|stats|flagged|export|prove [--json|--csv|--jsonl]`: reads the ledger under the
+// data folder, with the daemon up or down.
 //
 // Thread: the command line's only one. Called by the program's verb table.
 #pragma once

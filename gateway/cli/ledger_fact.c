@@ -2,6 +2,7 @@
 #include "cli/ledger_fact.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/exit.h"
 #include "store/ledger_reader.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,20 +19,18 @@ const char *ledger_archive_name(const struct cli_ledger_names *names, unsigned i
 
 // ---- texts of values
 
-#define TIME_SIZE   32
 #define DIGEST_SIZE (2 * RECORD_DIGEST_SIZE + 1)
 
-// "2026-11-21T20:13:00.125Z"; empty for 0.
-static const char *time_text(uint64_t time, char text[TIME_SIZE])
+const char *ledger_time_text(uint64_t time, char text[LEDGER_TIME_SIZE])
 {
     struct tm parts;
-    char seconds[TIME_SIZE];
+    char seconds[LEDGER_TIME_SIZE];
     time_t whole = (time_t)(time / NSEC_PER_SEC);
     text[0] = 0;
     if (time == 0 || gmtime_r(&whole, &parts) == NULL)
         return text;
     if (strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts) > 0)
-        (void)text_format(text, TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(time / NSEC_PER_MS % 1000));
+        (void)text_format(text, LEDGER_TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(time / NSEC_PER_MS % 1000));
     return text;
 }
 
@@ -130,10 +129,18 @@ void ledger_json_number(json_t *object, const char *name, uint64_t value)
     json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void set_time(json_t *object, const char *name, uint64_t time)
+void ledger_json_time(json_t *object, const char *name, uint64_t time)
 {
-    char text[TIME_SIZE];
-    ledger_json_text(object, name, time_text(time, text));
+    char text[LEDGER_TIME_SIZE];
+    ledger_json_text(object, name, ledger_time_text(time, text));
+}
+
+int ledger_json_print(FILE *out, json_t *object, size_t indent)
+{
+    size_t flags = JSON_PRESERVE_ORDER | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
+    int failed = object == NULL || json_dumpf(object, out, flags) != 0 || fputc('\n', out) == EOF;
+    json_decref(object);
+    return failed ? CLI_INTERNAL : CLI_FINE;
 }
 
 static void set_digest(json_t *object, const char *name, const uint8_t digest[RECORD_DIGEST_SIZE])
@@ -186,8 +193,8 @@ static json_t *json_delivery(uint64_t receipt, const struct fact_delivery *deliv
     json_object_set_new(object, "resent", json_boolean(delivery->resent));
     if (delivery->is_released)
         json_object_set_new(object, "released", json_true());
-    set_time(object, "sent_at", delivery->sent_at);
-    set_time(object, "outcome_at", delivery->outcome_at);
+    ledger_json_time(object, "sent_at", delivery->sent_at);
+    ledger_json_time(object, "outcome_at", delivery->outcome_at);
     ledger_json_text(object, "remark", delivery->remark);
     ledger_json_text(object, "person", delivery->person);
     if (delivery->has_header) {
@@ -196,6 +203,13 @@ static json_t *json_delivery(uint64_t receipt, const struct fact_delivery *deliv
         set_digest(object, "pack", delivery->pack);
         if (delivery->crosswalk != 0)
             ledger_json_number(object, "crosswalk", delivery->crosswalk);
+    }
+    if (delivery->flags > 0) {
+        json_t *reasons = json_array();
+        for (size_t i = 0; i < RECORD_REASONS_MAX && delivery->flag_reason[i] != NULL; i++)
+            json_array_append_new(reasons, ledger_json_string(delivery->flag_reason[i]));
+        ledger_json_number(object, "flags", delivery->flags);
+        json_object_set_new(object, "flag_reasons", reasons);
     }
     json_t *edited = ledger_edits_json(edits, receipt, delivery);
     if (edited != NULL)
@@ -229,9 +243,9 @@ json_t *ledger_fact_json(const struct ledger_fact *fact, struct ledger_edits *ed
     ledger_json_text(object, "state", fact_state_text(fact->state));
     ledger_json_number(object, "order", fact->order);
     ledger_json_number(object, "epoch", fact->epoch);
-    set_time(object, "opened_at", fact->opened_at);
-    set_time(object, "closed_at", fact->closed_at);
-    set_time(object, "settled_at", fact->settled_at);
+    ledger_json_time(object, "opened_at", fact->opened_at);
+    ledger_json_time(object, "closed_at", fact->closed_at);
+    ledger_json_time(object, "settled_at", fact->settled_at);
     ledger_json_number(object, "length", fact->length);
     set_texts(object, fact);
     json_object_set_new(object, "unscanned", json_boolean((fact->flags & RECORD_CLOSE_UNSCANNED) != 0));
@@ -290,13 +304,23 @@ static void digests_print(const struct fact_digests *digests)
         line_print("  canonical", digest_text(digests->canonical, text));
 }
 
+static void flags_print(const struct fact_delivery *delivery)
+{
+    size_t known = 0;
+    char more[48];
+    for (; known < RECORD_REASONS_MAX && delivery->flag_reason[known] != NULL; known++)
+        line_print("  flagged", delivery->flag_reason[known]);
+    (void)text_format(more, sizeof more, "%u findings in all", (unsigned)delivery->flags);
+    line_print("  flagged", delivery->flags > known ? more : NULL);
+}
+
 static void delivery_print(uint64_t receipt, const struct fact_delivery *delivery, const char *called,
                            struct ledger_edits *edits)
 {
     char name[32];
     char status[16] = "";
     char line[240];
-    char time[TIME_SIZE];
+    char time[LEDGER_TIME_SIZE];
     const char *by = settled_by_text(delivery->settled_by);
     (void)text_format(name, sizeof name, "archive %u", (unsigned)delivery->archive);
     if (delivery->has_status)
@@ -307,8 +331,8 @@ static void delivery_print(uint64_t receipt, const struct fact_delivery *deliver
                       delivery->resent ? ", resent" : "", delivery->is_released ? ", released" : "",
                       delivery->owed ? "" : ", not owed");
     line_print(name, line);
-    line_print("  last sent", time_text(delivery->sent_at, time));
-    line_print("  last outcome", time_text(delivery->outcome_at, time));
+    line_print("  last sent", ledger_time_text(delivery->sent_at, time));
+    line_print("  last outcome", ledger_time_text(delivery->outcome_at, time));
     line_print("  remark", delivery->remark);
     line_print("  person", delivery->person);
     if (delivery->has_header && !digest_is_zero(delivery->pack))
@@ -317,13 +341,14 @@ static void delivery_print(uint64_t receipt, const struct fact_delivery *deliver
     line_print("  crosswalk", delivery->crosswalk != 0 ? name : NULL);
     if (delivery->has_header && !digest_is_zero(delivery->edits))
         line_print("  edits", digest_text(delivery->edits, line));
+    flags_print(delivery);
     ledger_edits_print(edits, receipt, delivery);
 }
 
 void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names,
                        struct ledger_edits *edits)
 {
-    char text[TIME_SIZE];
+    char text[LEDGER_TIME_SIZE];
     ledger_receipt_text(fact->receipt, text, sizeof text);
     // Both ways to write the number: that of the ledger, and that of `queue`.
     printf("receipt %s (%llu): %s\n", text, (unsigned long long)fact->receipt, fact_state_text(fact->state));
@@ -337,9 +362,9 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
     line_print("called", fact->called);
     line_print("address", fact->address);
     line_print("listener", fact->listener);
-    line_print("opened", time_text(fact->opened_at, text));
-    line_print("closed", time_text(fact->closed_at, text));
-    line_print("settled", time_text(fact->settled_at, text));
+    line_print("opened", ledger_time_text(fact->opened_at, text));
+    line_print("closed", ledger_time_text(fact->closed_at, text));
+    line_print("settled", ledger_time_text(fact->settled_at, text));
     (void)text_format(text, sizeof text, "%llu bytes", (unsigned long long)fact->length);
     line_print("length", fact->order != 0 ? text : NULL);
     line_print("dropped", drop_text(fact->drop_reason));
@@ -397,8 +422,8 @@ static void csv_number(FILE *out, uint64_t value)
 
 static void csv_time(FILE *out, uint64_t time)
 {
-    char text[TIME_SIZE];
-    csv_text(out, time_text(time, text));
+    char text[LEDGER_TIME_SIZE];
+    csv_text(out, ledger_time_text(time, text));
 }
 
 static void csv_digest(FILE *out, bool present, const uint8_t digest[RECORD_DIGEST_SIZE])

@@ -35,3 +35,10 @@ json_t *ledger_json_string(const char *text);
 // Adds a member; a text only if there is one. Bytes that are not UTF-8 are shown as ISO 8859-1.
 void ledger_json_text(json_t *object, const char *name, const char *text);
 void ledger_json_number(json_t *object, const char *name, uint64_t value);
+// Takes the object. Exit status.
+int ledger_json_print(FILE *out, json_t *object, size_t indent);
+void ledger_json_time(json_t *object, const char *name, uint64_t time);
+
+#define LEDGER_TIME_SIZE 32
+// Fills `text` and returns it: "2026-11-21T20:13:00.125Z"; empty for 0.
+const char *ledger_time_text(uint64_t time, char text[LEDGER_TIME_SIZE]);

@@ -341,6 +341,7 @@ static void print_help(FILE *stream, const char *group)
         (void)fputs("  ledger show           what became of an instance or a study\n"
                     "  ledger prove          is a copy what was received, but for the edits on record?\n"
                     "  ledger conflicts      instances that came with different content under one UID\n"
+                    "  ledger flagged        what went although rules or the crosswalk say to look at it\n"
                     "  ledger stats          how much was received, and what each archive got of it\n"
                     "  ledger export         all of it, for programs\n",
                     stream);

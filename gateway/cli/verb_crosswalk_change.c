@@ -84,14 +84,9 @@ enum cli_exit cli_crosswalk_import(struct cli *cli)
 
 // ---- merge, unmerge, move-study
 
-// "2026-11-28", of that day's beginning, or "2026-11-28T15:04:05", both in local time.
 static bool effective_read(const char *text, json_t *body)
 {
-    struct tm parts = {.tm_isdst = -1};
-    const char *end = strptime(text, "%Y-%m-%d", &parts);
-    if (end != NULL && *end == 'T')
-        end = strptime(end, "T%H:%M:%S", &parts);
-    time_t when = end != NULL && *end == 0 ? mktime(&parts) : -1;
+    int64_t when = cli_time_read(text);
     return when > 0 && json_object_set_new(body, "effective", json_integer((json_int_t)when)) == 0;
 }
 

@@ -130,6 +130,7 @@ static void counters_add(struct archive_counters *to, const struct archive_count
     to->opened += from->opened;
     to->refused += from->refused;
     to->bytes += from->bytes;
+    to->flagged += from->flagged;
 }
 
 static void archive_figures_add(struct archive_figures *to, const struct archive_figures *from)
@@ -230,6 +231,7 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_number(counters, "opened", figures->counters.opened);
     set_number(counters, "refused", figures->counters.refused);
     set_number(counters, "bytes", figures->counters.bytes);
+    set_number(counters, "flagged", figures->counters.flagged);
     (void)json_object_set_new(row, "counters", counters);
     return row;
 }
