@@ -279,7 +279,7 @@ struct configuration_client {
     char *ae_title;                            // "*" = any title
     struct conf_networks from;                 // empty = from anywhere
     char *certificate;                         // rule of tls/binding.h, well-formed; NULL = not bound
-    const struct configuration_domain *domain; // NULL = unknown
+    const struct configuration_domain *domain; // NULL = that of the route
     uint32_t services;                         // bits of configuration_service
     uint32_t quirks;                           // bits of configuration_quirk
     uint32_t associations;                     // at the same time; 0 = only the limits for all
@@ -304,6 +304,7 @@ struct configuration_route {
     struct conf_texts calling; // empty = any
     const struct configuration_node **to;
     size_t to_count; // at least one; the first is the primary that `learned` asks first
+    const struct configuration_domain *domain; // of clients that have none; NULL = unknown
     enum configuration_acknowledge acknowledge;
     uint64_t acknowledge_within_ns; // primary and all: then the client gets A700
     enum configuration_negotiate negotiate;

@@ -97,6 +97,7 @@ struct raw_route {
     struct configuration_route value;
     struct raw_match match;
     struct conf_texts to;
+    char *domain;
 };
 
 struct raw_query {

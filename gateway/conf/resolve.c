@@ -226,6 +226,7 @@ static void route_resolve(struct resolver *resolver, const struct raw_route *raw
     *made = raw->value;
     made->called = raw->match.called;
     made->calling = raw->match.calling;
+    made->domain = domain_find(resolver, &raw->entry, raw->domain);
     made->to = nodes_find(resolver, &raw->entry, "to", &raw->to, &made->to_count);
     syntaxes_resolve(resolver, &made->transfer_syntaxes);
 }

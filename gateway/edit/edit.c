@@ -171,14 +171,22 @@ static void unseen(struct edit *edit, const char *why)
     settle(edit, EDIT_GOES);
 }
 
+static bool is_cut(const struct edit *edit, enum edit_path place)
+{
+    struct dcm_found found;
+    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, place, &cursor, &found);)
+        if (!found.is_whole)
+            return true;
+    return false;
+}
+
 // Part of a patient ID, or of its issuer, would be another one.
 static bool patient_is_seen(struct edit *edit)
 {
     char path[DCM_PATH_TEXT_SIZE];
     char why[EDIT_REASON_BYTES];
-    struct dcm_found found;
     for (size_t place = EDIT_PATIENT_ID; edit->policy->node->domain != NULL && place <= EDIT_STUDY; place++) {
-        if (place == EDIT_QUALIFIERS || !edit_found(edit, (enum edit_path)place, &found) || found.is_whole)
+        if (place == EDIT_QUALIFIERS || !is_cut(edit, (enum edit_path)place))
             continue;
         dcm_path_print(&edit->policies->path[place], path);
         (void)text_format(why, sizeof why, "%s is longer than can be looked at", path);

@@ -8,6 +8,8 @@
 #include "edit/edit_private.h"
 #include "edit/study.h"
 
+#define QUALIFIERS_MOST 16 // items of the qualifiers that are looked at
+
 // ---- what the data set says ----
 
 static struct slice raw_value(const struct edit *edit, enum edit_path place)
@@ -18,15 +20,16 @@ static struct slice raw_value(const struct edit *edit, enum edit_path place)
     return slice_trimmed(found.value);
 }
 
-bool patient_text(const struct edit *edit, enum edit_path place, char *to, struct slice *text)
+// Of one occurrence.
+static bool found_text(const struct edit *edit, enum edit_path place, const struct dcm_found *found, char *to,
+                       struct slice *text)
 {
-    struct dcm_found found;
     struct dcm_level level;
     size_t length;
-    struct slice value = raw_value(edit, place);
-    if (value.length == 0 || value.length > PATIENT_TEXT_BYTES || !edit_found(edit, place, &found))
+    struct slice value = slice_trimmed(found->value);
+    if (!found->is_whole || value.length == 0 || value.length > PATIENT_TEXT_BYTES)
         return false;
-    dcm_survey_level(edit->survey, found.level, &level);
+    dcm_survey_level(edit->survey, found->level, &level);
     enum dcm_vr vr = dcm_path_vr(&edit->policies->path[place]); // also where it is written as UN
     if (dcm_text_decode(edit->workshop->text, &level.charset, vr, value, to,
                         DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES), &length) != OK)
@@ -35,33 +38,65 @@ bool patient_text(const struct edit *edit, enum edit_path place, char *to, struc
     return text->length > 0;
 }
 
-// An element that is there with a value, readable or not.
+bool patient_text(const struct edit *edit, enum edit_path place, char *to, struct slice *text)
+{
+    struct dcm_found found;
+    return edit_found(edit, place, &found) && found_text(edit, place, &found, to, text);
+}
+
+// An element that is there with a value, readable or not; of several items, in one of them.
 static bool has_value(const struct edit *edit, enum edit_path place)
 {
     struct dcm_found found;
-    return edit_found(edit, place, &found) && (!found.is_whole || slice_trimmed(found.value).length > 0);
+    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, place, &cursor, &found);)
+        if (!found.is_whole || slice_trimmed(found.value).length > 0)
+            return true;
+    return false;
 }
 
-// Issuer of Patient ID, or else what its qualifiers say.
-static const struct configuration_domain *trusted_domain(const struct edit *edit)
+static const struct configuration_domain *trusted_domain(const struct edit *edit, enum edit_path place,
+                                                         const struct dcm_found *found)
 {
     char text[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
     struct slice issuer;
-    enum edit_path place = has_value(edit, EDIT_ISSUER) ? EDIT_ISSUER : EDIT_QUALIFIER_ID;
     const struct configuration_domain *domain = NULL;
-    if (patient_text(edit, place, text, &issuer))
+    if (found_text(edit, place, found, text, &issuer))
         domain = configuration_domain_by_issuer(edit->policies->configuration, issuer);
     wipe(text, sizeof text);
     return domain;
 }
 
+// PS3.3 10.14 allows one item, senders write more. *domain is NULL where they name no domain. False: two, or
+// there are too many to look at; then nobody can say.
+static bool qualifiers_domain(const struct edit *edit, const struct configuration_domain **domain)
+{
+    struct dcm_found found;
+    *domain = NULL;
+    if (edit_found(edit, EDIT_QUALIFIERS, &found) && found.items > QUALIFIERS_MOST)
+        return false;
+    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIER_ID, &cursor, &found);) {
+        const struct configuration_domain *named = trusted_domain(edit, EDIT_QUALIFIER_ID, &found);
+        if (named != NULL && *domain != NULL && named != *domain)
+            return false;
+        if (named != NULL)
+            *domain = named;
+    }
+    return true;
+}
+
+// Issuer of Patient ID if it is one that is trusted, else what its qualifiers say, else what the
+// configuration says.
 void patient_domain_find(struct edit *edit)
 {
+    struct dcm_found found;
+    const struct configuration_domain *domain = NULL;
+    if (edit_found(edit, EDIT_ISSUER, &found))
+        domain = trusted_domain(edit, EDIT_ISSUER, &found);
+    bool is_clear = domain != NULL || qualifiers_domain(edit, &domain);
+    if (is_clear && domain == NULL)
+        domain = configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
+    edit->patient.domain = is_clear ? domain : NULL;
     edit->patient.has_issuer = has_value(edit, EDIT_ISSUER) || has_value(edit, EDIT_QUALIFIER_ID);
-    edit->patient.domain = trusted_domain(edit);
-    if (edit->patient.domain == NULL)
-        edit->patient.domain =
-            configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
 }
 
 bool patient_study_question(const struct edit *edit, struct study_question *question)
@@ -262,22 +297,14 @@ static void put(const struct edit *edit, struct draft *draft, enum edit_path pla
         .path = &edit->policies->path[place], .operation = operation, .kind = DCM_VALUE_TEXT, .value = text};
 }
 
-static bool is_issuer_of(const struct configuration_domain *domain, struct slice issuer)
-{
-    for (size_t i = 0; i < domain->issuers.count; i++)
-        if (slice_is_text(issuer, domain->issuers.item[i]))
-            return true;
-    return false;
-}
-
-// The qualifiers name nobody else than the domain's issuer.
+// Every item of the qualifiers names an issuer of the domain.
 static bool qualifiers_agree(const struct edit *edit, const struct configuration_domain *domain)
 {
-    char text[DCM_TEXT_DECODED_MOST(PATIENT_TEXT_BYTES)];
-    struct slice id;
-    bool agree = patient_text(edit, EDIT_QUALIFIER_ID, text, &id) && is_issuer_of(domain, id);
-    wipe(text, sizeof text);
-    return agree;
+    struct dcm_found found;
+    uint32_t agreeing = 0;
+    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIER_ID, &cursor, &found);)
+        agreeing += trusted_domain(edit, EDIT_QUALIFIER_ID, &found) == domain;
+    return edit_found(edit, EDIT_QUALIFIERS, &found) && found.items == agreeing;
 }
 
 void patient_draft(const struct edit *edit, struct draft *draft)

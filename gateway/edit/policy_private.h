@@ -12,7 +12,7 @@ enum edit_path {
     EDIT_PATIENT_ID,
     EDIT_ISSUER,
     EDIT_QUALIFIERS,   // Issuer of Patient ID Qualifiers Sequence
-    EDIT_QUALIFIER_ID, // its Universal Entity ID
+    EDIT_QUALIFIER_ID, // Universal Entity ID in each item
     EDIT_NAME,
     EDIT_BIRTH_DATE,
     EDIT_SEX,

@@ -18,10 +18,10 @@ struct study_source {
     struct slice study; // Study Instance UID
     struct slice id;    // Patient ID
     struct slice issuer;
-    struct slice domain; // of the client, by name; empty: not known
+    struct slice domain; // that the configuration names for it; empty: not known
 };
 
-// The domain is that of the issuer if one trusts it, else the client's (FIELD 1); the ID is folded as that
+// The domain is that of the issuer if one trusts it, else that other (FIELD 1); the ID is folded as that
 // domain says and otherwise taken byte by byte, whatever its character set. False: there is no study or no
 // patient ID, or they are too long to be one; or the hash failed. NULL for `hash`: there is no key file.
 bool study_patient_hash(struct seal_hash *hash, const struct configuration *configuration,

@@ -292,6 +292,18 @@ static bool wants_store(const struct ul_parameters *request)
     return false;
 }
 
+// FIELD 1: whose patient IDs they are, where the data set does not say. A client's own domain counts before
+// that of the title that it calls.
+static struct slice default_domain(const struct session *session)
+{
+    const struct configuration_client *client = session->access.client;
+    const struct configuration_route *route = session->facts.route;
+    const struct configuration_domain *domain = client != NULL ? client->domain : NULL;
+    if (domain == NULL && route != NULL)
+        domain = route->domain;
+    return domain != NULL ? slice_of_text(domain->name) : slice_of(NULL, 0);
+}
+
 static void on_request(void *arg, const struct ul_parameters *request)
 {
     struct session *session = arg;
@@ -325,10 +337,9 @@ static void on_request(void *arg, const struct ul_parameters *request)
         return;
     }
     session->facts.quirks = session->access.quirks;
-    if (session->access.client != NULL && session->access.client->domain != NULL)
-        session->facts.domain = slice_of_text(session->access.client->domain->name);
     session->facts.route =
         configuration_phase_route(gateway->configuration->start_phase, session->called, session->calling);
+    session->facts.domain = default_domain(session);
     session->asking.session = session;
     session->asking.worker = worker;
     session->asking.done = answer;

@@ -47,7 +47,7 @@ struct session_facts {
     const struct configuration_listener *listener;
     const struct configuration_route *route; // NULL: none
     uint32_t quirks;
-    struct slice domain;  // of patient IDs, that the configuration gives to this client; empty: not known
+    struct slice domain;  // of patient IDs, that the configuration names for it; empty: not known
     uint32_t source_node; // id of the node that this client is; 0
     char address[NET_ADDRESS_TEXT_MAX];
     struct slice fingerprint; // of the client's certificate, SHA-256; empty: it has none

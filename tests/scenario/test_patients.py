@@ -108,6 +108,23 @@ def test_trusted_issuer_goes_before_the_client(folder):
         assert same_bytes([one], stage.new.copies()) == []
 
 
+def test_the_called_title_says_whose_it_is(folder):
+    """One client, two titles, two domains: 0001 is another patient in each."""
+    titles = {"OLDPACS": "LEGACY", "NEWPACS": "ENTERPRISE"}
+    rows = [{"match": {"called": [title]}, "to": ["legacy", "new"], "domain": domain} for title, domain in titles.items()]
+    old, new = edits.instance(1), edits.instance(1, study=2)
+    hospital = Hospital(folder, {"0001": "E-1"})
+    hospital.daemon.settings.update(titles=list(titles), clients=[{"ae_title": "CT1"}], phases={"coexist": {"store": rows}})
+    hospital.daemon.write()
+    with hospital as stage:
+        for title, one in (("OLDPACS", old), ("NEWPACS", new)):
+            told = sender.send(sender.Target(("127.0.0.1", stage.daemon.port), title, "CT1"), [one])
+            assert [result.status for result in told] == [0]
+        stage.wait_arrived([old, new])
+        assert patient_at_new(stage, old) == ("E-1", "GROUP")
+        assert same_bytes([new], stage.new.copies()) == [] == same_bytes([old], stage.legacy.copies())
+
+
 def test_notes_can_be_switched_off(folder):
     one = edits.instance(1)
     with Hospital(folder, {"0001": "E-1"}, original_attributes=False, contributing_equipment="never") as stage:

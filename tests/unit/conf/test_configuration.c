@@ -34,7 +34,8 @@ static const char DESIGN_5[] =
     "worklist, mpps, commit], quirks: [accept_unscanned] }\n"
     "phases:\n"
     "  coexist:\n"
-    "    store: [ { match: { called: [OLDPACS] }, to: [legacy, new], acknowledge: durable, negotiate: "
+    "    store: [ { match: { called: [OLDPACS] }, to: [legacy, new], domain: LEGACY, acknowledge: durable, "
+    "negotiate: "
     "learned },\n"
     "             { match: { calling: [CT1] }, to: [new], negotiate: fixed, classes: "
     "[1.2.840.10008.5.1.4.1.1.2],\n"
@@ -144,6 +145,8 @@ static void test_routes(void **state)
     assert_int_equal(phase->store_count, 2);
     assert_int_equal(phase->store[0].to_count, 2);
     assert_ptr_equal(phase->store[0].to[1], &made->node[1]);
+    assert_ptr_equal(phase->store[0].domain, &made->domain[0]);
+    assert_null(phase->store[1].domain);
     assert_int_equal(phase->store[0].negotiate, CONFIGURATION_NEGOTIATE_LEARNED);
     assert_int_equal(phase->store[1].negotiate, CONFIGURATION_NEGOTIATE_FIXED);
     assert_string_equal(phase->store[1].transfer_syntaxes.item[0], "1.2.840.10008.1.2.1");

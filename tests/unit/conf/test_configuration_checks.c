@@ -235,6 +235,9 @@ static void test_phases(void **state)
     (void)state;
     expect("phases: { one: { store: [ { to: [x, z] } ] } }",
            "/etc/g.yaml:6:37: phases.one.store[1].to[2]: there is no node \"z\"; allowed: x\n");
+    expect("phases: { one: { store: [ { to: [x], domain: D } ] } }",
+           "/etc/g.yaml:6:46: phases.one.store[1].domain: there is no domain \"D\"; allowed: none is "
+           "defined\n");
     expect("phases: { one: { store: [ { to: [x], acknowledge: soon } ] } }",
            "/etc/g.yaml:6:51: phases.one.store[1].acknowledge: \"soon\" is not known here; allowed: durable, "
            "primary, all\n");

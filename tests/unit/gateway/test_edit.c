@@ -98,20 +98,29 @@ static void test_trusted_issuer_before_the_client(void **state)
     bench_end(&bench);
 }
 
-static void with_qualifiers(struct writer *to, const char *id, const char *issuer, const char *entity)
+// One item for each word; "-" is an item without an entity.
+static void qualifiers(struct writer *to, const char *entities)
+{
+    char word[64];
+    open_sequence(to, 0x00100024);
+    for (int used; sscanf(entities, "%63s%n", word, &used) == 1; entities += used) {
+        open_item(to);
+        if (strcmp(word, "-") != 0)
+            put(to, 0x00400032, "UT", word);
+        put(to, 0x00400033, "CS", "ISO");
+        shut(to);
+    }
+    shut(to);
+}
+
+static void with_qualifiers(struct writer *to, const char *id, const char *issuer, const char *entities)
 {
     writer_begin(to, EXPLICIT_LITTLE);
     put(to, 0x00100020, "LO", id);
     if (issuer != NULL)
         put(to, 0x00100021, "LO", issuer);
-    if (entity == NULL)
-        return;
-    open_sequence(to, 0x00100024);
-    open_item(to);
-    put(to, 0x00400032, "UT", entity);
-    put(to, 0x00400033, "CS", "ISO");
-    shut(to);
-    shut(to);
+    if (entities != NULL)
+        qualifiers(to, entities);
 }
 
 static void test_qualifiers(void **state)
@@ -125,20 +134,75 @@ static void test_qualifiers(void **state)
     with_qualifiers(&expected, "G-17", "GROUP", NULL);
     equipment_sequence(&expected);
     originals_begin(&expected);
-    with_qualifiers(&data_set, "17", NULL, "BAREISS");
     put(&expected, 0x00100020, "LO", "17");
     put(&expected, 0x00100021, "LO", "");
-    open_sequence(&expected, 0x00100024);
-    open_item(&expected);
-    put(&expected, 0x00400032, "UT", "BAREISS");
-    put(&expected, 0x00400033, "CS", "ISO");
-    shut(&expected);
-    shut(&expected);
+    qualifiers(&expected, "BAREISS");
     originals_end(&expected, "COERCE");
     assert_leaves(&bench, &data_set, &expected);
-    with_qualifiers(&data_set, "17", "OLD", "GROUP"); // Issuer of Patient ID counts first
-    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
-    assert_string_equal(asked.from, "LEGACY");
+    bench_end(&bench);
+}
+
+// FIELD 1, in this order: a trusted issuer, a trusted one among its qualifiers, the default. Not known: two
+// domains in the qualifiers, or more items than are looked at.
+static void test_whose_it_is(void **state)
+{
+#define FOUR(word) word " " word " " word " " word " "
+    static const struct {
+        const char *issuer, *entities, *domain;
+    } rows[] = {
+        {"OLD", "GROUP", "LEGACY"},
+        {"OLD", "BAREISS GROUP", "LEGACY"},
+        {"NOBODY", "BAREISS", "BARE"},
+        {"NOBODY", "1.2.3 - BAREISS", "BARE"},
+        {"", "BAREISS BAREISS", "BARE"},
+        {NULL, "1.2.3 4.5.6", "LEGACY"},
+        {NULL, "GROUP BAREISS", NULL},
+        {NULL, FOUR("-") FOUR("-") FOUR("-") "- - - BAREISS", "BARE"},
+        {NULL, FOUR("-") FOUR("-") FOUR("-") "- - - - BAREISS", NULL},
+        {"NOBODY", "1.2.3 GROUP", "NEW"},
+    };
+    (void)state;
+    bench_begin(&bench, DOMAIN ", unmatched: hold", NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        with_qualifiers(&data_set, "17", rows[i].issuer, rows[i].entities);
+        enum edit_stage stage = bench_run(&bench, &data_set, 100);
+        if (rows[i].domain == NULL) {
+            assert_int_equal(stage, EDIT_HOLDS);
+            assert_string_equal(reason(&bench), "the domain of the patient ID is not known");
+        } else if (strcmp(rows[i].domain, "NEW") == 0) { // the archive's
+            assert_int_equal(stage, EDIT_GOES);
+            assert_untouched(&bench);
+        } else {
+            assert_int_equal(stage, EDIT_ASKS);
+            assert_string_equal(asked.from, rows[i].domain);
+        }
+    }
+    bench_end(&bench);
+}
+
+// Under the archive's ID nothing may stay that names another issuer, in whichever item.
+static void test_qualifiers_that_stay(void **state)
+{
+    static const struct {
+        const char *entities;
+        bool stay;
+    } rows[] = {{"GROUP", true}, {"GROUP GROUP", true}, {"GROUP 1.2.3", false}, {"GROUP -", false}};
+    (void)state;
+    bench_begin(&bench, DOMAIN, NULL, NULL);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        with_qualifiers(&data_set, "17", "OLD", rows[i].entities);
+        assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+        answer(&bench, CROSSWALK_MAPPED, 0, "G-17");
+        with_qualifiers(&expected, "G-17", "GROUP", rows[i].stay ? rows[i].entities : NULL);
+        equipment_sequence(&expected);
+        originals_begin(&expected);
+        put(&expected, 0x00100020, "LO", "17");
+        put(&expected, 0x00100021, "LO", "OLD");
+        if (!rows[i].stay)
+            qualifiers(&expected, rows[i].entities);
+        originals_end(&expected, "COERCE");
+        assert_leaves(&bench, &data_set, &expected);
+    }
     bench_end(&bench);
 }
 
@@ -699,6 +763,8 @@ int main(void)
         cmocka_unit_test(test_trusted_issuer_of_the_archive_is_never_asked_for),
         cmocka_unit_test(test_trusted_issuer_before_the_client),
         cmocka_unit_test(test_qualifiers),
+        cmocka_unit_test(test_whose_it_is),
+        cmocka_unit_test(test_qualifiers_that_stay),
         cmocka_unit_test(test_unmatched_flag),
         cmocka_unit_test(test_unmatched_pass),
         cmocka_unit_test(test_unmatched_hold),

@@ -71,21 +71,22 @@ static void test_echo_store_release(void **state)
     assert_int_equal(rig->gateway->recovery.owed, 1);
 }
 
-// FIELD 1: the domain that the configuration gives to a client stands in the receipt; none, where it gives
-// none.
+// FIELD 1: the domain that the configuration gives to a client stands in the receipt, else that of the title
+// that it calls; none, where it gives none.
 static void test_domain_of_the_client(void **state)
 {
     (void)state;
     static const struct {
-        const char *calling, *domain;
-    } clients[] = {{"CT1", "LEGACY"}, {"CT2", ""}};
+        const char *calling, *called, *domain;
+    } clients[] = {{"CT1", "GATE", "LEGACY"},    {"CT1", "BACK", "LEGACY"},     {"CT2", "GATE", ""},
+                   {"CT2", "OLDPACS", "LEGACY"}, {"CT2", "BACK", "ENTERPRISE"}, {"CT2", "GATE", ""}};
     tear_down(NULL);
     rig = rig_new(rig_configuration_domains, 1);
     rig_boot(rig);
     for (size_t i = 0; i < COUNT_OF(clients); i++) {
         struct client client;
         client_open(&client, rig, NULL);
-        speak_associate(&client, "GATE", clients[i].calling);
+        speak_associate(&client, clients[i].called, clients[i].calling);
         (void)hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
         speak_store(&client, &(struct store){.message_id = 2, .instance = "1.2.3", .pixels = 2000});
         assert_int_equal(hear_response(&client, 2), DIMSE_SUCCESS);

@@ -9,7 +9,8 @@
     "pack: p\nversion: 1\ndescription: d\nrules:\n"                                                          \
     "  - { rule: name, do: [ { set: InstitutionName, to: New }, { remove: PatientComments } ] }\n"           \
     "  - { rule: id, when: { element: PatientID, empty: yes }, do: [ { flag: empty }, { crosswalk: patient " \
-    "} ] }\n"
+    "} ] }\n"                                                                                                \
+    "  - { rule: station, when: { archive: new }, do: [ { set: StationName, to: ROOM1 } ] }\n"
 
 struct told {
     char text[2048];
@@ -59,6 +60,23 @@ static void test_agrees(void **state)
         0, "", "");
 }
 
+// What a rule says of one archive is not expected of another, or of none.
+static void test_archive(void **state)
+{
+#define OF_ALL "InstitutionName: New"
+    (void)state;
+    expect_told("    archive: new\n    elements: { PatientID: y }\n"
+                "    expect: { outcome: pass, edits: { " OF_ALL ", StationName: ROOM1 } }\n"
+                "  - case: d\n    archive: old\n    elements: { PatientID: y }\n"
+                "    expect: { outcome: pass, edits: { " OF_ALL " } }\n"
+                "  - case: e\n    elements: { PatientID: y }\n"
+                "    expect: { outcome: pass, edits: { " OF_ALL " } }\n",
+                0, "", "");
+    expect_told("    archive: old\n    elements: { PatientID: y }\n"
+                "    expect: { outcome: pass, edits: { " OF_ALL ", StationName: ROOM1 } }\n",
+                1, "g.yaml:3: c: expected edit is missing: StationName\n", "");
+}
+
 static void test_differs(void **state)
 {
     (void)state;
@@ -103,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agrees),
+        cmocka_unit_test(test_archive),
         cmocka_unit_test(test_differs),
         cmocka_unit_test(test_wrong_files),
     };

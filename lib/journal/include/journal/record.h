@@ -51,7 +51,7 @@ struct record_open {
     uint8_t roles;              // as negotiated for the context; 0: none proposed
     uint8_t user_identity_type; // PS3.7 D.3.3.7; 0: none
     struct slice user_identity;
-    struct slice domain;  // of patient IDs, that the configuration gives to this client; empty: not known
+    struct slice domain;  // of patient IDs, that the configuration names for it; empty: not known
     uint32_t source_node; // id of the node it came from; 0: not a node (FIELD 5)
     uint64_t time;
 };
