@@ -167,7 +167,9 @@ struct admin_actions {
     //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
     //                "lanes_limit": N, "owed": N, "held": N, "parked": N, "answered": N, "oldest": seconds or
     //                null, "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
-    //                "failed", "lost", "opened", "refused", "bytes"}}]}
+    //                "failed", "lost", "opened", "refused", "bytes", "flagged"}}]}
+    // counters: of this process life. flagged: of `answered`, what rules or crosswalk say should be looked
+    // at.
     void (*archive_list)(void *arg, struct admin_reply *reply);
     // {"archive": NAME, "proposals": N, "items": [{"sop_class": UID, "sop_class_name", "transfer_syntax":
     // UID,

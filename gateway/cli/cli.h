@@ -41,7 +41,8 @@ enum cli_option {
     CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
     CLI_OPTION_CLIENT = 1 << 22,
     CLI_OPTION_STUDY = 1 << 25,
-    CLI_OPTION_HELD_FOR = 1 << 26
+    CLI_OPTION_HELD_FOR = 1 << 26,
+    CLI_OPTION_LOST = 1 << 27
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -111,6 +112,7 @@ enum cli_exit cli_crosswalk_merge(struct cli *cli);
 enum cli_exit cli_crosswalk_unmerge(struct cli *cli);
 enum cli_exit cli_crosswalk_move_study(struct cli *cli);
 enum cli_exit cli_crosswalk_log(struct cli *cli);
+enum cli_exit cli_crosswalk_init(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_config_reload(struct cli *cli);
@@ -163,6 +165,9 @@ const char *cli_size(const json_t *object, const char *key, char to[CLI_TEXT]);
 const char *cli_age(const json_t *object, const char *key, char to[CLI_TEXT]);
 // "2026-11-21 20:17:18" in local time; "-" if missing.
 const char *cli_time(const json_t *object, const char *key, char to[CLI_TEXT]);
+// The other way (moment.c): "2026-11-28", of that day's beginning, or "2026-11-28T15:04:05", both in local
+// time; seconds since 1970, or -1 if it is neither.
+int64_t cli_time_read(const char *text);
 // "12"; "-" if missing.
 const char *cli_count(const json_t *object, const char *key, char to[CLI_TEXT]);
 

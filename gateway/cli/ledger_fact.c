@@ -2,6 +2,7 @@
 #include "cli/ledger_fact.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/exit.h"
 #include "store/ledger_reader.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,20 +19,18 @@ const char *ledger_archive_name(const struct cli_ledger_names *names, unsigned i
 
 // ---- texts of values
 
-#define TIME_SIZE   32
 #define DIGEST_SIZE (2 * RECORD_DIGEST_SIZE + 1)
 
-// "2026-11-21T20:13:00.125Z"; empty for 0.
-static const char *time_text(uint64_t time, char text[TIME_SIZE])
+const char *ledger_time_text(uint64_t time, char text[LEDGER_TIME_SIZE])
 {
     struct tm parts;
-    char seconds[TIME_SIZE];
+    char seconds[LEDGER_TIME_SIZE];
     time_t whole = (time_t)(time / NSEC_PER_SEC);
     text[0] = 0;
     if (time == 0 || gmtime_r(&whole, &parts) == NULL)
         return text;
     if (strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts) > 0)
-        (void)text_format(text, TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(time / NSEC_PER_MS % 1000));
+        (void)text_format(text, LEDGER_TIME_SIZE, "%s.%03uZ", seconds, (unsigned)(time / NSEC_PER_MS % 1000));
     return text;
 }
 
@@ -130,10 +129,18 @@ void ledger_json_number(json_t *object, const char *name, uint64_t value)
     json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void set_time(json_t *object, const char *name, uint64_t time)
+void ledger_json_time(json_t *object, const char *name, uint64_t time)
 {
-    char text[TIME_SIZE];
-    ledger_json_text(object, name, time_text(time, text));
+    char text[LEDGER_TIME_SIZE];
+    ledger_json_text(object, name, ledger_time_text(time, text));
+}
+
+int ledger_json_print(FILE *out, json_t *object, size_t indent)
+{
+    size_t flags = JSON_PRESERVE_ORDER | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
+    int failed = object == NULL || json_dumpf(object, out, flags) != 0 || fputc('\n', out) == EOF;
+    json_decref(object);
+    return failed ? CLI_INTERNAL : CLI_FINE;
 }
 
 static void set_digest(json_t *object, const char *name, const uint8_t digest[RECORD_DIGEST_SIZE])
@@ -186,8 +193,8 @@ static json_t *json_delivery(uint64_t receipt, const struct fact_delivery *deliv
     json_object_set_new(object, "resent", json_boolean(delivery->resent));
     if (delivery->is_released)
         json_object_set_new(object, "released", json_true());
-    set_time(object, "sent_at", delivery->sent_at);
-    set_time(object, "outcome_at", delivery->outcome_at);
+    ledger_json_time(object, "sent_at", delivery->sent_at);
+    ledger_json_time(object, "outcome_at", delivery->outcome_at);
     ledger_json_text(object, "remark", delivery->remark);
     ledger_json_text(object, "person", delivery->person);
     if (delivery->has_header) {
@@ -196,6 +203,13 @@ static json_t *json_delivery(uint64_t receipt, const struct fact_delivery *deliv
         set_digest(object, "pack", delivery->pack);
         if (delivery->crosswalk != 0)
             ledger_json_number(object, "crosswalk", delivery->crosswalk);
+    }
+    if (delivery->flags > 0) {
+        json_t *reasons = json_array();
+        for (size_t i = 0; i < RECORD_REASONS_MAX && delivery->flag_reason[i] != NULL; i++)
+            json_array_append_new(reasons, ledger_json_string(delivery->flag_reason[i]));
+        ledger_json_number(object, "flags", delivery->flags);
+        json_object_set_new(object, "flag_reasons", reasons);
     }
     json_t *edited = ledger_edits_json(edits, receipt, delivery);
     if (edited != NULL)
@@ -229,9 +243,9 @@ json_t *ledger_fact_json(const struct ledger_fact *fact, struct ledger_edits *ed
     ledger_json_text(object, "state", fact_state_text(fact->state));
     ledger_json_number(object, "order", fact->order);
     ledger_json_number(object, "epoch", fact->epoch);
-    set_time(object, "opened_at", fact->opened_at);
-    set_time(object, "closed_at", fact->closed_at);
-    set_time(object, "settled_at", fact->settled_at);
+    ledger_json_time(object, "opened_at", fact->opened_at);
+    ledger_json_time(object, "closed_at", fact->closed_at);
+    ledger_json_time(object, "settled_at", fact->settled_at);
     ledger_json_number(object, "length", fact->length);
     set_texts(object, fact);
     json_object_set_new(object, "unscanned", json_boolean((fact->flags & RECORD_CLOSE_UNSCANNED) != 0));
@@ -290,13 +304,23 @@ static void digests_print(const struct fact_digests *digests)
         line_print("  canonical", digest_text(digests->canonical, text));
 }
 
+static void flags_print(const struct fact_delivery *delivery)
+{
+    size_t known = 0;
+    char more[48];
+    for (; known < RECORD_REASONS_MAX && delivery->flag_reason[known] != NULL; known++)
+        line_print("  flagged", delivery->flag_reason[known]);
+    (void)text_format(more, sizeof more, "%u findings in all", (unsigned)delivery->flags);
+    line_print("  flagged", delivery->flags > known ? more : NULL);
+}
+
 static void delivery_print(uint64_t receipt, const struct fact_delivery *delivery, const char *called,
                            struct ledger_edits *edits)
 {
     char name[32];
     char status[16] = "";
     char line[240];
-    char time[TIME_SIZE];
+    char time[LEDGER_TIME_SIZE];
     const char *by = settled_by_text(delivery->settled_by);
     (void)text_format(name, sizeof name, "archive %u", (unsigned)delivery->archive);
     if (delivery->has_status)
@@ -307,8 +331,8 @@ static void delivery_print(uint64_t receipt, const struct fact_delivery *deliver
                       delivery->resent ? ", resent" : "", delivery->is_released ? ", released" : "",
                       delivery->owed ? "" : ", not owed");
     line_print(name, line);
-    line_print("  last sent", time_text(delivery->sent_at, time));
-    line_print("  last outcome", time_text(delivery->outcome_at, time));
+    line_print("  last sent", ledger_time_text(delivery->sent_at, time));
+    line_print("  last outcome", ledger_time_text(delivery->outcome_at, time));
     line_print("  remark", delivery->remark);
     line_print("  person", delivery->person);
     if (delivery->has_header && !digest_is_zero(delivery->pack))
@@ -317,13 +341,14 @@ static void delivery_print(uint64_t receipt, const struct fact_delivery *deliver
     line_print("  crosswalk", delivery->crosswalk != 0 ? name : NULL);
     if (delivery->has_header && !digest_is_zero(delivery->edits))
         line_print("  edits", digest_text(delivery->edits, line));
+    flags_print(delivery);
     ledger_edits_print(edits, receipt, delivery);
 }
 
 void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_names *names,
                        struct ledger_edits *edits)
 {
-    char text[TIME_SIZE];
+    char text[LEDGER_TIME_SIZE];
     ledger_receipt_text(fact->receipt, text, sizeof text);
     // Both ways to write the number: that of the ledger, and that of `queue`.
     printf("receipt %s (%llu): %s\n", text, (unsigned long long)fact->receipt, fact_state_text(fact->state));
@@ -337,9 +362,9 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
     line_print("called", fact->called);
     line_print("address", fact->address);
     line_print("listener", fact->listener);
-    line_print("opened", time_text(fact->opened_at, text));
-    line_print("closed", time_text(fact->closed_at, text));
-    line_print("settled", time_text(fact->settled_at, text));
+    line_print("opened", ledger_time_text(fact->opened_at, text));
+    line_print("closed", ledger_time_text(fact->closed_at, text));
+    line_print("settled", ledger_time_text(fact->settled_at, text));
     (void)text_format(text, sizeof text, "%llu bytes", (unsigned long long)fact->length);
     line_print("length", fact->order != 0 ? text : NULL);
     line_print("dropped", drop_text(fact->drop_reason));
@@ -354,7 +379,7 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
 
 // ---- CSV (RFC 4180): one row per receipt and archive
 
-void ledger_csv_header(void)
+void ledger_csv_header(FILE *out)
 {
     fputs(
         "receipt,state,order,epoch,opened_at,closed_at,settled_at,length,sop_instance,sop_class,study,series,"
@@ -365,49 +390,49 @@ void ledger_csv_header(void)
         "archive_state,"
         "archive_status,archive_settled_by,archive_attempts,archive_failures,archive_resent,archive_sent_at,"
         "archive_outcome_at,archive_header,archive_edits,archive_remark,archive_person\r\n",
-        stdout);
+        out);
 }
 
 // The quoted text, and `behind` it: a comma, or the end of the line.
-static void csv_put(const char *text, const char *behind)
+static void csv_put(FILE *out, const char *text, const char *behind)
 {
     if (text != NULL && strpbrk(text, ",\"\r\n") != NULL) {
-        putchar('"');
+        fputc('"', out);
         for (const char *c = text; *c != 0; c++) {
             if (*c == '"')
-                putchar('"');
-            putchar(*c);
+                fputc('"', out);
+            fputc(*c, out);
         }
-        putchar('"');
+        fputc('"', out);
     } else if (text != NULL) {
-        fputs(text, stdout);
+        fputs(text, out);
     }
-    fputs(behind, stdout);
+    fputs(behind, out);
 }
 
-static void csv_text(const char *text)
+static void csv_text(FILE *out, const char *text)
 {
-    csv_put(text, ",");
+    csv_put(out, text, ",");
 }
 
-static void csv_number(uint64_t value)
+static void csv_number(FILE *out, uint64_t value)
 {
-    printf("%llu,", (unsigned long long)value);
+    fprintf(out, "%llu,", (unsigned long long)value);
 }
 
-static void csv_time(uint64_t time)
+static void csv_time(FILE *out, uint64_t time)
 {
-    char text[TIME_SIZE];
-    csv_text(time_text(time, text));
+    char text[LEDGER_TIME_SIZE];
+    csv_text(out, ledger_time_text(time, text));
 }
 
-static void csv_digest(bool present, const uint8_t digest[RECORD_DIGEST_SIZE])
+static void csv_digest(FILE *out, bool present, const uint8_t digest[RECORD_DIGEST_SIZE])
 {
     char text[DIGEST_SIZE];
-    csv_text(present && !digest_is_zero(digest) ? digest_text(digest, text) : NULL);
+    csv_text(out, present && !digest_is_zero(digest) ? digest_text(digest, text) : NULL);
 }
 
-static void csv_fact(const struct ledger_fact *fact)
+static void csv_fact(FILE *out, const struct ledger_fact *fact)
 {
     char receipt[20];
     const struct fact_digests *digests = &fact->digests;
@@ -415,55 +440,55 @@ static void csv_fact(const struct ledger_fact *fact)
                            fact->modality,     fact->transfer_syntax, fact->calling, fact->called,
                            fact->address,      fact->certificate,     fact->listener};
     ledger_receipt_text(fact->receipt, receipt, sizeof receipt);
-    csv_text(receipt);
-    csv_text(fact_state_text(fact->state));
-    csv_number(fact->order);
-    csv_number(fact->epoch);
-    csv_time(fact->opened_at);
-    csv_time(fact->closed_at);
-    csv_time(fact->settled_at);
-    csv_number(fact->length);
+    csv_text(out, receipt);
+    csv_text(out, fact_state_text(fact->state));
+    csv_number(out, fact->order);
+    csv_number(out, fact->epoch);
+    csv_time(out, fact->opened_at);
+    csv_time(out, fact->closed_at);
+    csv_time(out, fact->settled_at);
+    csv_number(out, fact->length);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        csv_text(texts[i]);
-    csv_text(digests->present != 0 ? algorithm_text(digests->algorithm) : NULL);
-    csv_number(digests->version);
+        csv_text(out, texts[i]);
+    csv_text(out, digests->present != 0 ? algorithm_text(digests->algorithm) : NULL);
+    csv_number(out, digests->version);
     for (unsigned i = 0; i < 3; i++)
-        csv_digest((digests->present & RECORD_HAS_RANGES) != 0, digests->range[i].digest);
-    csv_digest((digests->present & RECORD_HAS_INSTANCE) != 0, digests->instance);
-    csv_digest((digests->present & RECORD_HAS_RECEIVED) != 0, digests->received);
-    csv_digest((digests->present & RECORD_HAS_CANONICAL) != 0, digests->canonical);
-    csv_text(drop_text(fact->drop_reason));
-    csv_text(fact->remark);
+        csv_digest(out, (digests->present & RECORD_HAS_RANGES) != 0, digests->range[i].digest);
+    csv_digest(out, (digests->present & RECORD_HAS_INSTANCE) != 0, digests->instance);
+    csv_digest(out, (digests->present & RECORD_HAS_RECEIVED) != 0, digests->received);
+    csv_digest(out, (digests->present & RECORD_HAS_CANONICAL) != 0, digests->canonical);
+    csv_text(out, drop_text(fact->drop_reason));
+    csv_text(out, fact->remark);
 }
 
-static void csv_delivery(const struct fact_delivery *delivery)
+static void csv_delivery(FILE *out, const struct fact_delivery *delivery)
 {
     char status[5] = "";
-    csv_number(delivery->archive);
-    csv_text(delivery_state_text(delivery->state));
+    csv_number(out, delivery->archive);
+    csv_text(out, delivery_state_text(delivery->state));
     if (delivery->has_status)
         (void)text_format(status, sizeof status, "%04x", (unsigned)delivery->status);
-    csv_text(status);
-    csv_text(settled_by_text(delivery->settled_by));
-    csv_number(delivery->attempts);
-    csv_number(delivery->failures);
-    csv_text(delivery->resent ? "yes" : "no");
-    csv_time(delivery->sent_at);
-    csv_time(delivery->outcome_at);
-    csv_digest(delivery->has_header, delivery->header);
-    csv_digest(delivery->has_header, delivery->edits);
-    csv_text(delivery->remark);
-    csv_put(delivery->person, "\r\n");
+    csv_text(out, status);
+    csv_text(out, settled_by_text(delivery->settled_by));
+    csv_number(out, delivery->attempts);
+    csv_number(out, delivery->failures);
+    csv_text(out, delivery->resent ? "yes" : "no");
+    csv_time(out, delivery->sent_at);
+    csv_time(out, delivery->outcome_at);
+    csv_digest(out, delivery->has_header, delivery->header);
+    csv_digest(out, delivery->has_header, delivery->edits);
+    csv_text(out, delivery->remark);
+    csv_put(out, delivery->person, "\r\n");
 }
 
-void ledger_csv_rows(const struct ledger_fact *fact)
+void ledger_csv_rows(FILE *out, const struct ledger_fact *fact)
 {
     if (fact->delivery_count == 0) {
-        csv_fact(fact);
-        fputs(",,,,,,,,,,,,\r\n", stdout);
+        csv_fact(out, fact);
+        fputs(",,,,,,,,,,,,\r\n", out);
     }
     for (size_t i = 0; i < fact->delivery_count; i++) {
-        csv_fact(fact);
-        csv_delivery(&fact->deliveries[i]);
+        csv_fact(out, fact);
+        csv_delivery(out, &fact->deliveries[i]);
     }
 }

@@ -8,9 +8,9 @@
 
 void cli_print_archives(const json_t *archives)
 {
-    static const char *const TITLES[] = {"ARCHIVE", ">ID",           "AE TITLE", "ADDRESS", "SECURITY",
-                                         "STATE",   ">LANES",        ">OWED",    ">HELD",   ">PARKED",
-                                         ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
+    static const char *const TITLES[] = {"ARCHIVE",  ">ID",     "AE TITLE",      "ADDRESS", "SECURITY",
+                                         "STATE",    ">LANES",  ">OWED",         ">HELD",   ">PARKED",
+                                         ">FLAGGED", ">OLDEST", ">LAST SUCCESS", "PROBLEM"};
     struct cli_table table;
     size_t index;
     json_t *row;
@@ -30,6 +30,7 @@ void cli_print_archives(const json_t *archives)
         cli_table_add(&table, cli_count(row, "owed", text));
         cli_table_add(&table, cli_count(row, "held", text));
         cli_table_add(&table, cli_count(row, "parked", text));
+        cli_table_add(&table, cli_count(json_object_get(row, "counters"), "flagged", text));
         cli_table_add(&table, cli_age(row, "oldest", text));
         cli_table_add(&table, cli_age(row, "last_success", text));
         cli_table_add(&table, cli_text(row, "problem"));

@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+_Static_assert(EDIT_REASON_BYTES - 1 <= RECORD_REASON_MAX, "a SENT takes every reason");
+
 // ---- verdicts ----
 
 // What a verdict stands on is patient data, and is given back with it.
@@ -45,8 +47,12 @@ void edit_hold_back(struct edit *edit, enum edit_hold_kind kind, const char *for
 
 static void flag_keep(struct edit *edit, const char text[EDIT_REASON_BYTES])
 {
-    if (edit->flags++ == 0)
-        memcpy(edit->first_flag, text, EDIT_REASON_BYTES);
+    edit->flags++;
+    for (size_t i = 0; i < edit->flag_reasons; i++)
+        if (strcmp(edit->flag_reason[i], text) == 0)
+            return;
+    if (edit->flag_reasons < RECORD_REASONS_MAX)
+        memcpy(edit->flag_reason[edit->flag_reasons++], text, EDIT_REASON_BYTES);
 }
 
 void edit_flag(struct edit *edit, const char *format, ...)
@@ -230,6 +236,7 @@ static void judge(struct edit *edit)
     if (study_ask(edit))
         return;
     edit->flags = 0;
+    edit->flag_reasons = 0;
     edit->header_length = dcm_survey_range_length(edit->survey);
     rules_run(edit);
     const struct rules_verdict *verdict = &edit->workshop->verdict;
@@ -405,7 +412,7 @@ uint64_t edit_header_length(const struct edit *edit)
 
 size_t edit_flags(const struct edit *edit, const char **first)
 {
-    *first = edit->first_flag;
+    *first = edit->flag_reason[0];
     return edit->flags;
 }
 
@@ -416,6 +423,13 @@ void edit_hold_for_size(struct edit_hold *hold)
                     slice_of_text("more would be edited than can be recorded"));
 }
 
+static void flags_fill(const struct edit *edit, struct record_flags *flags)
+{
+    *flags = (struct record_flags){.count = edit->flags, .reason_count = edit->flag_reasons};
+    for (size_t i = 0; i < edit->flag_reasons; i++)
+        flags->reason[i] = slice_of_text(edit->flag_reason[i]);
+}
+
 enum result edit_sent_fill(struct edit *edit, const struct dcm_plan *undo, struct record_sent *sent)
 {
     ensure(edit->stage == EDIT_GOES);
@@ -423,6 +437,7 @@ enum result edit_sent_fill(struct edit *edit, const struct dcm_plan *undo, struc
     sent->crosswalk = edit->generation;
     memset(sent->edits, 0, sizeof sent->edits);
     sent->evidence = slice_of(NULL, 0);
+    flags_fill(edit, &sent->flags);
     if (edit->plan == NULL)
         return OK;
     struct slice plan = dcm_plan_bytes(edit->plan);

@@ -77,10 +77,10 @@ const struct edit_hold *edit_hold(const struct edit *edit);
 const struct dcm_plan *edit_plan(const struct edit *edit);
 // Bytes up to and with the header of Pixel Data, or of the whole data set; as it came; deflated: inflated.
 uint64_t edit_header_length(const struct edit *edit);
-// Fills what a SENT says of rules and crosswalk: pack, crosswalk, edits; and the evidence (store/evidence.h),
-// borrowed as long as the edit lives, empty if nothing is edited. `undo`: the plan that takes the edits back;
-// NULL if there is none. ERR_NOMEM; ERR_LIMIT: more than can be recorded, so it must be held
-// (edit_hold_for_size()).
+// Fills what a SENT says of rules and crosswalk: pack, crosswalk, edits, flags; and the evidence
+// (store/evidence.h), empty if nothing is edited. Reasons and evidence are borrowed as long as the edit
+// lives. `undo`: the plan that takes the edits back; NULL if there is none. ERR_NOMEM; ERR_LIMIT: more than
+// can be recorded, so it must be held (edit_hold_for_size()).
 MUST_USE enum result edit_sent_fill(struct edit *edit, const struct dcm_plan *undo, struct record_sent *sent);
 void edit_hold_for_size(struct edit_hold *hold);
 // Something of it should be looked at: it goes all the same. How many, and the first for the log.

@@ -99,8 +99,9 @@ struct edit {
     uint64_t generation; // of the crosswalk; 0: not asked
     uint64_t header_length;
     struct edit_hold hold;
-    size_t flags;
-    char first_flag[EDIT_REASON_BYTES];
+    uint32_t flags;
+    size_t flag_reasons; // different ones that are kept
+    char flag_reason[RECORD_REASONS_MAX][EDIT_REASON_BYTES];
     struct dcm_plan *plan;
     struct evidence_row *rows;
     size_t row_count;

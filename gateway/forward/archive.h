@@ -26,6 +26,7 @@ struct archive_counters {
     uint64_t opened;   // associations accepted by it
     uint64_t refused;  // associations that could not be opened
     uint64_t bytes;    // of data sets answered
+    uint64_t flagged;  // of those answered: something should be looked at
 };
 
 struct archive {

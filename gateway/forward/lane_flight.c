@@ -98,11 +98,13 @@ static void conclude(struct lane *lane, struct flight *flight, const struct dims
     struct delivery_answer answer = {response->status, response->error_comment, response->offending_element,
                                      flight->sent_at};
     uint64_t length = flight->content->length;
+    bool is_flagged = flight->sent_record.flags.count > 0;
     struct delivery *delivery = flight_land(&flight);
     lane->turns++;
     if (is_answered(means)) {
         archive->counters.answered++;
         archive->counters.bytes += length;
+        archive->counters.flagged += is_flagged;
         archive->last_success = ev_wall_now(archive->worker->loop);
         delivery_answered(delivery, &answer);
     } else if (means == CONFIGURATION_MEANS_DUPLICATE) {

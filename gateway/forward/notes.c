@@ -23,7 +23,8 @@ struct note {
     };
     char comment[NOTE_TEXT];
     char person[NOTE_TEXT];
-    uint8_t *evidence; // of a SENT: a copy; patient data. NULL: none
+    uint8_t *said; // of a SENT: a copy of evidence and reasons; patient data. NULL: none
+    size_t said_length;
 };
 
 static void note_submit(struct note *note);
@@ -53,9 +54,9 @@ static void waits_count(struct notes *notes, uint64_t number)
 static void note_give(struct note *note)
 {
     waits_count(note->notes, note->number);
-    if (note->evidence != NULL)
-        wipe(note->evidence, note->sent.evidence.length);
-    free(note->evidence);
+    if (note->said != NULL)
+        wipe(note->said, note->said_length);
+    free(note->said);
     pool_give(&note->notes->pool, note);
 }
 
@@ -168,17 +169,30 @@ static struct slice text_keep(char *to, struct slice from)
     return slice_first(slice_of(to, from.length), NOTE_TEXT - 1);
 }
 
-// The lane's own memory of it does not last as long as the note.
-static bool evidence_keep(struct note *note)
+static uint8_t *said_move(uint8_t *to, struct slice *said)
 {
+    if (said->length > 0)
+        memcpy(to, said->data, said->length);
+    said->data = to;
+    return to + said->length;
+}
+
+// The lane's own memory of it does not last as long as the note.
+static bool said_keep(struct note *note)
+{
+    struct record_flags *flags = &note->sent.flags;
     size_t length = note->sent.evidence.length;
+    for (size_t i = 0; i < flags->reason_count; i++)
+        length += flags->reason[i].length;
     if (length == 0)
         return true;
-    note->evidence = malloc(length);
-    if (note->evidence == NULL)
+    note->said = malloc(length);
+    if (note->said == NULL)
         return false;
-    memcpy(note->evidence, note->sent.evidence.data, length);
-    note->sent.evidence.data = note->evidence;
+    note->said_length = length;
+    uint8_t *to = said_move(note->said, &note->sent.evidence);
+    for (size_t i = 0; i < flags->reason_count; i++)
+        to = said_move(to, &flags->reason[i]);
     return true;
 }
 
@@ -210,7 +224,7 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
     if (note == NULL)
         return;
     note->sent = *sent;
-    if (!evidence_keep(note)) {
+    if (!said_keep(note)) {
         log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
         note_give(note);
         return;

@@ -310,6 +310,20 @@ enum result record_drop_decode(struct slice body, struct record_drop *out)
     return result;
 }
 
+static void take_flags(struct cbor_reader *r, struct record_flags *flags)
+{
+    cbor_enter_array(r);
+    if (cbor_next_item(r))
+        flags->count = (uint32_t)cbor_take_uint(r, UINT32_MAX);
+    while (cbor_next_item(r)) {
+        if (flags->reason_count == RECORD_REASONS_MAX) {
+            r->error = ERR_LIMIT;
+            return;
+        }
+        flags->reason[flags->reason_count++] = cbor_take_text(r, RECORD_REASON_MAX);
+    }
+}
+
 enum result record_sent_decode(struct slice body, struct record_sent *out)
 {
     struct record_sent sent = {0};
@@ -338,6 +352,8 @@ enum result record_sent_decode(struct slice body, struct record_sent *out)
             cbor_take_exact(&r, sent.header, RECORD_DIGEST_SIZE);
         } else if (key == SENT_EVIDENCE) {
             sent.evidence = cbor_take_bytes(&r, RECORD_EVIDENCE_MAX);
+        } else if (key == SENT_FLAGS) {
+            take_flags(&r, &sent.flags);
         }
     }
     enum result result = finish(&r, !has_archive);

@@ -165,7 +165,7 @@ enum result record_close_encode(const struct record_close *close, uint8_t *out, 
     return finish(&w, length);
 }
 
-static void add_known_delivery(struct cbor_writer *w, const struct record_delivery *delivery)
+static void add_known_delivery(struct cbor_writer *w, const struct record_delivery *delivery, size_t share)
 {
     cbor_add_map(w);
     cbor_put_uint(w, KNOWN_ARCHIVE, delivery->archive);
@@ -189,6 +189,12 @@ static void add_known_delivery(struct cbor_writer *w, const struct record_delive
         put_digest_unless_zero(w, KNOWN_PACK, delivery->pack);
         put_number(w, KNOWN_CROSSWALK, delivery->crosswalk);
     }
+    if (delivery->flags != 0) {
+        cbor_put_array(w, KNOWN_FLAGS);
+        cbor_add_uint(w, delivery->flags);
+        cbor_add_bytes(w, slice_first(delivery->reason, share));
+        cbor_end(w);
+    }
     cbor_end(w);
 }
 
@@ -209,7 +215,7 @@ enum result record_known_encode(const struct record_known *known, uint8_t *out, 
     cbor_end(&w);
     cbor_put_array(&w, KNOWN_DELIVERIES);
     for (size_t i = 0; i < known->delivery_count; i++)
-        add_known_delivery(&w, &known->deliveries[i]);
+        add_known_delivery(&w, &known->deliveries[i], RECORD_KNOWN_REASONS_MAX / known->delivery_count);
     cbor_end(&w);
     return finish(&w, length);
 }
@@ -224,6 +230,24 @@ enum result record_drop_encode(const struct record_drop *drop, uint8_t *out, siz
     put_number(&w, DROP_STATUS, drop->status);
     put_text(&w, DROP_COMMENT, drop->comment);
     return finish(&w, length);
+}
+
+static void put_flags(struct cbor_writer *w, const struct record_flags *flags)
+{
+    if (flags->count == 0)
+        return;
+    if (flags->reason_count > RECORD_REASONS_MAX) {
+        w->error = ERR_LIMIT;
+        return;
+    }
+    cbor_put_array(w, SENT_FLAGS);
+    cbor_add_uint(w, flags->count);
+    for (size_t i = 0; i < flags->reason_count; i++) {
+        if (flags->reason[i].length > RECORD_REASON_MAX)
+            w->error = ERR_LIMIT;
+        cbor_add_text(w, flags->reason[i]);
+    }
+    cbor_end(w);
 }
 
 enum result record_sent_encode(const struct record_sent *sent, uint8_t *out, size_t capacity, size_t *length)
@@ -241,6 +265,7 @@ enum result record_sent_encode(const struct record_sent *sent, uint8_t *out, siz
     put_digest_unless_zero(&w, SENT_EDITS, sent->edits);
     put_digest_unless_zero(&w, SENT_HEADER, sent->header);
     put_bytes(&w, SENT_EVIDENCE, sent->evidence, RECORD_EVIDENCE_MAX);
+    put_flags(&w, &sent->flags);
     return finish(&w, length);
 }
 

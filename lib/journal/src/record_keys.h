@@ -76,6 +76,7 @@ enum known_delivery_key {
     KNOWN_PACK = 15,
     KNOWN_CROSSWALK = 16,
     KNOWN_RELEASED = 17,
+    KNOWN_FLAGS = 18, // array of: count, first reason (bytes)
 };
 
 enum drop_key { DROP_REASON = 1, DROP_STATUS = 2, DROP_COMMENT = 3 };
@@ -89,6 +90,7 @@ enum sent_key {
     SENT_EDITS = 6,
     SENT_HEADER = 7,
     SENT_EVIDENCE = 8, // bytes: a map by itself
+    SENT_FLAGS = 9,    // array of: count, reasons
 };
 
 enum outcome_key {

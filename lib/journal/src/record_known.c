@@ -25,6 +25,17 @@ static void take_upto(struct cbor_reader *r, struct record_known *known)
     }
 }
 
+static void take_flags(struct cbor_reader *r, struct record_delivery *delivery)
+{
+    cbor_enter_array(r);
+    if (cbor_next_item(r))
+        delivery->flags = (uint32_t)cbor_take_uint(r, UINT32_MAX);
+    if (cbor_next_item(r))
+        delivery->reason = cbor_take_bytes(r, RECORD_REASON_MAX);
+    while (cbor_next_item(r)) // of a newer program
+        continue;
+}
+
 // What the last SENT said, and texts; false: the key is none of them.
 static bool sent_field(struct cbor_reader *r, int64_t key, struct record_delivery *delivery)
 {
@@ -47,6 +58,9 @@ static bool sent_field(struct cbor_reader *r, int64_t key, struct record_deliver
         return true;
     case KNOWN_CROSSWALK:
         delivery->crosswalk = cbor_take_uint(r, UINT64_MAX);
+        return true;
+    case KNOWN_FLAGS:
+        take_flags(r, delivery);
         return true;
     default:
         return false;

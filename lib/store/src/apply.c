@@ -221,6 +221,8 @@ static enum result sent_apply(struct ledger_writer *writer, struct ledger_fact *
         return ERR_EXISTS;
     if (result == OK)
         result = fact_delivery_get(fact, sent.archive, &delivery);
+    if (result == OK)
+        result = fact_flags_set(delivery, &sent.flags);
     if (result != OK)
         return result;
     delivery->attempts++;

@@ -51,6 +51,14 @@ void fact_init(struct ledger_fact *fact)
     *fact = (struct ledger_fact){0};
 }
 
+void fact_delivery_fini(struct fact_delivery *delivery)
+{
+    free(delivery->remark);
+    free(delivery->person);
+    for (size_t i = 0; i < RECORD_REASONS_MAX; i++)
+        free(delivery->flag_reason[i]);
+}
+
 void fact_fini(struct ledger_fact *fact)
 {
     char *texts[] = {
@@ -60,10 +68,8 @@ void fact_fini(struct ledger_fact *fact)
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
-    for (size_t i = 0; i < fact->delivery_count; i++) {
-        free(fact->deliveries[i].remark);
-        free(fact->deliveries[i].person);
-    }
+    for (size_t i = 0; i < fact->delivery_count; i++)
+        fact_delivery_fini(&fact->deliveries[i]);
     free(fact->deliveries);
     free(fact->upto);
     fact_init(fact);
@@ -84,6 +90,17 @@ enum result fact_text_set(char **field, struct slice text)
     free(*field);
     *field = copy;
     return OK;
+}
+
+enum result fact_flags_set(struct fact_delivery *delivery, const struct record_flags *flags)
+{
+    enum result result = OK;
+    for (size_t i = 0; result == OK && i < RECORD_REASONS_MAX; i++)
+        result = fact_text_set(&delivery->flag_reason[i],
+                               i < flags->reason_count ? flags->reason[i] : slice_of(NULL, 0));
+    if (result == OK)
+        delivery->flags = flags->count;
+    return result;
 }
 
 struct fact_delivery *fact_delivery_find(const struct ledger_fact *fact, uint32_t archive)

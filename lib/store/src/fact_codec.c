@@ -63,6 +63,7 @@ enum delivery_key {
     DELIVERY_KEY_PACK = 15,
     DELIVERY_KEY_CROSSWALK = 16,
     DELIVERY_KEY_RELEASED = 17,
+    DELIVERY_KEY_FLAGS = 18,
 };
 
 enum digests_key {
@@ -84,15 +85,20 @@ static void put_number(struct cbor_writer *writer, int64_t key, uint64_t value)
 }
 
 // A CBOR text must be UTF-8, and peers may send anything: what is not plain ASCII becomes a byte string.
+static bool is_plain(struct slice text)
+{
+    bool plain = true;
+    for (size_t i = 0; i < text.length; i++)
+        plain = plain && text.data[i] >= 0x20 && text.data[i] < 0x7f;
+    return plain;
+}
+
 static void put_text(struct cbor_writer *writer, int64_t key, const char *text)
 {
     if (text == NULL)
         return;
     struct slice bytes = slice_of_text(text);
-    bool plain = true;
-    for (size_t i = 0; i < bytes.length; i++)
-        plain = plain && bytes.data[i] >= 0x20 && bytes.data[i] < 0x7f;
-    if (plain)
+    if (is_plain(bytes))
         cbor_put_text(writer, key, bytes);
     else
         cbor_put_bytes(writer, key, bytes);
@@ -117,6 +123,22 @@ static void put_digest(struct cbor_writer *writer, int64_t key, const uint8_t di
     static const uint8_t zeros[RECORD_DIGEST_SIZE];
     if (memcmp(digest, zeros, sizeof zeros) != 0)
         cbor_put_bytes(writer, key, slice_of(digest, RECORD_DIGEST_SIZE));
+}
+
+static void flags_write(struct cbor_writer *writer, const struct fact_delivery *delivery)
+{
+    if (delivery->flags == 0)
+        return;
+    cbor_put_array(writer, DELIVERY_KEY_FLAGS);
+    cbor_add_uint(writer, delivery->flags);
+    for (size_t i = 0; i < RECORD_REASONS_MAX && delivery->flag_reason[i] != NULL; i++) {
+        struct slice reason = slice_of_text(delivery->flag_reason[i]);
+        if (is_plain(reason))
+            cbor_add_text(writer, reason);
+        else
+            cbor_add_bytes(writer, reason);
+    }
+    cbor_end(writer);
 }
 
 static void delivery_write(struct cbor_writer *writer, const struct fact_delivery *delivery)
@@ -144,6 +166,7 @@ static void delivery_write(struct cbor_writer *writer, const struct fact_deliver
         put_digest(writer, DELIVERY_KEY_PACK, delivery->pack);
         put_number(writer, DELIVERY_KEY_CROSSWALK, delivery->crosswalk);
     }
+    flags_write(writer, delivery);
     cbor_end(writer);
 }
 
@@ -271,6 +294,18 @@ static struct journal_position take_position(struct cbor_reader *reader, uint64_
     return position;
 }
 
+static enum result flags_take(struct cbor_reader *reader, struct fact_delivery *delivery)
+{
+    enum result result = OK;
+    cbor_enter_array(reader);
+    if (cbor_next_item(reader))
+        delivery->flags = (uint32_t)cbor_take_uint(reader, UINT32_MAX);
+    for (size_t i = 0; result == OK && cbor_next_item(reader); i++)
+        if (i < RECORD_REASONS_MAX) // more are of a newer program
+            result = take_text(reader, &delivery->flag_reason[i]);
+    return result;
+}
+
 static enum result delivery_field_take(struct cbor_reader *reader, int64_t key,
                                        struct fact_delivery *delivery)
 {
@@ -326,6 +361,8 @@ static enum result delivery_field_take(struct cbor_reader *reader, int64_t key,
     case DELIVERY_KEY_CROSSWALK:
         delivery->crosswalk = cbor_take_uint(reader, UINT64_MAX);
         break;
+    case DELIVERY_KEY_FLAGS:
+        return flags_take(reader, delivery);
     default:
         break;
     }
@@ -345,11 +382,10 @@ static enum result deliveries_take(struct cbor_reader *reader, struct ledger_fac
             result = delivery_field_take(reader, key, &read);
         if (result == OK)
             result = fact_delivery_get(fact, read.archive, &kept);
-        if (result == OK && kept->remark == NULL && kept->person == NULL) {
+        if (result == OK && kept->remark == NULL && kept->person == NULL && kept->flag_reason[0] == NULL) {
             *kept = read;
         } else { // out of memory, or an archive twice, which we never write
-            free(read.remark);
-            free(read.person);
+            fact_delivery_fini(&read);
             return result == OK ? ERR_FORMAT : result;
         }
     }

@@ -16,6 +16,10 @@ MUST_USE enum result fact_text_set(char **field, struct slice text);
 // The delivery of `archive`, made if it is not there (OWED, not owed). ERR_NOMEM; ERR_LIMIT.
 MUST_USE enum result fact_delivery_get(struct ledger_fact *fact, uint32_t archive,
                                        struct fact_delivery **delivery);
+// Those of the last SENT. ERR_NOMEM: some may be set; to be called again.
+MUST_USE enum result fact_flags_set(struct fact_delivery *delivery, const struct record_flags *flags);
+// Frees what a delivery owns.
+void fact_delivery_fini(struct fact_delivery *delivery);
 // One more position; each stream at most once. ERR_NOMEM.
 MUST_USE enum result fact_upto_add(struct ledger_fact *fact, struct journal_position position);
 // Whether every owed delivery settles.

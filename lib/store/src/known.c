@@ -31,6 +31,8 @@ static struct record_delivery known_of(const struct fact_delivery *delivery)
         .person = text_of(delivery->person),
         .has_header = delivery->has_header,
         .crosswalk = delivery->crosswalk,
+        .flags = delivery->flags,
+        .reason = text_of(delivery->flag_reason[0]),
     };
     memcpy(known.header, delivery->header, sizeof known.header);
     memcpy(known.edits, delivery->edits, sizeof known.edits);
@@ -94,6 +96,9 @@ static enum result delivery_take(struct ledger_fact *fact, const struct record_d
         result = fact_text_set(&delivery->remark, known->remark);
     if (result == OK)
         result = fact_text_set(&delivery->person, known->person);
+    const struct record_flags flags = {known->flags, known->flags > 0, {known->reason}};
+    if (result == OK)
+        result = fact_flags_set(delivery, &flags);
     if (result != OK)
         return result;
     if (known->state > 0 && known->state < DELIVERY_STATES)

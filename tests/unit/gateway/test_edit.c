@@ -550,6 +550,11 @@ static void test_findings(void **state)
     assert_untouched(&bench);
     assert_int_equal(edit_flags(bench.edit, &first), 2);
     assert_string_equal(first, "p/f: look");
+    struct record_sent sent = {.archive = 2}; // it goes as it came, and is told all the same
+    assert_int_equal(edit_sent_fill(bench.edit, NULL, &sent), OK);
+    assert_true(sent.evidence.length == 0 && sent.flags.count == 2 && sent.flags.reason_count == 2);
+    assert_true(slice_is_text(sent.flags.reason[0], "p/f: look") &&
+                slice_is_text(sent.flags.reason[1], "p/h: wrong department"));
     bench.origin.is_released = false;
     bench.origin.may_reject = true;
     writer_begin(&data_set, EXPLICIT_LITTLE);

@@ -719,6 +719,7 @@ static size_t evidence_found(uint64_t receipt, struct slice expected)
             continue;
         assert_int_equal(record_sent_decode(entry.body, &sent), OK);
         assert_true(slice_is_equal(sent.evidence, expected));
+        assert_true(sent.flags.count == 3 && slice_is_text(sent.flags.reason[0], "p/r: look"));
         found++;
     }
     journal_reader_free(reader);
@@ -735,12 +736,17 @@ static void test_evidence_survives_a_segment(void **state)
     memset(lent, 'e', sizeof lent);
     struct worker *worker = rig_worker(rig);
     struct journal_place place;
-    struct record_sent sent = {.archive = 1, .attempt = 1, .evidence = slice_of(lent, sizeof lent)};
+    char reason[] = "p/r: look";
+    struct record_sent sent = {.archive = 1,
+                               .attempt = 1,
+                               .evidence = slice_of(lent, sizeof lent),
+                               .flags = {3, 1, {slice_of_text(reason)}}};
     rig_run(rig, NSEC_PER_SEC);
     assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_DATASYNC, "journal/0000-", 0), OK);
     assert_int_equal(journal_append_sent(worker->stream, RECEIPT, &sent, &place), OK);
     notes_sent(&worker->notes, RECEIPT, &sent, &place);
     memset(lent, 0, sizeof lent);
+    memset(reason, 0, sizeof reason);
     assert_false(notes_are_empty(&worker->notes));
     rig_run(rig, 10 * NSEC_PER_SEC);
     assert_true(notes_are_empty(&worker->notes));

@@ -273,6 +273,8 @@ static void test_known_greatest(void **state)
     for (size_t i = 0; i < in.delivery_count; i++) {
         struct record_delivery *delivery = &in.deliveries[i];
         delivery->remark = delivery->person = slice_of(text, sizeof text);
+        delivery->flags = UINT32_MAX;
+        delivery->reason = slice_of(text, RECORD_REASON_MAX);
         delivery->resent = delivery->has_status = delivery->has_header = delivery->is_released = true;
     }
     assert_int_equal(record_known_encode(&in, memory, RECORD_KNOWN_MAX, &length), OK);
@@ -283,11 +285,52 @@ static void test_known_greatest(void **state)
     assert_true(last->sent_at == UINT64_MAX && last->failures == UINT32_MAX && last->is_released &&
                 last->pack[0] == 0xff);
     assert_int_equal(last->person.length, RECORD_KNOWN_TEXT_MAX);
+    assert_true(last->flags == UINT32_MAX && last->reason.length == 37); // 2400 / 64
     in.delivery_count++;
     assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);
     in.delivery_count--;
     in.stream_count++;
     assert_int_equal(record_known_encode(&in, memory, sizeof memory, &length), ERR_LIMIT);
+}
+
+// FORMAT.md, SENT 9: [count, reasons]. Bytes made by hand.
+static void test_sent_flags(void **state)
+{
+    static const char old[] = "\xa3\x01\x02\x02\x01\x00\x05";
+    static const char flagged[] = "\xa2\x01\x02\x09\x83\x05\x63p/r\x62xy";
+    static char longest[RECORD_REASON_MAX + 2];
+    struct record_sent sent, out;
+    size_t length;
+    (void)state;
+    assert_int_equal(record_sent_decode(slice_of(old, sizeof old - 1), &sent), OK);
+    assert_true(sent.flags.count == 0 && sent.flags.reason_count == 0);
+    assert_int_equal(record_sent_encode(&sent, memory, sizeof memory, &length), OK);
+    assert_null(memchr(memory, 0x09, length)); // nothing is said of nothing
+    assert_int_equal(record_sent_decode(slice_of(flagged, sizeof flagged - 1), &sent), OK);
+    assert_true(sent.flags.count == 5 && sent.flags.reason_count == 2);
+    assert_true(slice_is_text(sent.flags.reason[0], "p/r") && slice_is_text(sent.flags.reason[1], "xy"));
+    for (size_t cut = 0; cut < sizeof flagged - 1; cut++)
+        assert_int_not_equal(record_sent_decode(slice_of(flagged, cut), &out), OK);
+    memset(longest, 'x', RECORD_REASON_MAX + 1);
+    sent.flags = (struct record_flags){.count = UINT32_MAX, .reason_count = RECORD_REASONS_MAX};
+    for (size_t i = 0; i < RECORD_REASONS_MAX; i++)
+        sent.flags.reason[i] = slice_of(longest, RECORD_REASON_MAX);
+    assert_int_equal(record_sent_encode(&sent, memory, sizeof memory, &length), OK);
+    assert_int_equal(record_sent_decode(slice_of(memory, length), &out), OK);
+    assert_true(out.flags.count == UINT32_MAX && out.flags.reason_count == RECORD_REASONS_MAX);
+    assert_int_equal(out.flags.reason[3].length, RECORD_REASON_MAX);
+    sent.flags.reason[3].length++;
+    assert_int_equal(record_sent_encode(&sent, memory, sizeof memory, &length), ERR_LIMIT);
+    sent.flags.reason[3].length--;
+    sent.flags.reason_count++;
+    assert_int_equal(record_sent_encode(&sent, memory, sizeof memory, &length), ERR_LIMIT);
+    static const char five[] = "\xa2\x01\x02\x09\x86\x05\x61"
+                               "a\x61"
+                               "b\x61"
+                               "c\x61"
+                               "d\x61"
+                               "e";
+    assert_int_equal(record_sent_decode(slice_of(five, sizeof five - 1), &out), ERR_LIMIT);
 }
 
 static void test_small_bodies(void **state)
@@ -356,7 +399,8 @@ int main(void)
         cmocka_unit_test(test_open),         cmocka_unit_test(test_open_bounds),
         cmocka_unit_test(test_close),        cmocka_unit_test(test_close_greatest),
         cmocka_unit_test(test_known_golden), cmocka_unit_test(test_known_greatest),
-        cmocka_unit_test(test_small_bodies), cmocka_unit_test(test_unknown_keys),
+        cmocka_unit_test(test_sent_flags),   cmocka_unit_test(test_small_bodies),
+        cmocka_unit_test(test_unknown_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,9 +205,17 @@ void test_drop(struct test_journal *journal, uint64_t receipt, uint64_t seconds)
 void test_sent(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
                uint64_t seconds)
 {
+    const struct record_flags none = {0};
+    test_sent_flagged(journal, stream, receipt, archive, seconds, &none);
+}
+
+void test_sent_flagged(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                       uint64_t seconds, const struct record_flags *flags)
+{
     uint8_t body[BODY_MAX];
     size_t length = 0;
-    struct record_sent sent = {.archive = archive, .attempt = 1, .time = seconds * NSEC_PER_SEC};
+    struct record_sent sent = {
+        .archive = archive, .attempt = 1, .time = seconds * NSEC_PER_SEC, .flags = *flags};
     memset(sent.header, 0xab, sizeof sent.header);
     ensure(record_sent_encode(&sent, body, sizeof body, &length) == OK);
     append(journal, stream, JOURNAL_ENTRY_RECORD, JOURNAL_SENT, receipt, slice_of(body, length));

@@ -56,6 +56,8 @@ void test_close(struct test_journal *journal, uint64_t receipt, unsigned study, 
                 uint64_t length, uint64_t seconds);
 void test_incomplete(struct test_journal *journal, uint64_t receipt, uint64_t seconds);
 void test_drop(struct test_journal *journal, uint64_t receipt, uint64_t seconds);
+void test_sent_flagged(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                       uint64_t seconds, const struct record_flags *flags);
 void test_sent(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
                uint64_t seconds);
 void test_outcome(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,

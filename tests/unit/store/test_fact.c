@@ -59,6 +59,9 @@ static void fact_fill(struct ledger_fact *fact, enum fact_state state)
     memset(delivery->header, 1, sizeof delivery->header);
     memset(delivery->edits, 2, sizeof delivery->edits);
     text_set(&delivery->remark, "out of resources");
+    delivery->flags = 7;
+    text_set(&delivery->flag_reason[0], "burned-in/r: BurnedInAnnotation: YES");
+    text_set(&delivery->flag_reason[1], "caf\xc3\xa9/r: look");
 }
 
 static void test_round_trip(void **state)
@@ -85,6 +88,11 @@ static void test_round_trip(void **state)
     assert_string_equal(read.deliveries[0].remark, "out of resources");
     assert_memory_equal(read.deliveries[0].edits, fact.deliveries[0].edits, RECORD_DIGEST_SIZE);
     assert_int_equal(read.deliveries[0].status, 0xA700);
+    assert_int_equal(read.deliveries[0].flags, 7);
+    assert_string_equal(read.deliveries[0].flag_reason[0], "burned-in/r: BurnedInAnnotation: YES");
+    assert_string_equal(read.deliveries[0].flag_reason[1], "caf\xc3\xa9/r: look");
+    assert_null(read.deliveries[0].flag_reason[2]);
+    assert_true(read.deliveries[1].flags == 0 && read.deliveries[1].flag_reason[0] == NULL);
     assert_true(read.deliveries[0].resent && read.deliveries[0].failures == 2);
     assert_int_equal(read.deliveries[1].state, DELIVERY_OWED);
     assert_true(read.deliveries[1].owed && !read.deliveries[1].has_status);
@@ -190,6 +198,11 @@ static void test_largest(void **state)
         memset(delivery->pack, 1, sizeof delivery->pack);
         text_set(&delivery->remark, longest);
         text_set(&delivery->person, longest);
+        delivery->flags = UINT32_MAX;
+        longest[RECORD_REASON_MAX] = 0;
+        for (size_t i = 0; i < RECORD_REASONS_MAX; i++)
+            text_set(&delivery->flag_reason[i], longest);
+        longest[RECORD_REASON_MAX] = 'x';
     }
     struct fact_delivery *over = NULL;
     assert_int_equal(fact_delivery_get(&fact, UINT32_MAX, &over), ERR_LIMIT);

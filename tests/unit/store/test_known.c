@@ -76,6 +76,37 @@ static void test_copy_of_a_copy(void **state)
     test_store_fini(&store);
 }
 
+// Of the flags a copy knows how many, and the first reason; one of an older program none.
+static void test_flags_of_a_copy(void **state)
+{
+    (void)state;
+    const struct record_flags flags = {3, 2, {slice_of_text("p/a: look"), slice_of_text("p/b: look")}};
+    struct test_store store;
+    struct ledger_writer *writer;
+    struct ledger_fact fact, anew;
+    size_t length;
+    test_store_init(&store, STORE_SIM, &ledger_schema);
+    assert_int_equal(ledger_writer_new(store.env, NULL, NULL, NULL, &writer), OK);
+    assert_int_equal(fact_flags_set(owed_make(&fact), &flags), OK);
+    read_to(writer, 0, 2);
+    struct slice copy = copy_of(writer, &fact);
+    read_to(writer, 0, 1);
+    struct fact_delivery *delivery = owed_make(&anew);
+    assert_int_equal(ledger_known_take(writer, &anew, copy), OK);
+    assert_int_equal(delivery->flags, 3);
+    assert_string_equal(delivery->flag_reason[0], "p/a: look");
+    assert_null(delivery->flag_reason[1]);
+    known.deliveries[0].flags = 0;
+    known.upto[0].segment++;
+    assert_int_equal(record_known_encode(&known, bytes, sizeof bytes, &length), OK);
+    assert_int_equal(ledger_known_take(writer, &anew, slice_of(bytes, length)), OK);
+    assert_true(delivery->flags == 0 && delivery->flag_reason[0] == NULL);
+    fact_fini(&anew);
+    fact_fini(&fact);
+    ledger_writer_free(&writer);
+    test_store_fini(&store);
+}
+
 // A copy that can not be understood tells nothing: what it is of is owed.
 static void test_damaged(void **state)
 {
@@ -107,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copy_of_a_copy),
+        cmocka_unit_test(test_flags_of_a_copy),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,36 @@ static void test_stats(void **state)
     teardown(&fixture);
 }
 
+// The last SENT decides: other packs, or a crosswalk that knows more, find other things, or nothing.
+static void test_flags_of_the_last_sent(void **state)
+{
+    (void)state;
+    const struct record_flags flags[] = {{2, 2, {slice_of_text("p/a: look"), slice_of_text("p/b: look")}},
+                                         {1, 1, {slice_of_text("p/c: look")}},
+                                         {0}};
+    static const char *const first[] = {"p/a: look", "p/c: look", NULL};
+    struct fixture fixture;
+    uint64_t receipt = test_receipt(0, 5);
+    setup(&fixture, 100);
+    test_open(&fixture.journal, receipt, 1, 100);
+    test_close(&fixture.journal, receipt, 1, 2, 10, 101);
+    for (size_t i = 0; i < 3; i++) {
+        struct ledger_fact fact;
+        fact_init(&fact);
+        test_sent_flagged(&fixture.journal, 0, receipt, 1, 110 + i, &flags[i]);
+        feed_commit(&fixture);
+        assert_int_equal(ledger_find_receipt(fixture.store.env, receipt, &fact), OK);
+        const struct fact_delivery *delivery = fact_delivery_find(&fact, 1);
+        assert_int_equal(delivery->flags, 2 - i);
+        assert_true(first[i] == NULL ? delivery->flag_reason[0] == NULL
+                                     : strcmp(delivery->flag_reason[0], first[i]) == 0);
+        assert_true((delivery->flag_reason[1] != NULL) == (i == 0));
+        assert_int_equal(fact_delivery_find(&fact, 2)->flags, 0);
+        fact_fini(&fact);
+    }
+    teardown(&fixture);
+}
+
 static void test_orphan(void **state)
 {
     (void)state;
@@ -707,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_states_one_by_one),
         cmocka_unit_test(test_held),
         cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_flags_of_the_last_sent),
         cmocka_unit_test(test_orphan),
         cmocka_unit_test(test_drops),
         cmocka_unit_test(test_many_dropped_of_one_uid),

@@ -26,6 +26,8 @@
 #define RECORD_DIGEST_SIZE       32u
 #define RECORD_PATIENT_SIZE      16u
 #define RECORD_EVIDENCE_MAX      131072u // of a SENT
+#define RECORD_REASONS_MAX       4u      // of the flags of a SENT
+#define RECORD_REASON_MAX        160u    // bytes of one
 
 enum record_role { RECORD_ROLE_SCU = 1, RECORD_ROLE_SCP = 2 }; // bits of record_open.roles
 
@@ -94,10 +96,13 @@ struct record_delivery {
     uint8_t edits[RECORD_DIGEST_SIZE];
     uint8_t pack[RECORD_DIGEST_SIZE];
     uint64_t crosswalk;
+    uint32_t flags;      // its record_flags.count
+    struct slice reason; // the first one of them; all of a record_known are cut to RECORD_KNOWN_REASONS_MAX
 };
 
-#define RECORD_KNOWN_MAX         (28u * 1024u) // bytes, encoded
+#define RECORD_KNOWN_MAX         (30u * 1024u) // bytes, encoded
 #define RECORD_KNOWN_TEXT_MAX    96u
+#define RECORD_KNOWN_REASONS_MAX 2400u // in even shares
 #define RECORD_KNOWN_STREAMS_MAX 256u
 
 // What was known of a receipt when the copy with this CLOSE was made: all SENT and OUTCOME records of it
@@ -169,6 +174,13 @@ struct record_drop {
     uint64_t time;
 };
 
+// What should be looked at although it went (FIELD 4).
+struct record_flags {
+    uint32_t count;                          // findings
+    size_t reason_count;                     // what is known of the first ones; no two are the same
+    struct slice reason[RECORD_REASONS_MAX]; // UTF-8; names rule and element, never a value
+};
+
 struct record_sent {
     uint32_t archive;
     uint32_t attempt;                   // from 1
@@ -178,6 +190,7 @@ struct record_sent {
     uint8_t edits[RECORD_DIGEST_SIZE];  // digest of the edit list; zeros: no edits
     uint8_t header[RECORD_DIGEST_SIZE]; // digest of the header as sent
     struct slice evidence;              // what was edited (store/evidence.h); empty: nothing
+    struct record_flags flags;
     uint64_t time;
 };
 

@@ -64,6 +64,8 @@ struct fact_delivery {
     uint8_t edits[RECORD_DIGEST_SIZE];  // of the edit list; zeros: none
     uint8_t pack[RECORD_DIGEST_SIZE];   // of the rule packs; zeros: none
     uint64_t crosswalk;                 // generation; 0: none
+    uint32_t flags; // of the last SENT: what should be looked at although it went; 0: nothing, or not known
+    char *flag_reason[RECORD_REASONS_MAX]; // of the first ones; NULL behind the last
 };
 
 // As in the CLOSE record; docs/digests.md defines them.
