@@ -388,6 +388,8 @@ static void test_the_file_shows_no_patient(void **state)
     assert_int_equal(seal_keyring_open(bench.fs, "keys", bench.master, 20000, &bench.ring, NULL), OK);
     assert_int_equal(lmdb_env_open(folder, &crosswalk_schema, &options, &bench.env, why, sizeof why), OK);
     static const struct crosswalk_domain domains[] = {{.name = "LEGACY"}, {.name = "ENTERPRISE"}};
+    const struct crosswalk_order anew = {.now = T0, .person = "Ada", .reason = "another store"};
+    assert_int_equal(crosswalk_renew(bench.env, bench.ring, &anew, NULL), OK); // the keys have seen one
     assert_int_equal(crosswalk_new(bench.env, bench.ring, domains, 2, &bench.crosswalk, NULL), OK);
     assert_int_equal(crosswalk_reader_new(bench.crosswalk, &bench.reader), OK);
     bench_load(&bench, "source_domain,source_id,target_domain,target_id,name,birth_date\n"
