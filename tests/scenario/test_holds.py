@@ -85,7 +85,7 @@ def test_only_what_is_held_for_that_reason(folder):
         assert all("doubtful" in group["reason"] for group in left)
         assert stage.daemon.ask("hold", "reject", "--all", "new", "--held-for", "doubtful", *BY)["changed"] == 2
         wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
-        assert sorted(uids(stage.new)) == sorted(one.sop_instance for one in odd)
+        assert sorted(stage.new.uids()) == sorted(one.sop_instance for one in odd)
 
 
 def test_it_leaves_by_itself_when_the_rules_change(folder):
