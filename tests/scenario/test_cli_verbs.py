@@ -89,7 +89,7 @@ def test_status_is_a_page(daemon):
                                 "quota 6.0 TiB")
     assert lines[7:9] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
     assert lines[10:] == [
-        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  OLDEST  LAST SUCCESS  "
+        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  FLAGGED  OLDEST  LAST SUCCESS  "
         "PROBLEM",
         "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1       -             -  "
         "connection refused"]

@@ -108,7 +108,11 @@ static enum result stream_append(struct journal_stream *stream, const struct app
         stream_deaths_append(stream);
         result = stream_segment_ready(stream, size, bulk); // it may have taken the last room
     }
-    return result == OK ? record_put(stream, append, (uint32_t)length, place) : result;
+    if (result == OK)
+        result = record_put(stream, append, (uint32_t)length, place);
+    if (result == ERR_NOMEM)
+        stream_room_promise(stream);
+    return result;
 }
 
 // A body that was encoded into the scratch memory, which is wiped: it may name a patient.

@@ -242,11 +242,27 @@ static void post_partly(struct journal_stream *stream)
         linger(stream);
 }
 
+static void room_tell(struct journal_stream *stream)
+{
+    bool room = stream_has_room(stream);
+    bool told = stream->had_room;
+    stream->had_room = room;
+    if (room && !told && stream->events.on_room != NULL)
+        stream->events.on_room(stream->events.arg);
+}
+
 static void on_linger(void *arg)
 {
     struct journal_stream *stream = arg;
     MAGIC_CHECK(stream, JOURNAL_STREAM_MAGIC);
     stream_post(stream);
+    room_tell(stream);
+}
+
+void stream_room_promise(struct journal_stream *stream)
+{
+    stream->had_room = false;
+    linger(stream);
 }
 
 // At the end of each loop turn in which something was appended.
@@ -398,11 +414,7 @@ static void on_wake(void *arg)
         segment_receive(stream, prepared);
     stream_reads_answer(stream, &answered);
     post_partly(stream);
-    bool room = stream_has_room(stream);
-    bool told = stream->had_room;
-    stream->had_room = room;
-    if (room && !told && stream->events.on_room != NULL)
-        stream->events.on_room(stream->events.arg);
+    room_tell(stream);
     if (reached.stopped && stream->stopped != NULL) {
         void (*stopped)(void *) = stream->stopped;
         stream->stopped = NULL;

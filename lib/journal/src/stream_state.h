@@ -74,6 +74,8 @@ struct journal_stream {
 enum result stream_segment_ready(struct journal_stream *stream, uint32_t size, bool bulk) MUST_USE;
 // A buffer of the active segment with room for `size` bytes at its end.
 enum result stream_buffer_ready(struct journal_stream *stream, uint32_t size) MUST_USE;
+// on_room is called in a while, though there has been room all the time.
+void stream_room_promise(struct journal_stream *stream);
 void stream_ask(struct journal_stream *stream, enum journal_want want);
 void stream_post(struct journal_stream *stream);      // what there is, at once
 void stream_age_begin(struct journal_stream *stream); // the active segment gets its first record

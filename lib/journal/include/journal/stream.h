@@ -21,8 +21,10 @@
 //   AGAIN      no segment is ready (the next is being prepared): nothing was spent, call again after on_room
 //   ERR_SPACE  the hard limit is reached; for OPEN, DATA, CLOSE also while only the reserve is left
 //   ERR_IO     this receipt was lost with a dead segment (OPEN, DATA, CLOSE only)
-//   ERR_LIMIT  body too long (JOURNAL_BODY_MAX), a field out of its bounds, more than JOURNAL_CHUNKS_MAX
-//   chunks ERR_NOMEM, ERR_CRYPTO  nothing was appended
+//   ERR_LIMIT  body too long (JOURNAL_BODY_MAX), a field out of its bounds, more than
+//              JOURNAL_CHUNKS_MAX chunks
+//   ERR_NOMEM  nothing was appended; on_room is called in a while, as after AGAIN
+//   ERR_CRYPTO nothing was appended
 #pragma once
 
 #include <stdbool.h>
