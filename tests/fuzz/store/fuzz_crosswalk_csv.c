@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "fs/sim.h"
+#include "seal/lasting.h"
 #include "store/crosswalk_import.h"
 #include "store/kv_sim.h"
 
@@ -88,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct crosswalk_domain domains[] = {
         {.name = "A"}, {.name = "B", .strips_leading_zeros = true, .folds_case = true}, {.name = "C"}};
+    static const struct crosswalk_order order = {.now = 1, .person = "fuzz", .reason = "fuzz"};
     struct kv_sim_disk *disk;
     struct kv_env *env;
     struct crosswalk *crosswalk;
@@ -95,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rows rows = {.count = 0};
     make();
     ensure(kv_sim_disk_new(&disk) == OK && kv_sim_open(disk, &crosswalk_schema, &env) == OK);
+    if (seal_keyring_lasting_has(made.ring, SEAL_LASTING_CROSSWALK)) // of the input before
+        ensure(crosswalk_renew(env, made.ring, &order, NULL) == OK);
     ensure(crosswalk_new(env, made.ring, domains, 3, &crosswalk, NULL) == OK);
     ensure(crosswalk_reader_new(crosswalk, &rows.reader) == OK);
     struct outcome dry = import(crosswalk, slice_of(data, size), 1, true);
