@@ -45,6 +45,9 @@ static void test_orders_are_checked(void **state)
         {"export",
          "{\"recipient\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"," WHO "}",
          NULL},
+        {"ledger-export", "{" WHO "}", NULL},
+        {"clear-log", "{" WHO "}", NULL},
+        {"clear-log", "{\"person\":\"Ada\"}", "person and reason"},
         {"export", "{\"recipient\":\"0011\"," WHO "}", "SHA-256"},
         {"import", "{\"file\":\"a.csv\"," WHO "}", "absolute"},
         {"import", "{\"file\":\"/a.csv\",\"dry_run\":1," WHO "}", "dry_run"},
@@ -67,6 +70,7 @@ static void test_orders_are_checked(void **state)
             assert_non_null(strstr(problem.text, orders[i].why));
     }
     assert_int_equal(parse("purge", "{" WHO "}", NULL), ERR_MISSING);
+    assert_int_equal(parse("init", "{" WHO "}", NULL), ERR_MISSING); // of one that is lost only
 }
 
 // ---- the desk
