@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "fs/sim.h"
-#include "seal/lasting.h"
 #include "store/crosswalk_import.h"
 #include "store/kv_sim.h"
 
@@ -89,7 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct crosswalk_domain domains[] = {
         {.name = "A"}, {.name = "B", .strips_leading_zeros = true, .folds_case = true}, {.name = "C"}};
-    static const struct crosswalk_order order = {.now = 1, .person = "fuzz", .reason = "fuzz"};
     struct kv_sim_disk *disk;
     struct kv_env *env;
     struct crosswalk *crosswalk;

@@ -385,8 +385,6 @@ static void test_the_file_shows_no_patient(void **state)
     bench_close(&bench);
     assert_non_null(mkdtemp(folder));
     struct lmdb_options options = {.map_size = 16 << 20};
-    assert_int_equal(fs_path_unlink(bench.fs, "keys"), OK); // it knows of a crosswalk
-    assert_int_equal(seal_keyring_create(bench.fs, "keys", bench.master, NULL), OK);
     assert_int_equal(seal_keyring_open(bench.fs, "keys", bench.master, 20000, &bench.ring, NULL), OK);
     assert_int_equal(lmdb_env_open(folder, &crosswalk_schema, &options, &bench.env, why, sizeof why), OK);
     static const struct crosswalk_domain domains[] = {{.name = "LEGACY"}, {.name = "ENTERPRISE"}};
