@@ -41,7 +41,8 @@ enum cli_option {
     CLI_OPTION_TRANSFER_SYNTAX = 1 << 21,
     CLI_OPTION_CLIENT = 1 << 22,
     CLI_OPTION_STUDY = 1 << 25,
-    CLI_OPTION_HELD_FOR = 1 << 26
+    CLI_OPTION_HELD_FOR = 1 << 26,
+    CLI_OPTION_LOST = 1 << 27
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -111,6 +112,7 @@ enum cli_exit cli_crosswalk_merge(struct cli *cli);
 enum cli_exit cli_crosswalk_unmerge(struct cli *cli);
 enum cli_exit cli_crosswalk_move_study(struct cli *cli);
 enum cli_exit cli_crosswalk_log(struct cli *cli);
+enum cli_exit cli_crosswalk_init(struct cli *cli);
 enum cli_exit cli_config_check(struct cli *cli);
 enum cli_exit cli_config_reference(struct cli *cli);
 enum cli_exit cli_config_reload(struct cli *cli);

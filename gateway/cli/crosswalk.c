@@ -80,7 +80,7 @@ enum cli_exit cli_crosswalk_result(const struct cli *cli, enum result result)
 
 // ---- orders
 
-static uint64_t wall_now(void)
+uint64_t cli_crosswalk_now(void)
 {
     struct timespec at;
     (void)clock_gettime(CLOCK_REALTIME, &at);
@@ -92,7 +92,7 @@ static enum cli_exit job_run(const struct cli *cli, struct cli_crosswalk *crossw
 {
     struct crosswalk_problem problem;
     struct crosswalk_job *job =
-        crosswalk_job_new(crosswalk->store.crosswalk, crosswalk->fs, folder, task, wall_now());
+        crosswalk_job_new(crosswalk->store.crosswalk, crosswalk->fs, folder, task, cli_crosswalk_now());
     if (job == NULL)
         return cli_complain(cli, CLI_INTERNAL, "out of memory");
     while (!crosswalk_job_step(job))
@@ -190,6 +190,27 @@ enum cli_exit cli_crosswalk_order(const struct cli *cli, const char *kind, json_
         status = cli_call(cli, url, json_incref(body), answer);
     }
     crosswalk_json_free(body);
+    return status;
+}
+
+enum cli_exit cli_crosswalk_blame(const struct cli *cli)
+{
+    if (cli->person != NULL && cli->reason != NULL)
+        return CLI_FINE;
+    return cli_complain(cli, CLI_USAGE, "say who and why, with --person and --reason: it is recorded");
+}
+
+enum cli_exit cli_crosswalk_note(const struct cli *cli, const char *kind, const char *recipient)
+{
+    json_t *answer;
+    enum cli_exit status = cli_crosswalk_blame(cli);
+    if (status != CLI_FINE)
+        return status;
+    json_t *body = json_pack("{s:s, s:s}", "person", cli->person, "reason", cli->reason);
+    if (recipient != NULL)
+        (void)json_object_set_new(body, "recipient", json_string(recipient));
+    status = cli_crosswalk_order(cli, kind, body, &answer);
+    json_decref(answer);
     return status;
 }
 

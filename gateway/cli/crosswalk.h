@@ -29,6 +29,15 @@ MUST_USE enum cli_exit cli_crosswalk_result(const struct cli *cli, enum result r
 MUST_USE enum cli_exit cli_crosswalk_order(const struct cli *cli, const char *kind, json_t *body,
                                            json_t **answer);
 
+// CLI_FINE if --person and --reason are there.
+MUST_USE enum cli_exit cli_crosswalk_blame(const struct cli *cli);
+// Into the log of acts, with person and reason: patient data is about to be shown. `kind` as in
+// crosswalk/task.h; `recipient` is the digest of a certificate, NULL: in clear. If it fails nothing may be
+// shown.
+MUST_USE enum cli_exit cli_crosswalk_note(const struct cli *cli, const char *kind, const char *recipient);
+// Nanoseconds since 1970 UTC, for orders.
+uint64_t cli_crosswalk_now(void);
+
 // The next line of `stream` without its end into `line`, of `capacity` bytes. False: at the end. A line that
 // is too long or has a zero byte comes as a backslash, which is no patient ID: a part of it may be another's.
 bool cli_line_read(FILE *stream, char *line, size_t capacity);

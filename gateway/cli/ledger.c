@@ -9,6 +9,7 @@
 #include "cli/ledger_fact.h"
 #include "cli/ledger_flagged.h"
 #include "cli/ledger_prove.h"
+#include "cli/recipient.h"
 #include "store/ledger.h"
 #include "store/ledger_reader.h"
 #include "store/lmdb.h"
@@ -31,6 +32,9 @@ struct request {
     const char *file;
     const char *since; // of flagged
     const char *reason_has;
+    const char *to; // of export
+    const char *person;
+    const char *reason;
     struct cli_ledger_names names;
     struct ledger_edits *edits;
 };
@@ -94,7 +98,7 @@ static int show_run(struct kv_env *env, const struct request *request)
         json_t *answer = json_object();
         ledger_json_number(answer, "version", JSON_VERSION);
         json_object_set_new(answer, "facts", show.facts);
-        if (ledger_json_print(answer, 2) != CLI_FINE)
+        if (ledger_json_print(stdout, answer, 2) != CLI_FINE)
             return CLI_INTERNAL;
     }
     if (request->argument == NULL)
@@ -175,45 +179,87 @@ static int stats_run(struct kv_env *env, const struct request *request)
     if (result != OK)
         return failure_tell(result);
     if (request->format == FORMAT_JSON)
-        status = ledger_json_print(json_stats(&stats), 2);
+        status = ledger_json_print(stdout, json_stats(&stats), 2);
     else
         stats_print(&stats, request);
     ledger_stats_fini(&stats);
     return status;
 }
 
+struct export
+{
+    const struct request *request;
+    FILE *out;
+    uint64_t damaged;
+};
+
 static enum result export_visit(void *argument, const struct ledger_fact *fact)
 {
-    const struct request *request = argument;
+    const struct export *export = argument;
+    const struct request *request = export->request;
     if (request->format == FORMAT_CSV) {
-        ledger_csv_rows(fact);
+        ledger_csv_rows(export->out, fact);
     } else {
         json_t *line = json_object();
         json_t *object = ledger_fact_json(fact, request->edits);
         ledger_json_number(line, "version", JSON_VERSION);
         json_object_update(line, object);
         json_decref(object);
-        if (ledger_json_print(line, 0) != CLI_FINE)
+        if (ledger_json_print(export->out, line, 0) != CLI_FINE)
             return ERR_IO;
     }
-    return ferror(stdout) ? ERR_IO : OK;
+    return ferror(export->out) ? ERR_IO : OK;
 }
 
-static int export_run(struct kv_env *env, const struct request *request)
+static enum result export_write(struct kv_env *env, struct export *export, struct cli_recipient *recipient)
 {
-    struct request copy = *request;
-    uint64_t damaged = 0;
-    if (copy.format == FORMAT_CSV)
-        ledger_csv_header();
-    enum result result = ledger_each(env, export_visit, &copy, &damaged);
-    if (result == OK && fflush(stdout) != 0)
-        result = ERR_IO;
+    enum result result = cli_recipient_begin(recipient, &export->out);
+    if (result == OK && export->request->format == FORMAT_CSV)
+        ledger_csv_header(export->out);
+    if (result == OK)
+        result = ledger_each(env, export_visit, export, &export->damaged);
+    return result == OK ? cli_recipient_end(recipient) : result;
+}
+
+// What shows patient data, or goes to somebody, is recorded before it begins.
+static int export_note(const struct request *request, const struct cli_ledger_keys *keys,
+                       const struct cli_recipient *recipient)
+{
+    if (!request->shows_phi && request->to == NULL)
+        return CLI_FINE;
+    if (keys != NULL && keys->note != NULL)
+        return keys->note(keys->argument, request->person, request->reason, cli_recipient_digest(recipient));
+    fprintf(stderr, "dicomgate: it can not be recorded here, so nothing is shown\n");
+    return CLI_REFUSED;
+}
+
+static int export_run(struct kv_env *env, const struct request *request, const struct cli_ledger_keys *keys)
+{
+    struct cli_recipient *recipient;
+    struct export export = {.request = request};
+    enum result result = cli_recipient_new(request->to, &recipient);
+    if (result == ERR_ARGUMENT) {
+        fprintf(stderr, "dicomgate: %s is not a certificate in PEM\n", request->to);
+        return CLI_USAGE;
+    }
     if (result != OK)
         return failure_tell(result);
-    if (damaged > 0)
+    int status = export_note(request, keys, recipient);
+    if (status == CLI_FINE)
+        result = export_write(env, &export, recipient);
+    cli_recipient_free(recipient);
+    if (status != CLI_FINE)
+        return status;
+    if (result == ERR_REFUSED) {
+        fprintf(stderr, "dicomgate: nothing can be encrypted to this certificate\n");
+        return CLI_REFUSED;
+    }
+    if (result != OK)
+        return failure_tell(result);
+    if (export.damaged > 0)
         fprintf(stderr, "dicomgate: %llu entries of the ledger can not be read\n",
-                (unsigned long long)damaged);
-    return damaged > 0 ? CLI_FINDING : CLI_FINE;
+                (unsigned long long)export.damaged);
+    return export.damaged > 0 ? CLI_FINDING : CLI_FINE;
 }
 
 // ---- command line
@@ -225,6 +271,8 @@ static const char usage_text[] = "usage: dicomgate ledger show UID|RECEIPT [--js
                                  "[--reason-has TEXT] [--json]\n"
                                  "       dicomgate ledger stats [--json]\n"
                                  "       dicomgate ledger export [--jsonl|--csv]\n"
+                                 "       dicomgate ledger export [--jsonl|--csv] [--show-phi] [--to "
+                                 "CERTIFICATE.pem] --person WHO --reason WHY\n"
                                  "       dicomgate ledger backup FOLDER\n"
                                  "       dicomgate ledger rebuild\n"
                                  "show, prove, export: --show-phi shows the values of edits\n";
@@ -242,13 +290,20 @@ void cli_ledger_help(void)
           "should be\nlooked at, newest first (exit status 1 if there is any). Reasons are those of the last "
           "time it was sent.\nTIME is 2026-11-28 or 2026-11-28T15:04:05.\n"
           "export writes one line of JSON for each receipt (the default), or CSV with one row for each "
-          "receipt and\narchive.\n"
+          "receipt and\narchive. With the values of edits, or encrypted to a recipient (CMS with AES-256; "
+          "`openssl "
+          "cms -decrypt\n-inform DER -inkey KEY` opens it), it is recorded in the crosswalk's log of acts "
+          "before "
+          "it begins.\n"
           "backup and rebuild: see `dicomgate ledger backup --help`, `dicomgate ledger rebuild --help`.\n"
           "The ledger of a running daemon lags by a fraction of a second.\n\n"
           "Example:  dicomgate ledger show 1.2.826.0.1.3680043.8.498.1\n"
           "          dicomgate ledger prove 1.2.826.0.1.3680043.8.498.1 --archive new --file copy.dcm\n"
           "          dicomgate ledger flagged --archive new --since 2026-11-28 --reason-has burned-in\n"
-          "          dicomgate ledger export --csv > ledger.csv\n",
+          "          dicomgate ledger export --csv > ledger.csv\n"
+          "          dicomgate ledger export --show-phi --to auditor.pem --person 'J. Doe' --reason 'audit "
+          "2026' "
+          "> ledger.cms\n",
           stdout);
 }
 
@@ -278,21 +333,36 @@ static bool format_parse(const char *word, struct request *request)
 static bool option_parse(int argc, char **argv, int *at, struct request *request)
 {
     const char *word = argv[*at];
-    const char **value = strcmp(word, "--archive") == 0      ? &request->archive
-                         : strcmp(word, "--file") == 0       ? &request->file
-                         : strcmp(word, "--since") == 0      ? &request->since
-                         : strcmp(word, "--reason-has") == 0 ? &request->reason_has
-                                                             : NULL;
+    const struct {
+        const char *word;
+        const char **value;
+    } texts[] = {
+        {"--archive", &request->archive},      {"--file", &request->file},     {"--to", &request->to},
+        {"--person", &request->person},        {"--reason", &request->reason}, {"--since", &request->since},
+        {"--reason-has", &request->reason_has}};
     if (strcmp(word, "--show-phi") == 0) {
         request->shows_phi = true;
         return true;
     }
-    if (value == NULL)
-        return format_parse(word, request);
-    if (++*at == argc)
-        return false;
-    *value = argv[*at];
-    return true;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(word, texts[i].word) != 0)
+            continue;
+        if (++*at == argc)
+            return false;
+        *texts[i].value = argv[*at];
+        return true;
+    }
+    return format_parse(word, request);
+}
+
+// Who and why are there if it is recorded, and only then: else somebody would think it were.
+static bool export_is_right(const struct request *request)
+{
+    bool is_recorded = request->shows_phi || request->to != NULL;
+    if (is_recorded && (request->person == NULL || request->reason == NULL))
+        fprintf(stderr, "dicomgate: say who and why, with --person and --reason: it is recorded\n");
+    return request->argument == NULL && is_recorded == (request->person != NULL) &&
+           is_recorded == (request->reason != NULL);
 }
 
 static bool request_parse(int argc, char **argv, struct request *request)
@@ -315,6 +385,9 @@ static bool request_parse(int argc, char **argv, struct request *request)
     bool lines = request->format == FORMAT_JSON_LINES || request->format == FORMAT_CSV;
     if (strcmp(request->verb, "export") == 0 && request->format == FORMAT_JSON)
         request->format = FORMAT_JSON_LINES; // its only kind of JSON
+    if (strcmp(request->verb, "export") != 0 &&
+        (request->to != NULL || request->person != NULL || request->reason != NULL))
+        return false;
     if (strcmp(request->verb, "flagged") == 0)
         return request->argument == NULL && request->file == NULL && !lines;
     if (request->since != NULL || request->reason_has != NULL)
@@ -327,7 +400,7 @@ static bool request_parse(int argc, char **argv, struct request *request)
         return request->argument != NULL && !lines;
     if (strcmp(request->verb, "stats") == 0 || strcmp(request->verb, "conflicts") == 0)
         return request->argument == NULL && !lines;
-    return strcmp(request->verb, "export") == 0 && request->argument == NULL;
+    return strcmp(request->verb, "export") == 0 && export_is_right(request);
 }
 
 static int prove_run(struct kv_env *env, const struct request *request)
@@ -372,7 +445,7 @@ static int request_run(struct kv_env *env, struct request *request, const struct
     else if (strcmp(request->verb, "prove") == 0)
         status = prove_run(env, request);
     else
-        status = export_run(env, request);
+        status = export_run(env, request, keys);
     if (status == CLI_FINE && edits->has_failed)
         status = CLI_FINDING;
     ledger_edits_fini(edits);

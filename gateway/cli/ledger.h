@@ -16,9 +16,12 @@ struct cli_ledger_name {
     const char *name;
 };
 
-// How the keys are opened, read-only, when edits are to be shown. `why` gets a sentence for the operator.
+// What lies sealed: how the keys are opened, read-only, when edits are to be shown, where `why` gets a
+// sentence for the operator; and how it is recorded that many are about to leave, to the recipient with this
+// digest of a certificate (NULL: in clear). `note` is an exit status, and has complained unless that is 0.
 struct cli_ledger_keys {
     enum result (*open)(void *argument, struct seal_keyring **keyring, char *why, size_t capacity);
+    int (*note)(void *argument, const char *person, const char *reason, const char *recipient);
     void *argument;
 };
 

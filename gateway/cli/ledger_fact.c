@@ -135,10 +135,10 @@ void ledger_json_time(json_t *object, const char *name, uint64_t time)
     ledger_json_text(object, name, ledger_time_text(time, text));
 }
 
-int ledger_json_print(json_t *object, size_t indent)
+int ledger_json_print(FILE *out, json_t *object, size_t indent)
 {
     size_t flags = JSON_PRESERVE_ORDER | (indent > 0 ? JSON_INDENT(indent) : JSON_COMPACT);
-    int failed = object == NULL || json_dumpf(object, stdout, flags) != 0 || putchar('\n') == EOF;
+    int failed = object == NULL || json_dumpf(object, out, flags) != 0 || fputc('\n', out) == EOF;
     json_decref(object);
     return failed ? CLI_INTERNAL : CLI_FINE;
 }
@@ -379,7 +379,7 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
 
 // ---- CSV (RFC 4180): one row per receipt and archive
 
-void ledger_csv_header(void)
+void ledger_csv_header(FILE *out)
 {
     fputs(
         "receipt,state,order,epoch,opened_at,closed_at,settled_at,length,sop_instance,sop_class,study,series,"
@@ -390,49 +390,49 @@ void ledger_csv_header(void)
         "archive_state,"
         "archive_status,archive_settled_by,archive_attempts,archive_failures,archive_resent,archive_sent_at,"
         "archive_outcome_at,archive_header,archive_edits,archive_remark,archive_person\r\n",
-        stdout);
+        out);
 }
 
 // The quoted text, and `behind` it: a comma, or the end of the line.
-static void csv_put(const char *text, const char *behind)
+static void csv_put(FILE *out, const char *text, const char *behind)
 {
     if (text != NULL && strpbrk(text, ",\"\r\n") != NULL) {
-        putchar('"');
+        fputc('"', out);
         for (const char *c = text; *c != 0; c++) {
             if (*c == '"')
-                putchar('"');
-            putchar(*c);
+                fputc('"', out);
+            fputc(*c, out);
         }
-        putchar('"');
+        fputc('"', out);
     } else if (text != NULL) {
-        fputs(text, stdout);
+        fputs(text, out);
     }
-    fputs(behind, stdout);
+    fputs(behind, out);
 }
 
-static void csv_text(const char *text)
+static void csv_text(FILE *out, const char *text)
 {
-    csv_put(text, ",");
+    csv_put(out, text, ",");
 }
 
-static void csv_number(uint64_t value)
+static void csv_number(FILE *out, uint64_t value)
 {
-    printf("%llu,", (unsigned long long)value);
+    fprintf(out, "%llu,", (unsigned long long)value);
 }
 
-static void csv_time(uint64_t time)
+static void csv_time(FILE *out, uint64_t time)
 {
     char text[LEDGER_TIME_SIZE];
-    csv_text(ledger_time_text(time, text));
+    csv_text(out, ledger_time_text(time, text));
 }
 
-static void csv_digest(bool present, const uint8_t digest[RECORD_DIGEST_SIZE])
+static void csv_digest(FILE *out, bool present, const uint8_t digest[RECORD_DIGEST_SIZE])
 {
     char text[DIGEST_SIZE];
-    csv_text(present && !digest_is_zero(digest) ? digest_text(digest, text) : NULL);
+    csv_text(out, present && !digest_is_zero(digest) ? digest_text(digest, text) : NULL);
 }
 
-static void csv_fact(const struct ledger_fact *fact)
+static void csv_fact(FILE *out, const struct ledger_fact *fact)
 {
     char receipt[20];
     const struct fact_digests *digests = &fact->digests;
@@ -440,55 +440,55 @@ static void csv_fact(const struct ledger_fact *fact)
                            fact->modality,     fact->transfer_syntax, fact->calling, fact->called,
                            fact->address,      fact->certificate,     fact->listener};
     ledger_receipt_text(fact->receipt, receipt, sizeof receipt);
-    csv_text(receipt);
-    csv_text(fact_state_text(fact->state));
-    csv_number(fact->order);
-    csv_number(fact->epoch);
-    csv_time(fact->opened_at);
-    csv_time(fact->closed_at);
-    csv_time(fact->settled_at);
-    csv_number(fact->length);
+    csv_text(out, receipt);
+    csv_text(out, fact_state_text(fact->state));
+    csv_number(out, fact->order);
+    csv_number(out, fact->epoch);
+    csv_time(out, fact->opened_at);
+    csv_time(out, fact->closed_at);
+    csv_time(out, fact->settled_at);
+    csv_number(out, fact->length);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        csv_text(texts[i]);
-    csv_text(digests->present != 0 ? algorithm_text(digests->algorithm) : NULL);
-    csv_number(digests->version);
+        csv_text(out, texts[i]);
+    csv_text(out, digests->present != 0 ? algorithm_text(digests->algorithm) : NULL);
+    csv_number(out, digests->version);
     for (unsigned i = 0; i < 3; i++)
-        csv_digest((digests->present & RECORD_HAS_RANGES) != 0, digests->range[i].digest);
-    csv_digest((digests->present & RECORD_HAS_INSTANCE) != 0, digests->instance);
-    csv_digest((digests->present & RECORD_HAS_RECEIVED) != 0, digests->received);
-    csv_digest((digests->present & RECORD_HAS_CANONICAL) != 0, digests->canonical);
-    csv_text(drop_text(fact->drop_reason));
-    csv_text(fact->remark);
+        csv_digest(out, (digests->present & RECORD_HAS_RANGES) != 0, digests->range[i].digest);
+    csv_digest(out, (digests->present & RECORD_HAS_INSTANCE) != 0, digests->instance);
+    csv_digest(out, (digests->present & RECORD_HAS_RECEIVED) != 0, digests->received);
+    csv_digest(out, (digests->present & RECORD_HAS_CANONICAL) != 0, digests->canonical);
+    csv_text(out, drop_text(fact->drop_reason));
+    csv_text(out, fact->remark);
 }
 
-static void csv_delivery(const struct fact_delivery *delivery)
+static void csv_delivery(FILE *out, const struct fact_delivery *delivery)
 {
     char status[5] = "";
-    csv_number(delivery->archive);
-    csv_text(delivery_state_text(delivery->state));
+    csv_number(out, delivery->archive);
+    csv_text(out, delivery_state_text(delivery->state));
     if (delivery->has_status)
         (void)text_format(status, sizeof status, "%04x", (unsigned)delivery->status);
-    csv_text(status);
-    csv_text(settled_by_text(delivery->settled_by));
-    csv_number(delivery->attempts);
-    csv_number(delivery->failures);
-    csv_text(delivery->resent ? "yes" : "no");
-    csv_time(delivery->sent_at);
-    csv_time(delivery->outcome_at);
-    csv_digest(delivery->has_header, delivery->header);
-    csv_digest(delivery->has_header, delivery->edits);
-    csv_text(delivery->remark);
-    csv_put(delivery->person, "\r\n");
+    csv_text(out, status);
+    csv_text(out, settled_by_text(delivery->settled_by));
+    csv_number(out, delivery->attempts);
+    csv_number(out, delivery->failures);
+    csv_text(out, delivery->resent ? "yes" : "no");
+    csv_time(out, delivery->sent_at);
+    csv_time(out, delivery->outcome_at);
+    csv_digest(out, delivery->has_header, delivery->header);
+    csv_digest(out, delivery->has_header, delivery->edits);
+    csv_text(out, delivery->remark);
+    csv_put(out, delivery->person, "\r\n");
 }
 
-void ledger_csv_rows(const struct ledger_fact *fact)
+void ledger_csv_rows(FILE *out, const struct ledger_fact *fact)
 {
     if (fact->delivery_count == 0) {
-        csv_fact(fact);
-        fputs(",,,,,,,,,,,,\r\n", stdout);
+        csv_fact(out, fact);
+        fputs(",,,,,,,,,,,,\r\n", out);
     }
     for (size_t i = 0; i < fact->delivery_count; i++) {
-        csv_fact(fact);
-        csv_delivery(&fact->deliveries[i]);
+        csv_fact(out, fact);
+        csv_delivery(out, &fact->deliveries[i]);
     }
 }

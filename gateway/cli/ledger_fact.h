@@ -8,6 +8,7 @@
 #include "cli/ledger_edits.h"
 #include "store/fact.h"
 #include <jansson.h>
+#include <stdio.h>
 
 struct cli_ledger_names {
     const struct cli_ledger_name *rows; // may be NULL with a count of 0
@@ -23,9 +24,9 @@ void ledger_fact_print(const struct ledger_fact *fact, const struct cli_ledger_n
 // Without what a terminal could take for a command; names of persons keep their letters.
 void ledger_text_put(const char *text);
 
-// CSV (RFC 4180), on standard output: the names of the columns; one row for each archive.
-void ledger_csv_header(void);
-void ledger_csv_rows(const struct ledger_fact *fact);
+// CSV (RFC 4180): the names of the columns; one row for each archive.
+void ledger_csv_header(FILE *out);
+void ledger_csv_rows(FILE *out, const struct ledger_fact *fact);
 
 // A new object, the caller's.
 json_t *ledger_fact_json(const struct ledger_fact *fact, struct ledger_edits *edits);
@@ -34,8 +35,8 @@ json_t *ledger_json_string(const char *text);
 // Adds a member; a text only if there is one. Bytes that are not UTF-8 are shown as ISO 8859-1.
 void ledger_json_text(json_t *object, const char *name, const char *text);
 void ledger_json_number(json_t *object, const char *name, uint64_t value);
-// On standard output; takes the object. Exit status.
-int ledger_json_print(json_t *object, size_t indent);
+// Takes the object. Exit status.
+int ledger_json_print(FILE *out, json_t *object, size_t indent);
 void ledger_json_time(json_t *object, const char *name, uint64_t time);
 
 #define LEDGER_TIME_SIZE 32

@@ -159,7 +159,7 @@ static int groups_json(const struct flagged *flagged)
     ledger_json_number(answer, "version", 1);
     json_object_set_new(answer, "groups", rows);
     ledger_json_number(answer, "more", flagged->more);
-    return ledger_json_print(answer, 2);
+    return ledger_json_print(stdout, answer, 2);
 }
 
 static void groups_print(const struct flagged *flagged)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/crosswalk.h"
 #include "cli/ledger.h"
 #include "data.h"
 
@@ -206,10 +207,21 @@ static const struct verb VERBS[] = {
      "One line: the ID, of the domain of the archives that are meant.\n\n"
      "Example:  echo E-77 | dicomgate crosswalk move-study --uid 1.2.3 --domain ENTERPRISE --person 'J. Doe' "
      "--reason 'ticket 12'\n"},
-    {"crosswalk", "log", CLI_OPTION_AFTER | CLI_OPTION_CLEAR, 0, 0, cli_crosswalk_log,
-     "[--after NUMBER] [--clear]", "who has changed or exported the crosswalk, when and why",
-     "With --clear the patient IDs too.\n\n"
+    {"crosswalk", "log", CLI_OPTION_AFTER | CLI_OPTION_CLEAR | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 0,
+     cli_crosswalk_log, "[--after NUMBER] [--clear --person WHO --reason WHY]",
+     "who has changed or exported the crosswalk, when and why",
+     "With --clear the patient IDs too; that is recorded in it first. Exports of the ledger that show values "
+     "or "
+     "are\nencrypted stand here too.\n\n"
      "Example:  dicomgate crosswalk log --json\n"},
+    {"crosswalk", "init", CLI_OPTION_LOST | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 0, cli_crosswalk_init,
+     "--lost --person WHO --reason WHY", "the crosswalk is lost for good: begin an empty one",
+     "While the gateway is stopped, when its folder is lost and there is no copy to put back; refused where "
+     "there "
+     "is\na crosswalk. The first start makes one by itself. Import the rows and give the merges again before "
+     "the "
+     "next\nstart: what is not matched goes as the configuration says.\n\n"
+     "Example:  dicomgate crosswalk init --lost --person 'J. Doe' --reason 'disk failed, ticket 12'\n"},
     {"key", "init", 0, 0, 0, cli_key_init, "", "make the key file, and the master key if there is none",
      "Once, before the first start, as the user that the gateway runs as. Replaces nothing that is there.\n\n"
      "Example:  dicomgate --config /etc/dicomgate/dicomgate.yaml key init\n"},
@@ -293,6 +305,7 @@ static const struct option OPTIONS[] = {
     {"backup", required_argument, NULL, CLI_OPTION_BACKUP},
     {"dry-run", no_argument, NULL, CLI_OPTION_DRY_RUN},
     {"clear", no_argument, NULL, CLI_OPTION_CLEAR},
+    {"lost", no_argument, NULL, CLI_OPTION_LOST},
     {"from", required_argument, NULL, CLI_OPTION_FROM},
     {"to", required_argument, NULL, CLI_OPTION_TO},
     {"domain", required_argument, NULL, CLI_OPTION_DOMAIN},
@@ -488,10 +501,19 @@ static enum result ledger_keys_open(void *argument, struct seal_keyring **keyrin
     return result;
 }
 
+static int ledger_note(void *argument, const char *person, const char *reason, const char *recipient)
+{
+    struct ledger_keys *keys = argument;
+    struct cli cli = *keys->cli;
+    cli.person = person;
+    cli.reason = reason;
+    return (int)cli_crosswalk_note(&cli, "ledger-export", recipient);
+}
+
 static int ledger_ask(const struct cli *cli, int argc, char **argv, const struct configuration *configuration)
 {
     struct ledger_keys keys = {.cli = cli, .configuration = configuration};
-    const struct cli_ledger_keys opener = {ledger_keys_open, &keys};
+    const struct cli_ledger_keys opener = {ledger_keys_open, ledger_note, &keys};
     struct cli_ledger_name *names = calloc(configuration->node_count + 1, sizeof *names);
     if (names == NULL)
         return CLI_INTERNAL;
@@ -594,11 +616,11 @@ int main(int argc, char **argv)
         print_help(is_asked ? stdout : stderr, NULL);
         return is_asked ? CLI_FINE : CLI_USAGE;
     }
-    if (strcmp(words[0], "ledger") == 0 && verb_find("ledger", rest > 1 ? words[1] : NULL) == NULL)
-        return ledger_run(&cli, rest - 1, words + 1);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return (int)(cli_complain(&cli, CLI_INTERNAL, "libcurl can not be used"));
-    enum cli_exit status = words_run(&cli, rest, words);
+    bool is_ledger =
+        strcmp(words[0], "ledger") == 0 && verb_find("ledger", rest > 1 ? words[1] : NULL) == NULL;
+    int status = is_ledger ? ledger_run(&cli, rest - 1, words + 1) : (int)words_run(&cli, rest, words);
     curl_global_cleanup();
-    return (int)(fflush(stdout) != 0 && status == CLI_FINE ? CLI_INTERNAL : status);
+    return fflush(stdout) != 0 && status == CLI_FINE ? CLI_INTERNAL : status;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/wipe.h"
 
 #define SEQUENCES_MOST 3 // for which all ways are tried; made elements of others: the elements alone
@@ -300,16 +301,10 @@ static enum result around_add(struct around *around, const struct dcm_path *path
     for (size_t i = 0; i < around->count; i++)
         if (dcm_path_compare(&around->path[i], path) == 0)
             return OK;
-    if (around->count == around->capacity) {
-        size_t capacity = around->capacity == 0 ? 16 : 2 * around->capacity;
-        struct dcm_path *larger = realloc(around->path, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        around->path = larger;
-        around->capacity = capacity;
-    }
-    around->path[around->count++] = *path;
-    return OK;
+    enum result result = ARRAY_GROW(around->path, around->capacity, around->count + 1);
+    if (result == OK)
+        around->path[around->count++] = *path;
+    return result;
 }
 
 // The path down to this step, without its item.

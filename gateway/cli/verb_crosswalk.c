@@ -266,10 +266,12 @@ static json_t *act_json(const struct crosswalk_act *act, bool is_clear)
     if (act->effective != 0)
         (void)json_object_set_new(item, "effective",
                                   json_integer((json_int_t)(act->effective / NSEC_PER_SEC)));
-    if (act->kind == CROSSWALK_ACT_IMPORT || act->kind == CROSSWALK_ACT_EXPORT) {
+    bool has_rows = act->kind == CROSSWALK_ACT_IMPORT || act->kind == CROSSWALK_ACT_EXPORT;
+    if (has_rows)
+        (void)json_object_set_new(item, "rows", json_integer((json_int_t)act->rows));
+    if (has_rows || act->kind == CROSSWALK_ACT_LEDGER_EXPORT) {
         char digest[2 * sizeof act->digest + 1];
         text_hex(digest, sizeof digest, slice_of(act->digest, sizeof act->digest));
-        (void)json_object_set_new(item, "rows", json_integer((json_int_t)act->rows));
         (void)json_object_set_new(item, "sha256", json_string(digest));
     }
     if (is_clear && act->id.length > 0)
@@ -288,7 +290,7 @@ static enum result on_act(void *argument, const struct crosswalk_act *act)
         return ERR_NOMEM;
     if (log->cli->is_json)
         return json_array_append_new(log->items, item) == 0 ? OK : ERR_NOMEM;
-    (void)printf("%lld  %s  %-10s  generation %lld  by %s: %s", (long long)cli_number(item, "act"),
+    (void)printf("%lld  %s  %-13s  generation %lld  by %s: %s", (long long)cli_number(item, "act"),
                  cli_time(item, "when", when), cli_text(item, "kind"),
                  (long long)cli_number(item, "generation"), cli_text(item, "person"),
                  cli_text(item, "reason"));
@@ -302,13 +304,10 @@ static enum result on_act(void *argument, const struct crosswalk_act *act)
     return OK;
 }
 
-enum cli_exit cli_crosswalk_log(struct cli *cli)
+static enum cli_exit log_show(const struct cli *cli, uint64_t after)
 {
     struct cli_crosswalk crosswalk;
-    uint64_t after = 0;
     struct log log = {.cli = cli, .items = json_array()};
-    if (cli->after != NULL && text_number(slice_of_text(cli->after), UINT64_MAX, &after) != OK)
-        return cli_complain(cli, CLI_USAGE, "--after is the number of an act");
     enum cli_exit status = cli_crosswalk_open(cli, true, &crosswalk);
     if (status == CLI_FINE)
         status = cli_crosswalk_result(cli, crosswalk_acts_each(crosswalk.reader, after, on_act, &log));
@@ -320,4 +319,15 @@ enum cli_exit cli_crosswalk_log(struct cli *cli)
     cli_crosswalk_close(&crosswalk);
     json_decref(log.items);
     return status;
+}
+
+enum cli_exit cli_crosswalk_log(struct cli *cli)
+{
+    uint64_t after = 0;
+    if (cli->after != NULL && text_number(slice_of_text(cli->after), UINT64_MAX, &after) != OK)
+        return cli_complain(cli, CLI_USAGE, "--after is the number of an act");
+    if ((cli->given & CLI_OPTION_CLEAR) == 0)
+        return log_show(cli, after);
+    enum cli_exit status = cli_crosswalk_note(cli, "clear-log", NULL);
+    return status == CLI_FINE ? log_show(cli, after) : status;
 }

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `dicomgate crosswalk import|merge|unmerge|move-study`: orders, with person and reason, for the only writer
-// of the crosswalk.
+// of the crosswalk; and `crosswalk init --lost`, for when there is none any more.
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/wipe.h"
 #include "cli/crosswalk.h"
 #include "crosswalk/task.h"
-
-static enum cli_exit blame_check(const struct cli *cli)
-{
-    if (cli->person != NULL && cli->reason != NULL)
-        return CLI_FINE;
-    return cli_complain(cli, CLI_USAGE, "say who and why, with --person and --reason: it is recorded");
-}
 
 static json_t *body_new(const struct cli *cli)
 {
@@ -73,7 +67,7 @@ enum cli_exit cli_crosswalk_import(struct cli *cli)
 {
     char path[PATH_MAX];
     json_t *answer;
-    enum cli_exit status = blame_check(cli);
+    enum cli_exit status = cli_crosswalk_blame(cli);
     if (status != CLI_FINE)
         return status;
     if (realpath(cli->arguments[0], path) == NULL)
@@ -126,7 +120,7 @@ static enum cli_exit change(struct cli *cli, const char *kind, size_t ids, const
 {
     static const char *const keys[] = {"id", "into"};
     json_t *answer;
-    enum cli_exit status = blame_check(cli);
+    enum cli_exit status = cli_crosswalk_blame(cli);
     if (status == CLI_FINE && cli->domain == NULL)
         status = cli_complain(cli, CLI_USAGE, "say of which domain the ID is, with --domain");
     if (status != CLI_FINE)
@@ -167,4 +161,68 @@ enum cli_exit cli_crosswalk_move_study(struct cli *cli)
     if (cli->uid == NULL)
         return cli_complain(cli, CLI_USAGE, "say which study, with --uid");
     return change(cli, "move-study", 1, cli->uid, "the study is moved");
+}
+
+// ---- init --lost
+
+static enum cli_exit renew(const struct cli *cli, const struct configuration *configuration)
+{
+    struct fs *fs;
+    struct seal_source keys;
+    struct seal_keyring *ring;
+    struct seal_problem trouble = {.text = ""};
+    struct crosswalk_problem problem = {.text = ""};
+    struct crosswalk_order order = {.now = cli_crosswalk_now(), .person = cli->person, .reason = cli->reason};
+    enum cli_exit status = cli_data_open(cli, &configuration->gateway, &fs, &keys);
+    if (status != CLI_FINE)
+        return status;
+    enum result result = seal_keys_open_readonly(&keys, &ring, &trouble);
+    if (result == OK) {
+        result = crosswalk_store_renew(configuration, ring, &order, &problem);
+        if (result != OK)
+            status = cli_complain(cli, result == ERR_ARGUMENT ? CLI_USAGE : CLI_REFUSED, "%s", problem.text);
+        seal_keyring_free(ring);
+    } else {
+        status = cli_key_refuse(cli, result, &trouble);
+    }
+    fs_free(fs);
+    return status;
+}
+
+static void renewed_report(const struct cli *cli)
+{
+    if (cli->is_json) {
+        json_t *answer = json_pack("{s:i, s:b}", "version", 1, "empty", 1);
+        (void)cli_print_json(answer);
+        json_decref(answer);
+        return;
+    }
+    (void)printf(
+        "a new crosswalk has begun, empty but for this in its log\n"
+        "Before the gateway starts: `dicomgate crosswalk import`, then the merges and moves of studies "
+        "again.\nUnder which ID a study was first delivered is not known any more.\n");
+}
+
+enum cli_exit cli_crosswalk_init(struct cli *cli)
+{
+    struct configuration *configuration;
+    int lock;
+    enum cli_exit status = cli_crosswalk_blame(cli);
+    if (status == CLI_FINE && (cli->given & CLI_OPTION_LOST) == 0)
+        status =
+            cli_complain(cli, CLI_USAGE,
+                         "the first start makes the crosswalk; if it is lost for good, say so with --lost");
+    if (status == CLI_FINE)
+        status = cli_configuration(cli, &configuration);
+    if (status != CLI_FINE)
+        return status;
+    status = cli_data_lock(cli, &configuration->gateway, &lock);
+    if (status == CLI_FINE) {
+        status = renew(cli, configuration);
+        (void)close(lock);
+    }
+    if (status == CLI_FINE)
+        renewed_report(cli);
+    configuration_free(configuration);
+    return status;
 }

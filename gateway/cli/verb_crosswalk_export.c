@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate crosswalk export`: the rows as the CSV that an import takes, to standard output (FIELD 18):
-// encrypted to a recipient's certificate as CMS (RFC 5652, AES-256 in CBC), which `openssl cms -decrypt`
-// opens, or in clear for a reason. It is in the log of acts before the first row leaves.
-#include <openssl/cms.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+// `dicomgate crosswalk export`: the rows as the CSV that an import takes, to standard output: encrypted to a
+// recipient, or in clear for a reason. It is in the log of acts before the first row leaves.
 #include <time.h>
 
 #include "base/cursor.h"
-#include "base/text.h"
 #include "base/units.h"
 #include "base/wipe.h"
 #include "cli/crosswalk.h"
+#include "cli/recipient.h"
 
 enum { LINE_BYTES = 4096 };
 
@@ -24,20 +19,8 @@ struct export
 {
     const struct cli *cli;
     const struct crosswalk *crosswalk;
-    X509 *certificate; // NULL: in clear
-    BIO *out;
+    FILE *out;
 };
-
-static X509 *certificate_read(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    if (file != NULL)
-        (void)fclose(file);
-    return certificate;
-}
-
-// ---- rows
 
 static void field_put(struct writer *line, const char *text)
 {
@@ -81,85 +64,43 @@ static enum result on_row(void *argument, const struct crosswalk_row *row)
         field_put(&line, fields[i]);
     }
     writer_put(&line, "\r\n", 2);
-    bool is_written = !line.failed && BIO_write(export->out, memory, (int)line.length) == (int)line.length;
+    bool is_written = !line.failed && fwrite(memory, 1, line.length, export->out) == line.length;
     wipe(memory, sizeof memory);
     return is_written ? OK : ERR_IO;
 }
 
 static enum result rows_write(struct export *export, struct crosswalk_reader *reader)
 {
-    if (BIO_write(export->out, header, sizeof header - 1) != (int)sizeof header - 1)
+    if (fputs(header, export->out) == EOF)
         return ERR_IO;
-    enum result result = crosswalk_rows_each(reader, on_row, export);
-    return result == OK && BIO_flush(export->out) != 1 ? ERR_IO : result;
+    return crosswalk_rows_each(reader, on_row, export);
 }
 
-// ---- encrypted
-
-static enum result encrypted_write(struct export *export, struct crosswalk_reader *reader, BIO *plain_out)
+static enum cli_exit export_write(struct export *export, struct cli_recipient *recipient,
+                                  struct crosswalk_reader *reader)
 {
-    STACK_OF(X509) *recipients = sk_X509_new_null();
-    CMS_ContentInfo *cms = NULL;
-    if (recipients != NULL && sk_X509_push(recipients, export->certificate) > 0)
-        cms = CMS_encrypt(recipients, NULL, EVP_aes_256_cbc(), CMS_BINARY | CMS_STREAM);
-    export->out = cms != NULL ? BIO_new_CMS(plain_out, cms) : NULL;
-    enum result result = export->out != NULL ? rows_write(export, reader) : ERR_REFUSED;
-    while (export->out != NULL && export->out != plain_out) { // the chain ends in the plain one
-        BIO *next = BIO_pop(export->out);
-        (void)BIO_free(export->out);
-        export->out = next;
-    }
-    CMS_ContentInfo_free(cms);
-    sk_X509_free(recipients);
-    return result;
-}
-
-static enum cli_exit export_write(struct export *export, struct crosswalk_reader *reader)
-{
-    enum result result = ERR_NOMEM;
-    BIO *out = BIO_new_fp(stdout, BIO_NOCLOSE);
-    if (out != NULL && export->certificate != NULL) {
-        result = encrypted_write(export, reader, out);
-    } else if (out != NULL) {
-        export->out = out;
-        result = rows_write(export, reader);
-    }
-    BIO_free(out);
+    enum result result = cli_recipient_begin(recipient, &export->out);
     if (result == ERR_REFUSED)
         return cli_complain(export->cli, CLI_REFUSED, "nothing can be encrypted to this certificate");
+    if (result == OK)
+        result = rows_write(export, reader);
+    if (result == OK)
+        result = cli_recipient_end(recipient);
     if (result == ERR_IO)
         return cli_complain(export->cli, CLI_INTERNAL, "the output can not be written");
     return cli_crosswalk_result(export->cli, result);
 }
 
-// ---- the order
-
-static enum cli_exit note(const struct cli *cli, X509 *certificate)
-{
-    uint8_t digest[32];
-    unsigned length = sizeof digest;
-    char text[2 * sizeof digest + 1];
-    json_t *answer;
-    json_t *body = json_pack("{s:s, s:s}", "person", cli->person, "reason", cli->reason);
-    if (certificate != NULL && X509_digest(certificate, EVP_sha256(), digest, &length) == 1) {
-        text_hex(text, sizeof text, slice_of(digest, sizeof digest));
-        (void)json_object_set_new(body, "recipient", json_string(text));
-    }
-    enum cli_exit status = cli_crosswalk_order(cli, "export", body, &answer);
-    json_decref(answer);
-    return status;
-}
-
-static enum cli_exit export_run(struct export *export)
+static enum cli_exit export_run(struct export *export, struct cli_recipient *recipient)
 {
     struct cli_crosswalk crosswalk;
-    enum cli_exit status = note(export->cli, export->certificate);
+    enum cli_exit status = cli_crosswalk_note(export->cli, "export", cli_recipient_digest(recipient));
     if (status != CLI_FINE)
         return status;
     status = cli_crosswalk_open(export->cli, true, &crosswalk);
     export->crosswalk = crosswalk.store.crosswalk;
     if (status == CLI_FINE)
-        status = export_write(export, crosswalk.reader);
+        status = export_write(export, recipient, crosswalk.reader);
     cli_crosswalk_close(&crosswalk);
     return status;
 }
@@ -167,14 +108,19 @@ static enum cli_exit export_run(struct export *export)
 enum cli_exit cli_crosswalk_export(struct cli *cli)
 {
     struct export export = {.cli = cli};
+    struct cli_recipient *recipient;
     bool is_clear = (cli->given & CLI_OPTION_CLEAR) != 0;
     if (is_clear == (cli->to != NULL))
         return cli_complain(cli, CLI_USAGE, "either --to CERTIFICATE, or --clear");
-    if (cli->person == NULL || cli->reason == NULL)
-        return cli_complain(cli, CLI_USAGE, "say who and why, with --person and --reason: it is recorded");
-    if (!is_clear && (export.certificate = certificate_read(cli->to)) == NULL)
+    enum cli_exit status = cli_crosswalk_blame(cli);
+    if (status != CLI_FINE)
+        return status;
+    enum result result = cli_recipient_new(cli->to, &recipient);
+    if (result == ERR_ARGUMENT)
         return cli_complain(cli, CLI_USAGE, "%s is not a certificate in PEM", cli->to);
-    enum cli_exit status = export_run(&export);
-    X509_free(export.certificate);
+    if (result != OK)
+        return cli_complain(cli, CLI_INTERNAL, "%s", result_text(result));
+    status = export_run(&export, recipient);
+    cli_recipient_free(recipient);
     return status;
 }

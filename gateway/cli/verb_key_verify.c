@@ -136,19 +136,21 @@ static void lasting_check(struct verify *verify)
 // The store knows a hash that only its own keys make.
 static void crosswalk_check_keys(struct verify *verify)
 {
+    bool is_there = fs_path_exists(verify->fs, "crosswalk/data.mdb") != ERR_MISSING;
     for (unsigned i = 0; i < RINGS; i++) {
         struct crosswalk_store store;
         struct crosswalk_problem problem;
-        if (verify->rings[i] == NULL || fs_path_exists(verify->fs, "crosswalk/data.mdb") == ERR_MISSING)
+        if (verify->rings[i] == NULL)
             continue;
         enum result result =
             crosswalk_store_open(verify->configuration, verify->rings[i], true, &store, &problem);
         if (result == OK)
             crosswalk_store_close(&store);
-        else
+        else if (result == ERR_LOST)
+            finding_add(verify, "crosswalk", ring_names[i], "knows of one that is lost");
+        else if (is_there)
             finding_add(verify, "crosswalk", ring_names[i],
-                        result == ERR_CRYPTO || result == ERR_MISSING ? "has no key for it"
-                                                                      : "can not open it");
+                        result == ERR_CRYPTO || result == ERR_MISSING ? no_key : "can not open it");
     }
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "journal/format.h"
 #include "store/control.h"
@@ -30,16 +31,10 @@ struct report {
 static enum result collect(void *argument, const struct control_damage *damage)
 {
     struct report *report = argument;
-    if (report->count == report->capacity) {
-        size_t capacity = report->capacity == 0 ? 16 : 2 * report->capacity;
-        struct control_damage *larger = realloc(report->list, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        report->list = larger;
-        report->capacity = capacity;
-    }
-    report->list[report->count++] = *damage;
-    return OK;
+    enum result result = ARRAY_GROW(report->list, report->capacity, report->count + 1);
+    if (result == OK)
+        report->list[report->count++] = *damage;
+    return result;
 }
 
 static const char *type_text(uint8_t type)

@@ -128,9 +128,12 @@ static enum result change_do(struct crosswalk_job *job)
         return crosswalk_move_study(job->crosswalk, slice_of_text(task->study), domain, id, &job->order,
                                     &job->problem);
     case CROSSWALK_ACT_EXPORT:
-        return crosswalk_export_note(job->crosswalk, task->has_recipient ? task->recipient : NULL,
+    case CROSSWALK_ACT_LEDGER_EXPORT:
+    case CROSSWALK_ACT_CLEAR_LOG:
+        return crosswalk_export_note(job->crosswalk, task->kind, task->has_recipient ? task->recipient : NULL,
                                      &job->order);
     case CROSSWALK_ACT_IMPORT:
+    case CROSSWALK_ACT_INIT:
         break;
     }
     return ERR_ARGUMENT;

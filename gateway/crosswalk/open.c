@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "crosswalk/domain.h"
+#include "seal/lasting.h"
 #include "store/lmdb.h"
 
 enum { PATH_BYTES = 4096 };
@@ -23,24 +24,49 @@ static enum result domains_use(const struct configuration *configuration, struct
     return result;
 }
 
+static enum result env_open(const struct configuration *configuration, bool is_readonly, struct kv_env **out,
+                            struct crosswalk_problem *problem)
+{
+    char folder[PATH_BYTES];
+    struct lmdb_options options = {.read_only = is_readonly, .map_size = CROSSWALK_MAP_BYTES};
+    if (text_format(folder, sizeof folder, "%s/crosswalk", configuration->gateway.data))
+        return lmdb_env_open(folder, &crosswalk_schema, &options, out, problem->text, sizeof problem->text);
+    (void)text_copy(problem->text, sizeof problem->text,
+                    slice_of_text("the path of the data folder is too long"));
+    return ERR_ARGUMENT;
+}
+
 enum result crosswalk_store_open(const struct configuration *configuration, struct seal_keyring *keyring,
                                  bool is_readonly, struct crosswalk_store *out,
                                  struct crosswalk_problem *problem)
 {
-    char folder[PATH_BYTES];
-    struct lmdb_options options = {.read_only = is_readonly, .map_size = CROSSWALK_MAP_BYTES};
     *out = (struct crosswalk_store){.env = NULL};
-    if (!text_format(folder, sizeof folder, "%s/crosswalk", configuration->gateway.data)) {
-        (void)text_copy(problem->text, sizeof problem->text,
-                        slice_of_text("the path of the data folder is too long"));
-        return ERR_ARGUMENT;
-    }
-    enum result result =
-        lmdb_env_open(folder, &crosswalk_schema, &options, &out->env, problem->text, sizeof problem->text);
+    enum result result = env_open(configuration, is_readonly, &out->env, problem);
+    if (result == ERR_MISSING && seal_keyring_lasting_has(keyring, SEAL_LASTING_CROSSWALK))
+        result = ERR_LOST;
     if (result == OK)
         result = domains_use(configuration, out->env, keyring, &out->crosswalk, problem);
+    if (result == ERR_LOST)
+        (void)text_format(
+            problem->text, sizeof problem->text,
+            "the crosswalk is lost: %.200s/crosswalk holds none, but the key file knows that there was one; "
+            "stop "
+            "the gateway and put that folder back (is it mounted?), or a copy of it; if it is lost for good, "
+            "`dicomgate crosswalk init --lost` begins a new one, to be filled by `crosswalk import`",
+            configuration->gateway.data);
     if (result != OK)
         crosswalk_store_close(out);
+    return result;
+}
+
+enum result crosswalk_store_renew(const struct configuration *configuration, struct seal_keyring *keyring,
+                                  const struct crosswalk_order *order, struct crosswalk_problem *problem)
+{
+    struct kv_env *env = NULL;
+    enum result result = env_open(configuration, false, &env, problem);
+    if (result == OK)
+        result = crosswalk_renew(env, keyring, order, problem);
+    kv_env_free(&env);
     return result;
 }
 

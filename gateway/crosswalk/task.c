@@ -9,7 +9,16 @@
 
 enum { PATH_BYTES = 4096 };
 
-enum member { DOMAIN = 1, ID = 2, INTO = 4, STUDY = 8, WHEN = 16, IMPORTED = 32, RECIPIENT = 64 };
+enum member {
+    DOMAIN = 1,
+    ID = 2,
+    INTO = 4,
+    STUDY = 8,
+    WHEN = 16,
+    IMPORTED = 32,
+    RECIPIENT = 64,
+    NO_ORDER = 128 // for an open crosswalk
+};
 
 static const struct {
     const char *text;
@@ -21,6 +30,9 @@ static const struct {
     [CROSSWALK_ACT_UNMERGE] = {"unmerge", DOMAIN | ID | WHEN, DOMAIN | ID},
     [CROSSWALK_ACT_MOVE_STUDY] = {"move-study", DOMAIN | ID | STUDY | WHEN, DOMAIN | ID | STUDY},
     [CROSSWALK_ACT_EXPORT] = {"export", RECIPIENT, 0},
+    [CROSSWALK_ACT_LEDGER_EXPORT] = {"ledger-export", RECIPIENT, 0},
+    [CROSSWALK_ACT_CLEAR_LOG] = {"clear-log", 0, 0},
+    [CROSSWALK_ACT_INIT] = {"init", NO_ORDER, 0},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -141,7 +153,7 @@ enum result crosswalk_task_parse(const char *kind, struct slice body, struct cro
 {
     struct crosswalk_task task = {.body = NULL};
     for (size_t i = 1; i < KINDS; i++)
-        if (strcmp(kinds[i].text, kind) == 0)
+        if ((kinds[i].members & NO_ORDER) == 0 && strcmp(kinds[i].text, kind) == 0)
             task.kind = (enum crosswalk_act_kind)i;
     if (task.kind == 0)
         return ERR_MISSING;

@@ -7,9 +7,11 @@
 //   merge       {"domain": NAME, "id": ID, "into": ID, "effective": seconds}
 //   unmerge     {"domain": NAME, "id": ID, "effective": seconds}
 //   move-study  {"domain": NAME, "id": ID, "study": UID, "effective": seconds}
-//   export      {"recipient": SHA-256 of the certificate, hexadecimal; left out: in clear}    (only logs it)
+//   export, ledger-export  {"recipient": SHA-256 of the certificate, hexadecimal; left out: in clear}
+//   clear-log   {}
 //
-// and in each "person" and "reason"; "effective" (since 1970 UTC) may be left out: now.
+// and in each "person" and "reason"; "effective" (since 1970 UTC) may be left out: now. Exports and clear-log
+// are only logged.
 #pragma once
 
 #include <jansson.h>

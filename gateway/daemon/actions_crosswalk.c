@@ -20,8 +20,11 @@ void actions_crosswalk_change(void *arg, const char *kind, struct slice body, st
     struct crosswalk_task task;
     struct crosswalk_problem problem = {.text = ""};
     if (actions->desk == NULL) {
-        admin_reply_fail(reply, ADMIN_UNAVAILABLE,
-                         "the crosswalk could not be opened: see the log of the start");
+        admin_reply_fail(reply, ADMIN_UNAVAILABLE, "%s",
+                         actions->gateway->platform.crosswalk_is_lost
+                             ? "the crosswalk could not be opened: it is lost; put its folder back, or see "
+                               "`dicomgate crosswalk init --help`"
+                             : "the crosswalk could not be opened: see the log of the start");
         return;
     }
     enum result result = crosswalk_task_parse(kind, body, &task, &problem);

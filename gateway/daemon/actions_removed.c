@@ -4,6 +4,7 @@
 // on the worker of the receipt's stream.
 #include "daemon/actions_removed.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/actions_json.h"
@@ -210,16 +211,10 @@ static enum result drop_take(void *arg, const struct open_entry *entry)
     bool is_asked = drop->is_all || receipt_selection_has_number(&drop->selection, entry->receipt);
     if (!is_asked || owed_to(entry, drop->id) == NULL)
         return OK;
-    if (drop->count == drop->capacity) {
-        size_t capacity = drop->capacity == 0 ? 64 : 2 * drop->capacity;
-        uint64_t *larger = realloc(drop->receipts, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        drop->receipts = larger;
-        drop->capacity = capacity;
-    }
-    drop->receipts[drop->count++] = entry->receipt;
-    return OK;
+    enum result result = ARRAY_GROW(drop->receipts, drop->capacity, drop->count + 1);
+    if (result == OK)
+        drop->receipts[drop->count++] = entry->receipt;
+    return result;
 }
 
 static void drop_turn(struct round *round)

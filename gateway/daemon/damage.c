@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/damage.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
@@ -56,16 +57,8 @@ static size_t place_find(const struct damage *damage, struct journal_position po
 
 static bool place_insert(struct damage *damage, size_t at, const struct place *place)
 {
-    if (damage->count == PLACES_MAX)
+    if (damage->count == PLACES_MAX || ARRAY_GROW(damage->places, damage->capacity, damage->count + 1) != OK)
         return false;
-    if (damage->count == damage->capacity) {
-        size_t capacity = damage->capacity == 0 ? 16 : 2 * damage->capacity;
-        struct place *larger = realloc(damage->places, capacity * sizeof *larger);
-        if (larger == NULL)
-            return false;
-        damage->places = larger;
-        damage->capacity = capacity;
-    }
     memmove(&damage->places[at + 1], &damage->places[at], (damage->count - at) * sizeof damage->places[0]);
     damage->places[at] = *place;
     damage->count++;

@@ -44,6 +44,7 @@ struct platform {
     struct ev_loop *ledger_loop;
     struct ev_loop *lookup_loop; // order of receipts with one SOP UID; reads of the ledger and the crosswalk
     struct crosswalk *crosswalk; // NULL: it could not be opened, and what needs it rests
+    bool crosswalk_is_lost;      // that is why
     struct ev_loop *crosswalk_loop; // the only one that writes the crosswalk
     struct ev_loop **worker_loops;
     struct ev_loop **disk_loops; // of the same worker

@@ -45,6 +45,7 @@ struct process {
     struct kv_env *control;
     struct crosswalk_store store;
     struct crosswalk_desk *desk; // NULL: the crosswalk could not be opened
+    bool crosswalk_is_lost;
     struct secure *secure;
     struct threads threads;
     bool has_threads;
@@ -140,7 +141,9 @@ static enum result crosswalk_open(struct process *process)
     if (result == OK)
         return crosswalk_desk_new(process->store.crosswalk, process->fs, process->threads.crosswalk.loop,
                                   process->threads.main_loop, &process->desk);
+    process->crosswalk_is_lost = result == ERR_LOST;
     log_event(LOG_CROSSWALK_CLOSED, log_text(problem.text));
+    complain("crosswalk", problem.text); // the event has room for its beginning only
     return result == ERR_NOMEM ? result : OK;
 }
 
@@ -214,6 +217,7 @@ static enum result gateway_make(struct process *process)
         .ledger_loop = threads->ledger.loop,
         .lookup_loop = threads->lookup.loop,
         .crosswalk = process->store.crosswalk,
+        .crosswalk_is_lost = process->crosswalk_is_lost,
         .crosswalk_loop = threads->crosswalk.loop,
         .worker_loops = worker_loops,
         .disk_loops = disk_loops,

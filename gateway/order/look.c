@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What has become of the references of a rejection note, as the ledger knows it. Thread: the look-up thread.
+#include "base/grow.h"
 #include "daemon/gateway.h"
 #include "dcm/syntax.h"
 #include "journal/reader.h"
@@ -55,30 +56,18 @@ static enum result references_read(const struct gateway *gateway, const struct l
 
 static enum result known_add(struct order_look *look, uint64_t receipt)
 {
-    if (look->known_count == look->known_capacity) {
-        size_t capacity = look->known_capacity == 0 ? 64 : 2 * look->known_capacity;
-        uint64_t *larger = realloc(look->known, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        look->known = larger;
-        look->known_capacity = capacity;
-    }
-    look->known[look->known_count++] = receipt;
-    return OK;
+    enum result result = ARRAY_GROW(look->known, look->known_capacity, look->known_count + 1);
+    if (result == OK)
+        look->known[look->known_count++] = receipt;
+    return result;
 }
 
 static enum result mark_add(struct order_look *look, uint64_t receipt, size_t archive)
 {
-    if (look->mark_count == look->mark_capacity) {
-        size_t capacity = look->mark_capacity == 0 ? 64 : 2 * look->mark_capacity;
-        struct order_mark *larger = realloc(look->marks, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        look->marks = larger;
-        look->mark_capacity = capacity;
-    }
-    look->marks[look->mark_count++] = (struct order_mark){receipt, archive};
-    return OK;
+    enum result result = ARRAY_GROW(look->marks, look->mark_capacity, look->mark_count + 1);
+    if (result == OK)
+        look->marks[look->mark_count++] = (struct order_mark){receipt, archive};
+    return result;
 }
 
 // NOTE_NONE: owed no more, and nothing to reject.

@@ -404,14 +404,6 @@ def sub_item_longer_than_its_item(peer: Peer) -> str:
     return peer.request_items(lambda items: [*items[:-1], pdu.item(pdu.ITEM_USER, sub_item)])
 
 
-@case(37, "accept")
-def user_identity_without_a_wish_for_an_answer(peer: Peer) -> str:
-    identity = struct.pack(">BBH4sH6s", 2, 0, 4, b"user", 6, b"secret")
-    met = peer.request(user_items=[(0x58, identity)])
-    assert all(kind != 0x59 for kind, _ in peer.association.answer.user_items)
-    return met
-
-
 @case(39, "accept")
 def asynchronous_window(peer: Peer) -> str:
     met = peer.request(user_items=[(pdu.ITEM_ASYNC, struct.pack(">HH", 5, 5))])
@@ -631,12 +623,6 @@ def command_that_overruns(peer: Peer) -> str:
 @case(78, "status 0211")
 def command_field_unknown(peer: Peer) -> str:
     peer.open().send(peer.command(CommandField=0x0777, CommandDataSetType=dimse.NO_DATA_SET))
-    return peer.met()
-
-
-@case(78, "status 0211")
-def find_on_a_storage_context(peer: Peer) -> str:
-    peer.open().send(peer.command(CommandField=dimse.C_FIND_RQ, AffectedSOPInstanceUID=None) + peer.data_pdu())
     return peer.met()
 
 

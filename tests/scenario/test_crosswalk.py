@@ -11,13 +11,13 @@ import pytest
 
 from dgtest import part10
 from dgtest.daemon import CLIENT
+from dgtest.edits import HEADER, WHO
+from dgtest.recipient import auditor, cms_opened
 from dgtest.stage import STORAGE, Stage, same_bytes
 
 SETTINGS = {"domains": {"LEGACY": {"issuers": ["OLDHOSP"], "leading_zeros": "ignore"},
                         "ENTERPRISE": {"issuers": ["GROUP"], "case": "ignore"}}}
 NODES = {"domain": "ENTERPRISE"}
-WHO = ("--person", "Ada", "--reason", "test")
-HEADER = "source_domain,source_id,target_domain,target_id,name\n"
 
 
 def stage_of(folder: Path) -> Stage:
@@ -45,6 +45,12 @@ def ids_of(items: list[dict[str, Any]]) -> list[str]:
     return [item["id"] if item["outcome"] == "mapped" else "-" for item in items]
 
 
+def put_slot(ring: Path, at: int, slot: bytes) -> None:
+    with ring.open("r+b") as file:
+        file.seek(at)
+        file.write(slot)
+
+
 def test_damaged_key(folder):
     """A slot of the key file is bad: everything else goes on, orders are answered with why not, nothing is made anew."""
     one = part10.generate(2000, 95, sop_class=STORAGE)
@@ -53,9 +59,9 @@ def test_damaged_key(folder):
         run(stage, "import", rows, *WHO)
         assert stage.daemon.stop() == 0
         ring = stage.daemon.folder / "data" / "keyring"
-        whole = ring.read_bytes()
-        at = next(at for at in range(4096, len(whole), 4096) if whole[at + 4] == 3)  # lib/seal/FORMAT.md
-        ring.write_bytes(whole[:at] + b"\xff" + bytes(127) + whole[at + 128:])
+        data = ring.read_bytes()
+        at = next(at for at in range(4096, len(data), 4096) if data[at + 4] == 3)  # lib/seal/FORMAT.md
+        put_slot(ring, at, b"\xff" + bytes(127))
         stage.daemon.start()
         stage.send([one])
         stage.legacy.wait_uids([one.sop_instance])
@@ -64,7 +70,7 @@ def test_damaged_key(folder):
         assert "put a backup of it back" in stage.daemon.logged("crosswalk.closed")[-1]
         assert same_bytes([one], stage.legacy.copies()) == [], "nothing to map in it: as it came"
         assert stage.daemon.stop() == 0
-        ring.write_bytes(whole)
+        put_slot(ring, at, data[at:at + 128])
         stage.daemon.start()
         run(stage, *merge)
         assert ids_of(lookup(stage, "LEGACY", "ENTERPRISE", "1")) == ["E-2"]
@@ -100,7 +106,10 @@ def test_orders(folder, is_up):
         assert [act["kind"] for act in acts] == ["import", "merge", "unmerge", "move-study", "merge"]
         assert {act["person"] for act in acts} == {"Ada"} and acts[3]["study"] == "1.2.3"
         assert "E-1" not in run(stage, "log").stdout
-        assert "id E-1 into E-2" in run(stage, "log", "--clear").stdout.replace("  ", " ")
+        assert "recorded" in run(stage, "log", "--clear", "--person", "Ada", expect=2).stderr
+        assert "id E-1 into E-2" in run(stage, "log", "--clear", *WHO).stdout.replace("  ", " ")
+        shown = stage.daemon.ask("crosswalk", "log", "--after", "5")["items"]
+        assert [(act["kind"], act["person"], act["reason"]) for act in shown] == [("clear-log", "Ada", "test")]
         # Up or down, the other one reads the same.
         if is_up:
             assert stage.daemon.stop() == 0
@@ -186,21 +195,17 @@ def test_export(folder):
     with stage_of(folder) as stage:
         rows = put(stage, "rows.csv", HEADER + 'LEGACY,1,ENTERPRISE,E-1,"SECRET^""A"""\nLEGACY,2,ENTERPRISE,E-2,\n')
         run(stage, "import", rows, *WHO)
-        key, certificate = stage.daemon.folder / "auditor.key", stage.daemon.folder / "auditor.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out",
-                        str(certificate), "-subj", "/CN=auditor", "-days", "2"], check=True, capture_output=True)
+        key, certificate = auditor(stage.daemon.folder)
         sealed = subprocess.run([str(CLIENT), "--config", str(stage.daemon.file), "crosswalk", "export", "--to",
                                  str(certificate), *WHO], check=True, capture_output=True, timeout=60).stdout
         assert b"SECRET" not in sealed
-        opened = subprocess.run(["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", str(key)],
-                                input=sealed, check=True, capture_output=True).stdout.decode()
+        opened = cms_opened(sealed, key)
         clear = run(stage, "export", "--clear", *WHO).stdout
         assert sorted(opened.split()) == sorted(clear.split()) and '"SECRET^""A"""' in clear
         kinds = [act["kind"] for act in stage.daemon.ask("crosswalk", "log")["items"]]
         assert kinds == ["import", "export", "export"]
         # A key that only signs: said so, and nothing of the crosswalk comes out.
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", str(key), "-out",
-                        str(certificate), "-subj", "/CN=auditor", "-days", "2"], check=True, capture_output=True)
+        key, certificate = auditor(stage.daemon.folder, "ed25519")
         refused = run(stage, "export", "--to", str(certificate), *WHO, expect=5)
         assert "to this certificate" in refused.stderr and refused.stdout == ""
         # What was exported can be imported again.

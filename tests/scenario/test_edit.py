@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dgtest import corpus, part10
+from dgtest import corpus, edits, part10
 from dgtest.archive import Copy
 from dgtest.fixtures import needs_corpus
 from dgtest.pdu import DEFLATED_LE, EXPLICIT_LE
@@ -20,9 +20,9 @@ NAME = b"St Elsewhere"
 INSTITUTION, MODIFIED, EQUIPMENT, PIXELS = 0x00080080, 0x04000561, 0x0018A001, 0x7FE00010
 # What follows from an edit: who did it, what was there before, and the lengths of the groups.
 CONSEQUENCES = {MODIFIED, EQUIPMENT, 0x00080000, 0x00080001, 0x00180000, 0x04000000}
-PACK = """pack: {name}
+PACK = """pack: site
 version: 1.0.0
-description: {name}
+description: one edit
 on-error: {on_error}
 rules:
   - rule: one
@@ -32,10 +32,7 @@ SET_NAME = 'set: InstitutionName, to: "St Elsewhere"'
 
 
 def write_pack(folder: Path, action: str, on_error: str = "flag") -> dict[str, Any]:
-    """The pack `one`, and the settings that give it to the new archive."""
-    folder.mkdir(exist_ok=True)
-    (folder / "one.yaml").write_text(PACK.format(name="one", on_error=on_error, action="{ " + action + " }"))
-    return {"rules": {"packs": str(folder)}, "nodes": {"new": {"packs": ["one"]}}}
+    return edits.put_pack(folder, PACK.format(on_error=on_error, action="{ " + action + " }"), "new")
 
 
 def content(copy: Copy, folder: Path) -> bytes:
@@ -133,9 +130,9 @@ def test_rule_for_one_certificate(folder, fact):
     with Stage(folder, tls=True, settings=settings) as stage:
         der = ssl.PEM_cert_to_DER_cert(Path(stage.modality.certificate).read_text())
         value = {"subject": "CN=ct1", "fingerprint": hashlib.sha256(der).hexdigest()}[fact]
-        pack = (folder / "packs" / "one.yaml").read_text()
+        pack = (folder / "packs" / "site.yaml").read_text()
         when = f'rule: one\n    when: {{ certificate-{fact}: "{value}" }}'
-        (folder / "packs" / "one.yaml").write_text(pack.replace("rule: one", when))
+        (folder / "packs" / "site.yaml").write_text(pack.replace("rule: one", when))
         assert stage.daemon.run_client("config", "reload").returncode == 0
         stage.send([mine], tls=True)
         stage.send([others])
@@ -153,7 +150,7 @@ def test_wrong_packs_change_nothing_and_start_nothing(folder):
         write_pack(folder / "packs", "set: NoSuchElement, to: x")
         done = stage.daemon.run_client("config", "reload")
         assert done.returncode == 3
-        assert "one.yaml:7:18: rules[1].do[1].set: there is no element `NoSuchElement`" in done.stderr
+        assert "site.yaml:7:18: rules[1].do[1].set: there is no element `NoSuchElement`" in done.stderr
         stage.send([after])
         stage.new.wait_uids([after.sop_instance], 20)
         for copy in stage.new.copies():

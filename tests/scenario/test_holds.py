@@ -3,54 +3,9 @@
 import json
 
 import pytest
-from dgtest import part10, pdu
+from dgtest import part10
 from dgtest.ports import wait_for
-from dgtest.stage import STORAGE, Stage
-
-PATIENT = "Rabe^Karin"
-PACK = """
-pack: site
-version: 1.0.0
-description: Rules of a test
-rules:
-  - rule: doubtful
-    when: { element: PatientID, in: [DOUBTFUL] }
-    do: [ { hold: a doubtful patient } ]
-  - rule: never
-    when: { element: PatientID, in: [NEVER] }
-    do: [ { reject: this patient is not ours } ]
-"""
-BY = ("--person", "J. Doe", "--reason", "looked at")
-
-
-def instance(study: int, number: int, patient: str, size: int = 2000) -> part10.Instance:
-    element = part10.element
-    uid, study_uid = part10.uid(72, study, number), part10.uid(72, study)
-    content = b"".join([
-        element(0x00080016, "UI", STORAGE.encode()), element(0x00080018, "UI", uid.encode()),
-        element(0x00080060, "CS", b"OT"), element(0x00100010, "PN", PATIENT.encode()),
-        element(0x00100020, "LO", patient.encode()), element(0x0020000D, "UI", study_uid.encode()),
-        element(0x0020000E, "UI", study_uid.encode() + b".1"), element(0x7FE00010, "OW", bytes(size))])
-    return part10.Instance(f"{patient} {study} {number}", STORAGE, uid, pdu.EXPLICIT_LE, len(content), content=content)
-
-
-def scene(folder, *archives: str, pack: str = PACK) -> Stage:
-    packs = folder / "packs"
-    packs.mkdir()
-    (packs / "site.yaml").write_text(pack)
-    return Stage(folder, settings={"rules": {"packs": str(packs)},
-                                   "nodes": {name: {"packs": ["site"]} for name in archives}})
-
-
-def held(stage: Stage, count: int) -> list[dict]:
-    def groups() -> list[dict] | None:
-        found = stage.daemon.ask("hold", "list")["groups"]
-        return found if sum(group["count"] for group in found) == count and all(g["study"] for g in found) else None
-    return wait_for(f"{count} are held", groups, 30)
-
-
-def uids(archive) -> list[str]:
-    return [copy.uid for copy in archive.copies()]
+from hold_scene import BY, PACK, held, instance, scene
 
 
 def test_held_for_one_archive_the_other_gets_its_copy(folder):
@@ -64,8 +19,9 @@ def test_held_for_one_archive_the_other_gets_its_copy(folder):
         assert [(g["archive"], g["count"]) for g in groups] == [("new", 1), ("new", 1)]
         assert {g["study"] for g in groups} == {part10.uid(72, 1), part10.uid(72, 2)}
         assert all("doubtful" in g["reason"] for g in groups)
-        assert uids(stage.new) == [fine.sop_instance]
-        item, = stage.daemon.ask("hold", "show", first.sop_instance)["items"]
+        assert stage.new.uids() == [fine.sop_instance]
+        item, = wait_for("the ledger knows what was sent", lambda: [
+            item for item in stage.daemon.ask("hold", "show", first.sop_instance)["items"] if item["sent_count"]], 10)
         assert [row["uid"] for row in item["sent"]] == [fine.sop_instance] and item["sent_count"] == 1
         assert item["study"] == part10.uid(72, 1) and item["since"] and not item["primary"]
         other, = stage.daemon.ask("hold", "show", second.sop_instance)["items"]
@@ -110,7 +66,7 @@ def test_release_and_reject(folder, kill):
             stage.daemon.kill()
             stage.daemon.start()
         wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
-        assert ones[3].sop_instance not in uids(stage.new)
+        assert ones[3].sop_instance not in stage.new.uids()
 
 
 def test_it_leaves_by_itself_when_the_rules_change(folder):

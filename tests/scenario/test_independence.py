@@ -4,17 +4,10 @@ sick one gets what it is owed when it returns. How fast, `scripts/bench --only i
 import pytest
 
 from dgtest import part10
+from dgtest.archive import SICK
 from dgtest.stage import STORAGE, Stage
 
 INSTANCES = 60
-
-SICK = {
-    "down": None,
-    "slow": {"delay": 0.2},
-    "refusing": {"status": 0xA700, "comment": "out of resources"},
-    "closing half-way": {"mode": "close", "after": 2000},
-    "never reading": {"mode": "never_read"},
-}
 
 
 @pytest.mark.parametrize("name", SICK)

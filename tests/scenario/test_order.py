@@ -4,7 +4,7 @@ different workers, so the order is kept between them."""
 import socket
 import struct
 
-from dgtest import part10, sender
+from dgtest import part10, proxy, sender
 from dgtest.association import Association, propose
 from dgtest.daemon import Daemon, Node
 from dgtest.ports import free_port, wait_for
@@ -100,21 +100,16 @@ def test_an_archive_that_has_it_already(folder):
 
 # ---- loops ----
 
-def element(tag: int, vr: bytes, value: bytes) -> bytes:
-    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
-    return head + (struct.pack("<HI", 0, len(value)) if vr in (b"SQ", b"OW") else struct.pack("<H", len(value))) + value
-
-
 def equipment(manufacturer: bytes, station: bytes) -> bytes:
-    inside = element(0x00080070, b"LO", manufacturer) + element(0x00081010, b"SH", station)
+    inside = part10.element(0x00080070, "LO", manufacturer) + part10.element(0x00081010, "SH", station)
     return struct.pack("<HHI", 0xFFFE, 0xE000, len(inside)) + inside
 
 
 def passed_through(number: int, items: bytes) -> part10.Instance:
     uid = f"1.2.3.91.{10 + number}"
-    data = (element(0x00080016, b"UI", STORAGE.encode() + b"\0" * (len(STORAGE) % 2)) +
-            element(0x00080018, b"UI", uid.encode() + b"\0" * (len(uid) % 2)) +
-            (element(0x0018A001, b"SQ", items) if items else b"") + element(0x7FE00010, b"OW", bytes(64)))
+    data = (part10.element(0x00080016, "UI", STORAGE.encode()) +
+            part10.element(0x00080018, "UI", uid.encode()) +
+            (part10.element(0x0018A001, "SQ", items) if items else b"") + part10.element(0x7FE00010, "OW", bytes(64)))
     return part10.Instance("made", STORAGE, uid, part10.EXPLICIT_LE, len(data), content=data)
 
 
@@ -130,13 +125,10 @@ def test_what_goes_round_ends(folder):
         assert len(stage.new.copies()) == len(stage.legacy.copies()) == 2
 
 
-PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"  # version 2, a connection over IPv4
-
-
 def send_from(port: int, address: str, calling: str, instance: part10.Instance) -> int:
     """Through a balancer that names `address` as the client's: on loopback no node is told from a client."""
     sock = socket.create_connection(("127.0.0.1", port), timeout=20)
-    sock.sendall(PROXY + socket.inet_aton(address) + socket.inet_aton("10.0.0.1") + struct.pack(">HH", 4000, 104))
+    sock.sendall(proxy.header(address))
     info = propose([(instance.sop_class, instance.transfer_syntax)], called="DICOMGATE", calling=calling)
     with Association(sock, info) as association:
         association.request()

@@ -12,8 +12,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dgtest import corpus, part10
 from dgtest.daemon import BINARIES, CLIENT
+from dgtest.edits import put_pack
 from dgtest.fixtures import needs_corpus
 from dgtest.ports import wait_for
+from dgtest.recipient import auditor, cms_opened
 from dgtest.stage import Stage
 
 MAKER = BINARIES / "ledger_edited"
@@ -344,6 +346,38 @@ def test_show_names_the_edits(bench):
     assert "before" not in json.dumps(line) and len(line["archives"][0]["edited"]) == ROWS
 
 
+def test_values_leave_for_a_reason_only(bench):
+    """Each export that shows them, or goes to somebody, is in the crosswalk's log first; else nothing comes out."""
+    bench.sent(instance(bench.folder / "in.dcm"))
+    key, certificate = auditor(bench.folder)
+    who = ("--person", "Ada", "--reason", "audit")
+    for words in (("--show-phi",), ("--show-phi", "--person", "Ada"), ("--to", str(certificate)), who):
+        refused = bench.run("ledger", "export", *words)
+        assert refused.returncode == 2 and refused.stdout == "", words
+    clear = bench.run("ledger", "export", "--show-phi", *who)
+    assert clear.returncode == 0, clear.stderr
+    assert json.loads(clear.stdout)["archives"][0]["edited"][1]["after"] == "N-0001"
+    command = [str(CLIENT), "--config", "dicomgate.yaml", "ledger", "export", "--show-phi", "--to", str(certificate), *who]
+    sealed = subprocess.run(command, capture_output=True, cwd=bench.folder, timeout=120, check=True).stdout
+    assert b"N-0001" not in sealed and cms_opened(sealed, key) == clear.stdout
+    columns = subprocess.run([*command, "--csv"], capture_output=True, cwd=bench.folder, timeout=120, check=True).stdout
+    assert cms_opened(columns, key).replace("\r\n", "\n") == bench.run("ledger", "export", "--csv").stdout
+    digest = subprocess.run(["openssl", "x509", "-in", str(certificate), "-noout", "-fingerprint", "-sha256"], check=True,
+                            capture_output=True, text=True).stdout.split("=")[1].strip().replace(":", "").lower()
+    acts = json.loads(bench.run("crosswalk", "log", "--json").stdout)["items"]
+    assert [(act["kind"], act["person"], act["reason"]) for act in acts] == [("ledger-export", "Ada", "audit")] * 3
+    assert [act["sha256"] for act in acts] == ["0" * 64, digest, digest]
+    _, signs_only = auditor(bench.folder, "ed25519")
+    for words, status in ((("--to", str(bench.folder / "in.dcm")), 2), (("--to", str(signs_only)), 5)):
+        refused = bench.run("ledger", "export", "--show-phi", *words, *who)
+        assert (refused.returncode, refused.stdout) == (status, ""), refused.stderr
+    # What can not be recorded does not leave.
+    (bench.folder / "data" / "crosswalk" / "data.mdb").write_bytes(b"no database" * 1000)
+    refused = bench.run("ledger", "export", "--show-phi", *who)
+    assert (refused.returncode, refused.stdout) == (5, ""), refused.stderr
+    assert bench.run("ledger", "export").returncode == 0, "it shows no value"
+
+
 def test_keys(bench):
     copy = bench.sent(instance(bench.folder / "in.dcm"))
     done = bench.run("key", "rotate")
@@ -388,16 +422,6 @@ rules:
 """
 
 
-def part_10(instance: part10.Instance, syntax: str, data: bytes) -> bytes:
-    """The data set that the archive got as a file."""
-    meta = b"".join((part10.element(0x00020001, "OB", b"\0\x01"),
-                     part10.element(0x00020002, "UI", instance.sop_class.encode()),
-                     part10.element(0x00020003, "UI", instance.sop_instance.encode()),
-                     part10.element(0x00020010, "UI", syntax.encode())))
-    length = part10.element(0x00020000, "UL", len(meta).to_bytes(4, "little"))
-    return b"\0" * 128 + b"DICM" + length + meta + data
-
-
 def prove_live(stage: Stage, instance: part10.Instance, archive: str, file: Path, expect: int = 0) -> dict:
     done = stage.daemon.run_client("ledger", "prove", instance.sop_instance, "--archive", archive, "--file", str(file),
                                    "--json")
@@ -408,15 +432,13 @@ def prove_live(stage: Stage, instance: part10.Instance, archive: str, file: Path
 def check_live(stage: Stage, instance: part10.Instance, archive: str, copies: dict, folder: Path) -> dict:
     copy = copies[instance.sop_instance]
     file = stage.daemon.folder / "proof.dcm"
-    file.write_bytes(part_10(instance, copy.transfer_syntax, (folder / copy.file).read_bytes()))
+    meta = (instance.sop_class, instance.sop_instance, copy.transfer_syntax)
+    file.write_bytes(part10.file_bytes(*meta, (folder / copy.file).read_bytes()))
     return prove_live(stage, instance, archive, file)
 
 
 def settings_of(folder: Path) -> dict:
-    packs = folder / "packs"
-    packs.mkdir(exist_ok=True)
-    (packs / "site.yaml").write_text(PACK)
-    return {"rules": {"packs": str(packs)}, "nodes": {"new": {"packs": ["site"]}}}
+    return put_pack(folder / "packs", PACK, "new")
 
 
 def wait_ledger(stage: Stage, count: int) -> None:
@@ -435,7 +457,8 @@ def test_what_a_lane_edited_and_an_archive_rewrote(folder):
         wait_ledger(stage, 1)
         copy, = stage.new.copies()
         file = folder / "got.dcm"
-        file.write_bytes(part_10(sent, copy.transfer_syntax, (stage.new.folder / copy.file).read_bytes()))
+        meta = (sent.sop_class, sent.sop_instance, copy.transfer_syntax)
+        file.write_bytes(part10.file_bytes(*meta, (stage.new.folder / copy.file).read_bytes()))
         for options in REWRITES.values():
             answer = prove_live(stage, sent, "new", dcmconv(file, options))
             assert answer["verdict"] == "edits", options

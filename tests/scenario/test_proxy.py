@@ -1,34 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """PROXY protocol v2 (a load balancer in front of the gateway): whose address counts, and what is refused in words."""
 import socket
-import ssl
-import struct
 import time
 
 import pytest
 
 from dgtest import part10, pdu, sender
-from dgtest.association import Aborted, Association, PeerClosed, Rejected, connect, propose
+from dgtest.association import ENDED, Association, Rejected, connect, propose
 from dgtest.certs import client_context
 from dgtest.ports import free_port, wait_for
+from dgtest.proxy import SIGNATURE, header
 from dgtest.stage import STORAGE, Stage
 
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-ENDED = (PeerClosed, ConnectionError, ssl.SSLError, Aborted, pdu.Malformed)
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
-
-
-def header(client: str = "", port: int = 4000, *, tlvs: bytes = b"", command: int = 1) -> bytes:
-    """A header of version 2, typed from the specification; without `client` one of the balancer's own (UNSPEC)."""
-    family, body = 0x00, b""
-    if ":" in client:
-        family, body = 0x21, socket.inet_pton(socket.AF_INET6, client) + socket.inet_pton(socket.AF_INET6, "::1")
-    elif client:
-        family, body = 0x11, socket.inet_pton(socket.AF_INET, client) + socket.inet_pton(socket.AF_INET, "10.0.0.1")
-    if body:
-        body += struct.pack(">HH", port, 2762)
-    body += tlvs
-    return SIGNATURE + bytes([0x20 | command, family]) + struct.pack(">H", len(body)) + body
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +61,6 @@ def met(stage: Stage, port: str, first: bytes, calling: str = "CT1", *, tls: boo
         raw.close()
 
 
-def counted(stage: Stage, event: str, act, expected: str) -> None:
-    before = stage.daemon.counter(event)
-    assert act() == expected
-    wait_for(f"event {event}", lambda: stage.daemon.counter(event) > before, 10)
-
-
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("client,calling,answer", [
     ("10.1.2.3", "CT1", "status 0000"), ("2001:db8::7", "CT1", "status 0000"), ("10.2.2.3", "CT1", "reject 1,1,3"),
@@ -126,7 +104,7 @@ def test_header_in_single_bytes_and_long(scene, port, tls):
     ("tls", b"", "net.proxy_missing", "no PROXY protocol header came"),
     ("stranger", header("10.1.2.3"), "net.proxy_untrusted", "may not send PROXY")])
 def test_refused_in_words(scene, port, first, event, words):
-    counted(scene, event, lambda: met(scene, port, first, tls=port == "tls"), "ended")
+    assert scene.daemon.counted(event, lambda: met(scene, port, first, tls=port == "tls")) == "ended"
     assert words in wait_for("in the log", lambda: scene.daemon.logged(event), 10)[-1]
 
 
@@ -134,7 +112,7 @@ def test_refused_in_words(scene, port, first, event, words):
 @pytest.mark.parametrize("first", [header("10.1.2.3"), b"PROXY TCP4 10.1.2.3 10.0.0.1 4000 2762\r\n"])
 def test_without_the_option_a_header_is_refused(scene, tls, first):
     port = scene.daemon.tls_port if tls else scene.daemon.port
-    counted(scene, "net.speaks_proxy", lambda: met(scene, port, first, tls=tls), "ended")
+    assert scene.daemon.counted("net.speaks_proxy", lambda: met(scene, port, first, tls=tls)) == "ended"
 
 
 def test_header_that_does_not_come_in_time(scene):

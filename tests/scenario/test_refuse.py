@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from dgtest import sender
-from dgtest.part10 import EXPLICIT_LE, Instance
+from dgtest.part10 import EXPLICIT_LE, Instance, element
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
@@ -21,14 +21,9 @@ def stage_fixture(folder):
         yield stage
 
 
-def text(tag: int, vr: bytes, value: str) -> bytes:
-    raw = value.encode() + (b"\0" if len(value) % 2 else b"")
-    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(raw)) + raw
-
-
 def instance(of_command: str, inside: str, *, sop_class: str = STORAGE, tail: bytes = b"") -> Instance:
-    data = (text(0x00080016, b"UI", sop_class) + text(0x00080018, b"UI", inside) +
-            struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, 4) + b"\1\2\3\4" + tail)
+    data = (element(0x00080016, "UI", sop_class.encode()) + element(0x00080018, "UI", inside.encode()) +
+            element(0x7FE00010, "OW", b"\1\2\3\4") + tail)
     return Instance("made", STORAGE, of_command, EXPLICIT_LE, len(data), content=data)
 
 

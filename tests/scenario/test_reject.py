@@ -2,7 +2,7 @@
 """What a rule rejects is refused before Success (FIELD 3), and nobody gets it; the association lives."""
 from dgtest import sender
 from dgtest.ports import wait_for
-from test_holds import held, instance, scene, uids
+from hold_scene import held, instance, scene
 
 
 def statuses(stage, instances) -> list[tuple[int, str]]:
@@ -19,7 +19,7 @@ def test_refused_with_the_reason_and_the_association_lives(folder):
         stage.wait_arrived([before, after])
         wait_for("nothing is owed", lambda: stage.daemon.ask("queue", "list")["items"] == [], 20)
         for archive in stage.archives:
-            assert sorted(uids(archive)) == sorted([before.sop_instance, after.sop_instance]), "neither archive gets it"
+            assert sorted(archive.uids()) == sorted([before.sop_instance, after.sop_instance]), "neither archive gets it"
         assert stage.daemon.counter("intake.rejected") == 2
         log = stage.daemon.log_path.read_text()
         assert "intake.rejected" in log and "Rabe" not in log and "NEVER" not in log

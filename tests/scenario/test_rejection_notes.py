@@ -53,10 +53,6 @@ def wait_state(stage: Stage, one: part10.Instance, archive: int, wanted: str, ne
     return wait_for(f"{one.name} is {wanted} at {archive}", there, 40)
 
 
-def uids(archive) -> list[str]:
-    return [copy.uid for copy in archive.copies()]
-
-
 def test_what_was_delivered_is_rejected(folder):
     with Stage(folder) as stage:
         images, other = [image(n) for n in range(3)], image(9)
@@ -91,7 +87,7 @@ def test_it_goes_after_what_it_references(folder, kill):
         stage.new.up()
         stage.daemon.run_client("queue", "retry", "--all", "new")
         wait_state(stage, ko, 2, "answered")
-        came = uids(stage.new)
+        came = stage.new.uids()
         assert sorted(came[:-1]) == sorted(one.sop_instance for one in images) and came[-1] == ko.sop_instance
         for one in images:
             wait_state(stage, one, 2, "rejected")
@@ -108,7 +104,7 @@ def test_parked_ones_hold_it_and_a_person_lets_it_go(folder):
         row = wait_state(stage, ko, 2, "held")
         assert row["remark"] == "rejection note: what it references is parked or held"
         wait_state(stage, ko, 1, "answered")
-        assert ko.sop_instance not in uids(stage.new)
+        assert ko.sop_instance not in stage.new.uids()
         group, = stage.daemon.ask("hold", "list")["groups"]
         assert (group["archive"], group["count"]) == ("new", 1)
         shown, = stage.daemon.ask("hold", "show", ko.sop_instance)["items"]
@@ -152,16 +148,16 @@ def test_a_later_receipt_is_held(folder, kill):
         stage.send([again])
         for archive in (1, 2):
             assert wait_state(stage, again, archive, "held")["remark"] == "rejected by a note before"
-        assert uids(stage.new).count(one.sop_instance) == 1
+        assert stage.new.uids().count(one.sop_instance) == 1
         assert any("held for archive legacy" in alarm for alarm in stage.daemon.status()["alarms"])
         if kill:  # it does not go by itself at the next start either
             stage.daemon.kill()
             stage.daemon.start()
             wait_state(stage, again, 2, "held")
-        assert uids(stage.new).count(one.sop_instance) == 1
+        assert stage.new.uids().count(one.sop_instance) == 1
         stage.daemon.ask("hold", "release", "--uid", one.sop_instance, "new", "--person", "J. Doe", "--reason", "it is right")
         wait_state(stage, again, 2, "answered")
-        assert uids(stage.new).count(one.sop_instance) == 2
+        assert stage.new.uids().count(one.sop_instance) == 2
         stage.daemon.ask("hold", "reject", "--uid", one.sop_instance, "legacy", "--person", "J. Doe", "--reason", "no")
         assert wait_state(stage, again, 1, "rejected")["person"] == "J. Doe"
 
@@ -184,7 +180,7 @@ def test_a_person_who_retried_it_does_not_let_a_later_receipt_go(folder):
         stage.daemon.start()
         stage.send([again])
         wait_state(stage, again, 2, "held")
-        assert uids(stage.new).count(one.sop_instance) == 2  # that it refused, and that it took
+        assert stage.new.uids().count(one.sop_instance) == 2  # that it refused, and that it took
 
 
 def test_a_note_sent_again(folder):
@@ -201,7 +197,7 @@ def test_a_note_sent_again(folder):
         stage.send([ko])
         for archive in (1, 2):
             assert wait_state(stage, ko, archive, "answered")
-        assert [uid for uid in uids(stage.new) if uid == ko.sop_instance] == [ko.sop_instance]
+        assert [uid for uid in stage.new.uids() if uid == ko.sop_instance] == [ko.sop_instance]
         assert state(stage, again, 2)["state"] == "held"
         assert stage.daemon.archives()["new"]["held"] == 1
         stage.daemon.ask("hold", "release", "--uid", one.sop_instance, "new", "--person", "J. Doe", "--reason", "it is right")
@@ -216,14 +212,14 @@ def test_a_client_that_waits_for_the_primary(folder):
         stage.send([one])
         ko = note(9, [one])
         stage.send([ko])
-        assert uids(stage.legacy) == [one.sop_instance, ko.sop_instance]
+        assert stage.legacy.uids() == [one.sop_instance, ko.sop_instance]
         for archive in (1, 2):
             wait_state(stage, one, archive, "rejected")
         result, = sender.send(stage.target(), [again])
         assert result.status != 0 and result.comment == "rejected by a note before"
-        assert uids(stage.legacy) == [one.sop_instance, ko.sop_instance]
+        assert stage.legacy.uids() == [one.sop_instance, ko.sop_instance]
         stage.new.wait_uids([ko.sop_instance])
-        assert uids(stage.new).count(one.sop_instance) == 1
+        assert stage.new.uids().count(one.sop_instance) == 1
 
 
 def test_other_key_objects_go_as_ever(folder):

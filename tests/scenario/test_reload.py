@@ -12,12 +12,12 @@ import time
 import pytest
 
 from dgtest import part10, pdu, sender
-from dgtest.association import Aborted, PeerClosed, Rejected, open_association, propose
+from dgtest.association import ENDED, Rejected, open_association, propose
 from dgtest.certs import Authority, client_context
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage, same_bytes
 
-REFUSED = (ssl.SSLError, PeerClosed, ConnectionError, Aborted, pdu.Malformed, Rejected)
+REFUSED = (*ENDED, Rejected)
 ECHO = [(pdu.VERIFICATION, pdu.IMPLICIT_LE)]
 
 

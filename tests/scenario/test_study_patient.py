@@ -2,7 +2,7 @@
 """One study under two patients: a rule that asks finds it, over restarts, another master key and a ledger made anew."""
 import pytest
 from dgtest import sender
-from test_holds import held, instance, scene, uids
+from hold_scene import held, instance, scene
 
 PACK = """
 pack: site
@@ -48,7 +48,7 @@ def test_found(folder, between):
         assert (group["archive"], group["reason"]) == ("new", REASON)
         stage.legacy.wait_uids([one.sop_instance for one in (second, other, again)], 30)
         stage.new.wait_uids([other.sop_instance, again.sop_instance], 30)
-        assert set(uids(stage.new)) == {one.sop_instance for one in (first, other, again)}
+        assert set(stage.new.uids()) == {one.sop_instance for one in (first, other, again)}
         data = b"".join(path.read_bytes() for path in (stage.daemon.folder / "data" / "ledger").iterdir())
         assert b"JANE" not in data and b"RICHARD" not in data
 
@@ -62,7 +62,7 @@ def test_two_at_once_on_one_association_each(folder):
         assert [result.status for result in told] == [0] * 80
         held(stage, len(pairs))
         stage.legacy.wait_uids([one.sop_instance for pair in pairs for one in pair], 30)
-        arrived = uids(stage.new)
+        arrived = stage.new.uids()
         assert len(arrived) == len(pairs)
         assert all((first.sop_instance in arrived) != (second.sop_instance in arrived) for first, second in pairs)
 
@@ -74,4 +74,4 @@ def test_refused_before_success(folder):
         stage.wait_arrived([first])
         assert [result.status for result in sender.send(stage.target(), [second, again])] == [0xA900, 0]
         stage.wait_arrived([again])
-        assert second.sop_instance not in uids(stage.legacy) + uids(stage.new)
+        assert second.sop_instance not in stage.legacy.uids() + stage.new.uids()

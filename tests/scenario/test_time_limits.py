@@ -2,19 +2,17 @@
 """Each time limit and each limit of the configuration as a row: a short value, a peer that runs into it, and what the
 gateway does then (FIELD 15 and 16). Limits of the journal and of messages stand in their own tests."""
 import socket
-import ssl
 import time
 from contextlib import closing
 
 import pytest
 
 from dgtest import dimse, part10, pdu
-from dgtest.association import Aborted, Association, PeerClosed, Rejected, connect, open_association, propose
+from dgtest.association import ENDED, Aborted, Association, Rejected, connect, open_association, propose
 from dgtest.daemon import Daemon, Node
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
-ENDED = (PeerClosed, ConnectionError, ssl.SSLError, Aborted)
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
 SHORT, MARGIN = 1.0, 6.0  # seconds: what the rows set, and how much later a busy machine may act
 

@@ -2,7 +2,7 @@
 """What a tired administrator does: the wrong key file, a folder that is not mounted, a node taken out too early."""
 import shutil
 
-from dgtest import part10, sender
+from dgtest import edits, part10, sender
 from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage, same_bytes
 
@@ -25,13 +25,18 @@ def resume(stage: Stage, sent: list) -> None:
     stage.wait_arrived(sent)
 
 
-def refuses_to_start(stage: Stage) -> str:
+def refuses_to_start(stage: Stage, status: int) -> str:
     """What it says."""
-    told = len(stage.daemon.log())
+    before = len(stage.daemon.log())
     stage.daemon.start(ready=False)
-    assert stage.daemon.process.wait(20) == 6, "the configuration is right"
+    assert stage.daemon.process.wait(20) == status
     stage.daemon.process = None
-    return stage.daemon.log()[told:]
+    return stage.daemon.log()[before:]
+
+
+def names_one(told: str, segments: list[str]) -> bool:
+    numbers = [(int(name[:4], 16), int(name[5:13], 16)) for name in segments]
+    return any(f"stream={stream} segment={segment}:" in told for stream, segment in numbers)
 
 
 def test_an_old_or_short_key_file_costs_nothing(folder):
@@ -45,7 +50,10 @@ def test_an_old_or_short_key_file_costs_nothing(folder):
         segments = sorted(path.name for path in ring.parent.glob("journal/*.seg"))
         for wrong in (old, empty):
             ring.write_bytes(wrong)
-            assert segments[0] in refuses_to_start(stage)
+            if wrong is old:
+                assert "is cut short" in refuses_to_start(stage, 3)
+            else:
+                assert names_one(refuses_to_start(stage, 6), segments), "the configuration is right"
             assert sorted(path.name for path in ring.parent.glob("journal/*.seg")) == segments
         shutil.copy(good, ring)
         resume(stage, sent)
@@ -56,12 +64,66 @@ def test_a_journal_that_is_not_mounted_costs_nothing(folder):
         sent = owe(stage)
         journal = next(stage.daemon.folder.rglob("journal"))
         away = stage.daemon.folder / "away"
-        segment = min(path.name for path in journal.glob("*.seg"))
+        segments = [path.name for path in journal.glob("*.seg")]
         journal.rename(away)
-        assert segment in refuses_to_start(stage)
+        assert names_one(refuses_to_start(stage, 6), segments)
         shutil.rmtree(journal, ignore_errors=True)
         away.rename(journal)
         resume(stage, sent)
+
+
+def test_a_lost_crosswalk_is_not_an_empty_one(folder):
+    """Not mounted: what it maps rests, the rest goes on. Put back, it is as it was; or a person says that it is lost."""
+    nodes = {"legacy": {"domain": "LEGACY"}, "new": {"domain": "ENTERPRISE"}}
+    first, second = edits.instance(1), edits.instance(2, study=2)
+
+    def say(*words: str, expect: int) -> str:
+        done = daemon.run_client("crosswalk", *words)
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stderr
+
+    def alarms() -> list[str]:
+        return [alarm for alarm in daemon.status()["alarms"] if "crosswalk" in alarm]
+
+    with Stage(folder, settings={**edits.DOMAINS, "nodes": nodes}) as stage:
+        daemon = stage.daemon
+        edits.crosswalk(daemon, "import", text=edits.rows({"0001": "E-1"}))
+        assert alarms() == [] and daemon.stop() == 0
+        store, away = daemon.folder / "data" / "crosswalk", daemon.folder / "away"
+        store.rename(away)
+        for _ in range(2):  # the second start does not take what the first one left for the crosswalk
+            assert f"{store} holds none" in say("stats", expect=5)
+            found = daemon.ask("key", "verify", expect=1)["findings"]
+            assert {"segment": "crosswalk", "in": "key file", "finding": "knows of one that is lost"} in found
+            daemon.start()
+            assert len(alarms()) == 1 and "it is lost" in alarms()[0] and "init" in alarms()[0]
+            assert f"{store} holds none" in daemon.log() and "crosswalk import" in daemon.log()
+            assert "it is lost" in say("export", "--clear", *edits.WHO, expect=5)
+            if not stage.legacy.copies():
+                stage.send([first])
+                stage.legacy.wait_uids([first.sop_instance])
+            assert daemon.archives()["new"]["owed"] == 1 and stage.new.copies() == []
+            assert "stop it first" in say("init", "--lost", *edits.WHO, expect=5)
+            assert daemon.stop() == 0
+        shutil.rmtree(store)
+        away.rename(store)
+        assert "nothing is lost" in say("init", "--lost", *edits.WHO, expect=5)
+        daemon.start()
+        stage.new.wait_uids([first.sop_instance])
+        assert daemon.stop() == 0
+        shutil.rmtree(store)
+        say("init", "--lost", "--person", "Ada", expect=2)
+        assert "--lost" in say("init", *edits.WHO, expect=2)
+        say("init", "--lost", *edits.WHO, expect=0)
+        edits.crosswalk(daemon, "import", text=edits.rows({"0001": "E-1"}))
+        daemon.start()
+        assert alarms() == []
+        stage.send([second])
+        stage.wait_arrived([second])
+        assert [edits.read(stage.new.data(copy)).PatientID for copy in stage.new.copies()] == ["E-1", "E-1"]
+        acts = daemon.ask("crosswalk", "log")["items"]
+        assert [(act["kind"], act["person"], act["reason"]) for act in acts] == [(kind, "Ada", "test")
+                                                                                for kind in ("init", "import")]
 
 
 def test_a_node_taken_out_while_it_is_owed_is_an_alarm(folder):

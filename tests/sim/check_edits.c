@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "check.h"
 #include "hospital.h"
+#include "machine.h"
+#include "store/crosswalk.h"
 
 struct judged {
     struct history *history;
@@ -220,10 +222,51 @@ static void resend_check(struct history *history, const struct copy *first, cons
                  first->archive, attempt->instance, (double)second->at / 1e9, (double)first->at / 1e9);
 }
 
+// FIELD 2: what an archive calls a patient is led back to the ID that came, by the study that it has there.
+// One that was moved belongs to somebody else than it came for.
+static void unmap_check(struct history *history, struct crosswalk *crosswalk, struct crosswalk_reader *reader,
+                        const struct copy *copy)
+{
+    const struct instance *instance = &history->instances[history->attempts[copy->attempt].instance];
+    const struct hospital *hospital = history->hospital;
+    const struct telling *last = NULL;
+    struct crosswalk_verdict verdict;
+    char own[HOSPITAL_ID_BYTES];
+    for (size_t i = 0; i < hospital->telling_count; i++)
+        if (hospital->tellings[i].patient == instance->patient)
+            last = &hospital->tellings[i];
+    if (!hospital->archives[copy->archive].is_new || last == NULL || last->kind != TOLD_MAPPED ||
+        hospital->patients[instance->patient].is_moved || strcmp(last->id, copy->facts.patient) != 0)
+        return;
+    hospital_own_id(instance->patient, own);
+    struct crosswalk_study study = {slice_of_text(instance->study), copy->archive + 1};
+    enum result result =
+        crosswalk_unmap(reader, &study, crosswalk_domain_find(crosswalk, "NEW"), slice_of_text(last->id),
+                        crosswalk_domain_find(crosswalk, "OLD"), slice_of(NULL, 0), &verdict);
+    if (result != OK || verdict.outcome != CROSSWALK_MAPPED || strcmp(verdict.id.text, own) != 0)
+        history_fail(history, "archive %u has study %u under %s, which is led back to \"%s\": %s",
+                     copy->archive, instance->patient, last->id, result == OK ? verdict.id.text : "",
+                     result_text(result));
+}
+
+static void unmap_check_all(struct history *history)
+{
+    struct crosswalk *crosswalk = machine_crosswalk(history->machine);
+    struct crosswalk_reader *reader = NULL;
+    if (crosswalk == NULL || crosswalk_reader_new(crosswalk, &reader) != OK) {
+        history_fail(history, "the crosswalk can not be read in the end");
+        return;
+    }
+    for (size_t i = 0; i < history->copy_count; i++)
+        unmap_check(history, crosswalk, reader, &history->copies[i]);
+    crosswalk_reader_free(reader);
+}
+
 void check_edits(struct history *history)
 {
     if (history->hospital == NULL)
         return;
+    unmap_check_all(history);
     for (size_t i = 0; i < history->copy_count; i++) {
         copy_check(history, &history->copies[i]);
         for (size_t k = i + 1; k < history->copy_count; k++) {

@@ -207,6 +207,8 @@ static bool range_run(const struct request *request, struct totals *totals)
     for (uint64_t seed = request->from; seed <= request->to; seed++)
         if (!seed_run(seed, seed == request->to, request, totals) && request->until_failure)
             break;
+    struct outcome rest; // where it ended early
+    runner_end(&rest);
     return totals->failed == 0;
 }
 

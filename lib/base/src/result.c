@@ -32,6 +32,8 @@ const char *result_text(enum result result)
         return "timed out";
     case ERR_REFUSED:
         return "refused";
+    case ERR_LOST:
+        return "lost";
     }
     return "unknown result";
 }

@@ -4,6 +4,7 @@
 // are plain loops.
 #include "interest.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/magic.h"
 #include <stdlib.h>
 
@@ -19,7 +20,7 @@ struct draft_node {
 struct draft {
     struct draft_node *nodes;
     uint32_t count;
-    uint32_t capacity;
+    size_t capacity;
 };
 
 // Those without a creator first, then by tag, then by creator.
@@ -34,24 +35,11 @@ static int node_compare(const struct interest_node *a, uint32_t tag, const char 
     return strcmp(a->creator, creator);
 }
 
-static enum result draft_reserve(struct draft *draft)
-{
-    if (draft->count < draft->capacity)
-        return OK;
-    uint32_t capacity = draft->capacity > 0 ? draft->capacity * 2 : 64;
-    struct draft_node *nodes = realloc(draft->nodes, capacity * sizeof *nodes);
-    if (nodes == NULL)
-        return ERR_NOMEM;
-    draft->nodes = nodes;
-    draft->capacity = capacity;
-    return OK;
-}
-
 // The child of `parent`, made if it is not there.
 static enum result draft_child(struct draft *draft, uint32_t parent, uint32_t tag, const char *creator,
                                uint32_t *child)
 {
-    enum result result = draft_reserve(draft);
+    enum result result = ARRAY_GROW(draft->nodes, draft->capacity, draft->count + 1);
     if (result != OK)
         return result;
     uint32_t *link = parent == NONE ? NULL : &draft->nodes[parent].first;

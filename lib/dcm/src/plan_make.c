@@ -55,23 +55,6 @@ enum result planner_problem(struct planner *p, const struct operation *operation
     return ERR_ARGUMENT;
 }
 
-enum result planner_reserve(void **array, uint32_t *capacity, uint32_t wanted, uint32_t limit, size_t size)
-{
-    if (wanted > limit)
-        return ERR_LIMIT;
-    if (wanted <= *capacity)
-        return OK;
-    uint32_t more = *capacity > 0 ? *capacity : 16;
-    while (more < wanted)
-        more *= 2;
-    void *grown = realloc(*array, more * size);
-    if (grown == NULL)
-        return ERR_NOMEM;
-    *array = grown;
-    *capacity = more;
-    return OK;
-}
-
 struct encoding planner_encoding(const struct planner *p, const struct operation *operation)
 {
     const struct level *level = &p->survey->levels[operation->level];

@@ -63,13 +63,17 @@ struct planner {
     struct dcm_problem *problem;
 
     struct operation *operations;
-    uint32_t operation_count, operation_capacity;
+    uint32_t operation_count;
+    size_t operation_capacity;
     struct block *blocks;
-    uint32_t block_count, block_capacity;
+    uint32_t block_count;
+    size_t block_capacity;
     uint32_t *pending; // levels that an edit has still to look into
-    uint32_t pending_count, pending_capacity;
+    uint32_t pending_count;
+    size_t pending_capacity;
     uint8_t *placeless; // for each creation: an item before it is missing
-    uint32_t placeless_count, placeless_capacity;
+    uint32_t placeless_count;
+    size_t placeless_capacity;
     uint32_t creation_count;
     uint8_t *found_gone; // for each found, for each level: removed, or its value replaced
     uint8_t *level_gone;
@@ -84,10 +88,6 @@ struct planner {
 enum result planner_problem(struct planner *p, const struct operation *operation,
                             enum dcm_problem_reason reason);
 enum result planner_edit_problem(struct planner *p, uint32_t edit, enum dcm_problem_reason reason);
-
-// Room for `wanted` entries; ERR_NOMEM, ERR_LIMIT past `limit`.
-MUST_USE enum result planner_reserve(void **array, uint32_t *capacity, uint32_t wanted, uint32_t limit,
-                                     size_t size);
 
 // How what an operation makes is encoded.
 struct encoding planner_encoding(const struct planner *p, const struct operation *operation);

@@ -43,8 +43,8 @@ void planner_grow(struct planner *p, uint32_t level, uint32_t found, uint32_t ta
 static enum result length_add(struct planner *p, uint32_t level, uint64_t offset, uint32_t length,
                               bool big_endian, uint32_t edit)
 {
-    enum result result = planner_reserve((void **)&p->operations, &p->operation_capacity,
-                                         p->operation_count + 1, DCM_PLAN_CHANGES, sizeof *p->operations);
+    enum result result =
+        SURVEY_GROW(p->operations, p->operation_capacity, p->operation_count + 1, DCM_PLAN_CHANGES);
     if (result != OK)
         return result;
     struct operation *o = &p->operations[p->operation_count];

@@ -18,8 +18,8 @@ static bool makes(const struct dcm_edit *edit)
 
 static enum result operation_new(struct planner *p, struct operation **operation)
 {
-    enum result result = planner_reserve((void **)&p->operations, &p->operation_capacity,
-                                         p->operation_count + 1, DCM_PLAN_CHANGES, sizeof *p->operations);
+    enum result result =
+        SURVEY_GROW(p->operations, p->operation_capacity, p->operation_count + 1, DCM_PLAN_CHANGES);
     if (result != OK)
         return result;
     *operation = &p->operations[p->operation_count];
@@ -36,8 +36,8 @@ static enum result creation_count(struct planner *p, uint32_t *creation, bool *i
 {
     *creation = p->creation_count++;
     if (*creation == p->placeless_count) {
-        enum result result = planner_reserve((void **)&p->placeless, &p->placeless_capacity,
-                                             p->placeless_count + 1, DCM_PLAN_CHANGES, sizeof *p->placeless);
+        enum result result =
+            SURVEY_GROW(p->placeless, p->placeless_capacity, p->placeless_count + 1, DCM_PLAN_CHANGES);
         if (result != OK)
             return result;
         p->placeless[p->placeless_count++] = 0;
@@ -91,8 +91,7 @@ static enum result block_reserve(struct planner *p, const struct operation *o, u
     uint32_t highest = highest_block(p, o, place, wanted->tag);
     if (highest == 0xFF)
         return planner_problem(p, o, DCM_PROBLEM_NO_BLOCK);
-    enum result result = planner_reserve((void **)&p->blocks, &p->block_capacity, p->block_count + 1,
-                                         DCM_PLAN_CHANGES, sizeof *p->blocks);
+    enum result result = SURVEY_GROW(p->blocks, p->block_capacity, p->block_count + 1, DCM_PLAN_CHANGES);
     struct operation *made;
     if (result == OK)
         result = operation_new(p, &made);
@@ -244,8 +243,8 @@ static enum result item_remove(struct planner *p, const struct trail *t, uint32_
 
 static enum result pending_add(struct planner *p, uint32_t level)
 {
-    enum result result = planner_reserve((void **)&p->pending, &p->pending_capacity, p->pending_count + 1,
-                                         DCM_SURVEY_LEVELS, sizeof *p->pending);
+    enum result result =
+        SURVEY_GROW(p->pending, p->pending_capacity, p->pending_count + 1, DCM_SURVEY_LEVELS);
     if (result == OK)
         p->pending[p->pending_count++] = level;
     return result;

@@ -11,7 +11,6 @@
 #define SURVEY_MAGIC  UINT32_C(0x5C17FE95)
 #define INFLATE_CHUNK 16384
 #define SLOT_LIMIT    262144
-#define FIRST_COUNT   32
 
 static const struct structure_events survey_events;
 
@@ -55,25 +54,6 @@ void dcm_survey_clear(struct dcm_survey *s)
     s->structure.result = ERR_ARGUMENT; // until begin
 }
 
-// Room for one more; the numbers in these arrays are no patient data.
-static enum result array_reserve(void **array, uint32_t *capacity, uint32_t wanted, uint32_t limit,
-                                 size_t size)
-{
-    if (wanted > limit)
-        return ERR_LIMIT;
-    if (wanted <= *capacity)
-        return OK;
-    uint32_t more = *capacity > 0 ? *capacity : FIRST_COUNT;
-    while (more < wanted)
-        more *= 2;
-    void *grown = realloc(*array, more * size);
-    if (grown == NULL)
-        return ERR_NOMEM;
-    *array = grown;
-    *capacity = more;
-    return OK;
-}
-
 static bool failed(struct dcm_survey *s, enum result result)
 {
     if (result != OK && s->structure.result == OK)
@@ -86,10 +66,8 @@ static bool failed(struct dcm_survey *s, enum result result)
 static uint32_t level_open(struct dcm_survey *s, const struct level *wanted)
 {
     uint32_t slots = s->interest->nodes[wanted->node].count;
-    if (failed(s, array_reserve((void **)&s->levels, &s->level_capacity, s->level_count + 1,
-                                DCM_SURVEY_LEVELS, sizeof *s->levels)) ||
-        failed(s, array_reserve((void **)&s->slots, &s->slot_capacity, s->slot_count + slots, SLOT_LIMIT,
-                                sizeof *s->slots)))
+    if (failed(s, SURVEY_GROW(s->levels, s->level_capacity, s->level_count + 1, DCM_SURVEY_LEVELS)) ||
+        failed(s, SURVEY_GROW(s->slots, s->slot_capacity, s->slot_count + slots, SLOT_LIMIT)))
         return NONE;
     struct level *level = &s->levels[s->level_count];
     *level = *wanted;
@@ -169,8 +147,8 @@ static void reservation_add(struct dcm_survey *s, struct level *level, uint32_t 
 {
     struct reservation *known = reservation_find(s, level, tag);
     if (known == NULL) {
-        if (failed(s, array_reserve((void **)&s->reservations, &s->reservation_capacity,
-                                    s->reservation_count + 1, DCM_SURVEY_FOUND, sizeof *s->reservations)))
+        if (failed(s, SURVEY_GROW(s->reservations, s->reservation_capacity, s->reservation_count + 1,
+                                  DCM_SURVEY_FOUND)))
             return;
         known = &s->reservations[s->reservation_count];
         *known = (struct reservation){level->reservations, tag, NONE};
@@ -282,8 +260,7 @@ static void found_link(struct dcm_survey *s, uint32_t at)
 
 static uint32_t found_open(struct dcm_survey *s, uint32_t level, uint32_t node, const struct header *h)
 {
-    if (failed(s, array_reserve((void **)&s->found, &s->found_capacity, s->found_count + 1, DCM_SURVEY_FOUND,
-                                sizeof *s->found)))
+    if (failed(s, SURVEY_GROW(s->found, s->found_capacity, s->found_count + 1, DCM_SURVEY_FOUND)))
         return NONE;
     uint32_t at = s->found_count++;
     s->found[at] = (struct found){.node = node,

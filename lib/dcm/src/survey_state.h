@@ -4,6 +4,7 @@
 // plan_make.c. All lists are indices into growing arrays, NONE at their ends.
 #pragma once
 
+#include "base/grow.h"
 #include "dcm/survey.h"
 #include "inflater.h"
 #include "interest.h"
@@ -85,13 +86,17 @@ struct dcm_survey {
     struct chain *chains; // for each node
     uint32_t chains_capacity;
     struct found *found;
-    uint32_t found_count, found_capacity;
+    uint32_t found_count;
+    size_t found_capacity;
     struct level *levels;
-    uint32_t level_count, level_capacity;
+    uint32_t level_count;
+    size_t level_capacity;
     struct slot *slots;
-    uint32_t slot_count, slot_capacity;
+    uint32_t slot_count;
+    size_t slot_capacity;
     struct reservation *reservations;
-    uint32_t reservation_count, reservation_capacity;
+    uint32_t reservation_count;
+    size_t reservation_capacity;
     struct wiped_bytes kept;
 
     // During the walk, by depth of the structure.
@@ -103,6 +108,10 @@ struct dcm_survey {
     size_t creator_length;
     uint8_t creator[DCM_CREATOR_SIZE + 2];
 };
+
+// ARRAY_GROW(), up to a limit (ERR_LIMIT): for numbers, which are no patient data. Evaluates `wanted` twice.
+#define SURVEY_GROW(items, capacity, wanted, limit)                                                          \
+    ((wanted) > (limit) ? ERR_LIMIT : ARRAY_GROW(items, capacity, wanted))
 
 // The block that a creator's node has in a level: the tag of its element there, or 0.
 uint32_t survey_private_tag(const struct dcm_survey *survey, const struct level *level, uint32_t node);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/wipe.h"
 #include "cbor/writer.h"
 #include "stream_state.h"
@@ -146,7 +147,7 @@ void journal_receipt_end(struct journal_receipt *receipt)
     receipt->chunks = 0;
 }
 
-struct slice journal_receipt_index(const struct journal_receipt *receipt)
+struct slice receipt_index(const struct journal_receipt *receipt)
 {
     return slice_of(receipt->index, (size_t)receipt->chunks * JOURNAL_INDEX_ENTRY);
 }
@@ -160,15 +161,7 @@ static enum result index_grow(struct journal_receipt *receipt)
 {
     if (receipt->chunks == JOURNAL_CHUNKS_MAX)
         return ERR_LIMIT;
-    if (receipt->chunks < receipt->index_capacity)
-        return OK;
-    uint32_t capacity = receipt->index_capacity == 0 ? 16 : receipt->index_capacity * 2;
-    uint8_t *grown = realloc(receipt->index, (size_t)capacity * JOURNAL_INDEX_ENTRY);
-    if (grown == NULL)
-        return ERR_NOMEM;
-    receipt->index = grown;
-    receipt->index_capacity = capacity;
-    return OK;
+    return ARRAY_GROW(receipt->index, receipt->index_capacity, (receipt->chunks + 1) * JOURNAL_INDEX_ENTRY);
 }
 
 // ---- records ----
@@ -212,7 +205,7 @@ enum result journal_append_close(struct journal_stream *stream, struct journal_r
     close->order = journal_order_next(stream->journal);
     close->durable = stream->reached.durable_at;
     close->opened = receipt->opened;
-    close->index = journal_receipt_index(receipt);
+    close->index = receipt_index(receipt);
     enum result result = record_close_encode(close, stream->scratch, JOURNAL_BODY_MAX, &length);
     if (result != OK)
         return result;

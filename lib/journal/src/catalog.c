@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/grow.h"
 #include "internal.h"
 #include "journal/journal.h"
 
@@ -74,19 +75,8 @@ enum result catalog_add(struct journal *journal, struct journal_segment **segmen
 {
     struct segment_chain *chain = catalog_chain(journal, (*segment)->stream);
     ensure(chain != NULL);
-    enum result result = OK;
     pthread_mutex_lock(&journal->lock);
-    if (chain->count == chain->capacity) {
-        size_t capacity = chain->capacity == 0 ? 16 : chain->capacity * 2;
-        struct journal_segment **grown =
-            realloc(chain->segments, capacity * sizeof(struct journal_segment *));
-        if (grown == NULL) {
-            result = ERR_NOMEM;
-        } else {
-            chain->segments = grown;
-            chain->capacity = capacity;
-        }
-    }
+    enum result result = ARRAY_GROW(chain->segments, chain->capacity, chain->count + 1);
     if (result == OK) {
         size_t at = lower_bound(chain, (*segment)->number);
         ensure(at == chain->count || chain->segments[at]->number != (*segment)->number);

@@ -91,7 +91,7 @@ struct journal {
     // the place of their CLOSE (journal_copy_key).
     struct journal_dropped {
         uint64_t *receipts;
-        size_t count;
+        size_t count, capacity;
     } dropped, dropped_copies;
     uint32_t copy_floor; // [lock] segments of the copy stream from here on are not to be reclaimed; 0: none
     bool (*is_needed)(void *arg, uint16_t stream, uint32_t segment); // NULL: nothing is known to be needed
@@ -102,6 +102,14 @@ struct journal {
 static inline uint64_t journal_copy_key(struct journal_position at)
 {
     return (uint64_t)at.segment << 32 | at.offset / JOURNAL_ALIGN;
+}
+
+// The order of journal_dropped.receipts, for qsort() and bsearch().
+static inline int journal_dropped_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
 }
 
 // ---- catalog.c ----

@@ -261,13 +261,6 @@ static enum result resynchronise(struct journal_reader *reader, uint64_t end, bo
     return OK;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static bool is_copy(const struct journal_reader *reader)
 {
     return reader->segment->stream == JOURNAL_STREAM_COPY;
@@ -279,7 +272,7 @@ static bool was_dropped(const struct journal_reader *reader, const struct journa
     const struct journal_dropped *dropped = is_copy(reader) ? &journal->dropped_copies : &journal->dropped;
     uint64_t key = is_copy(reader) ? journal_copy_key(close->position) : close->receipt;
     return reader->segment->earlier && dropped->count > 0 &&
-           bsearch(&key, dropped->receipts, dropped->count, sizeof key, compare_numbers) != NULL;
+           bsearch(&key, dropped->receipts, dropped->count, sizeof key, journal_dropped_compare) != NULL;
 }
 
 // The record at reader->at, whose header is good. *yield false: it is of no interest to the caller.

@@ -307,17 +307,10 @@ enum result journal_floors_raise(struct journal *journal, const struct journal_f
     return OK;
 }
 
-static int compare_receipts(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void dropped_sort(struct journal_dropped *dropped)
 {
     if (dropped->count > 0)
-        qsort(dropped->receipts, dropped->count, sizeof dropped->receipts[0], compare_receipts);
+        qsort(dropped->receipts, dropped->count, sizeof dropped->receipts[0], journal_dropped_compare);
 }
 
 enum result journal_recover(struct journal *journal, const struct journal_floor *floors, size_t floor_count,

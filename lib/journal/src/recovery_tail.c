@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/grow.h"
 #include "cbor/reader.h"
 #include "journal/reader.h"
 #include "journal/record.h"
@@ -67,18 +68,15 @@ static size_t places_sift(const struct tail *tail, struct places *places)
 
 static enum result places_add(struct tail *tail, struct places *places, struct journal_position at)
 {
-    if (places->count == places->capacity && places->capacity > 0)
-        (void)places_sift(tail, &tail->closes);
-    if (places->count * 2 >= places->capacity) {
-        size_t capacity = places->capacity == 0 ? 64 : places->capacity * 2;
-        struct journal_position *grown = realloc(places->at, capacity * sizeof *grown);
-        if (grown == NULL)
-            return ERR_NOMEM;
-        places->at = grown;
-        places->capacity = capacity;
-    }
-    places->at[places->count++] = at;
-    return OK;
+    enum result result = OK;
+    bool is_full = places->count == places->capacity;
+    if (is_full && places == &tail->closes)
+        (void)places_sift(tail, places);
+    if (is_full && places->count * 2 >= places->capacity) // or it would soon have to be sifted again
+        result = ARRAY_GROW(places->at, places->capacity, places->capacity + 1);
+    if (result == OK)
+        places->at[places->count++] = at;
+    return result;
 }
 
 // Segments that died count only up to where they were durable.
@@ -211,11 +209,10 @@ static enum result receipt_drop(struct tail *tail, uint64_t receipt, struct jour
     struct journal *journal = tail->journal;
     bool is_copy = tail->chain->stream == JOURNAL_STREAM_COPY;
     struct journal_dropped *dropped = is_copy ? &journal->dropped_copies : &journal->dropped;
-    uint64_t *grown = realloc(dropped->receipts, (dropped->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return ERR_NOMEM;
-    grown[dropped->count++] = is_copy ? journal_copy_key(close) : receipt;
-    dropped->receipts = grown;
+    enum result result = ARRAY_GROW(dropped->receipts, dropped->capacity, dropped->count + 1);
+    if (result != OK)
+        return result;
+    dropped->receipts[dropped->count++] = is_copy ? journal_copy_key(close) : receipt;
     if (is_copy) {
         tail->report->copies_dropped++;
         return OK;

@@ -80,6 +80,8 @@ void stream_age_begin(struct journal_stream *stream); // the active segment gets
 bool stream_has_room(const struct journal_stream *stream);
 
 // append.c
+// The chunk index so far; valid until the next append for this receipt or its end.
+struct slice receipt_index(const struct journal_receipt *receipt);
 void stream_deaths_append(struct journal_stream *stream);
 
 // wait.c

@@ -11,13 +11,12 @@
 #define TRANSPORT_MAGIC 0x54524e53u
 
 struct reason_row {
-    const char *name;
     const char *text;
     enum log_id event;
 };
 
 static const struct reason_row reasons[TRANSPORT_REASON_COUNT] = {
-#define REASON(name, event, text) {#name, text, event},
+#define REASON(name, event, text) {text, event},
 #include "net/reasons.def"
 #undef REASON
 };
@@ -26,12 +25,6 @@ const char *transport_reason_text(enum transport_reason reason)
 {
     ensure((unsigned)reason < TRANSPORT_REASON_COUNT);
     return reasons[reason].text;
-}
-
-const char *transport_reason_name(enum transport_reason reason)
-{
-    ensure((unsigned)reason < TRANSPORT_REASON_COUNT);
-    return reasons[reason].name;
 }
 
 enum log_id transport_reason_event(enum transport_reason reason)

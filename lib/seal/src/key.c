@@ -53,24 +53,6 @@ void seal_key_unref(struct seal_key *key)
     free(key);
 }
 
-uint16_t seal_key_stream(const struct seal_key *key)
-{
-    MAGIC_CHECK(key, KEY_MAGIC);
-    return key->stream;
-}
-
-uint32_t seal_key_segment(const struct seal_key *key)
-{
-    MAGIC_CHECK(key, KEY_MAGIC);
-    return key->segment;
-}
-
-bool seal_key_can_seal(const struct seal_key *key)
-{
-    MAGIC_CHECK(key, KEY_MAGIC);
-    return key->can_seal;
-}
-
 uint64_t seal_key_nonce_take(struct seal_key *key)
 {
     MAGIC_CHECK(key, KEY_MAGIC);

@@ -118,6 +118,15 @@ enum result seal_keyring_sealing_key_get(struct seal_keyring *ring, enum seal_la
     return sealing_key_make(ring, which, seed, false, out);
 }
 
+bool seal_keyring_lasting_has(struct seal_keyring *ring, enum seal_lasting which)
+{
+    MAGIC_CHECK(ring, KEYRING_MAGIC);
+    pthread_mutex_lock(&ring->mutex);
+    bool has = keyring_lasting_find(ring, which) != NULL;
+    pthread_mutex_unlock(&ring->mutex);
+    return has;
+}
+
 bool seal_keyring_lasting_is_in(struct seal_keyring *ring, struct seal_keyring *copy)
 {
     bool is_in = true;

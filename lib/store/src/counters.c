@@ -3,6 +3,7 @@
 // The ledger's sums: totals, per day, per archive. A batch collects differences and adds each to the store
 // once. Thread: ledger thread (writing), any (decoding).
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/units.h"
 #include "cbor/reader.h"
 #include "cbor/writer.h"
@@ -163,12 +164,10 @@ struct ledger_day *ledger_deltas_day(struct ledger_deltas *deltas, uint64_t time
     for (size_t i = 0; i < deltas->day_count; i++)
         if (deltas->days[i].day == day)
             return &deltas->days[i];
-    struct ledger_day *larger = realloc(deltas->days, (deltas->day_count + 1) * sizeof *larger);
-    if (larger == NULL)
+    if (ARRAY_GROW(deltas->days, deltas->day_capacity, deltas->day_count + 1) != OK)
         return NULL;
-    deltas->days = larger;
-    larger[deltas->day_count] = (struct ledger_day){.day = day};
-    return &larger[deltas->day_count++];
+    deltas->days[deltas->day_count] = (struct ledger_day){.day = day};
+    return &deltas->days[deltas->day_count++];
 }
 
 struct ledger_archive *ledger_deltas_archive(struct ledger_deltas *deltas, uint32_t archive)
@@ -176,12 +175,10 @@ struct ledger_archive *ledger_deltas_archive(struct ledger_deltas *deltas, uint3
     for (size_t i = 0; i < deltas->archive_count; i++)
         if (deltas->archives[i].archive == archive)
             return &deltas->archives[i];
-    struct ledger_archive *larger = realloc(deltas->archives, (deltas->archive_count + 1) * sizeof *larger);
-    if (larger == NULL)
+    if (ARRAY_GROW(deltas->archives, deltas->archive_capacity, deltas->archive_count + 1) != OK)
         return NULL;
-    deltas->archives = larger;
-    larger[deltas->archive_count] = (struct ledger_archive){.archive = archive};
-    return &larger[deltas->archive_count++];
+    deltas->archives[deltas->archive_count] = (struct ledger_archive){.archive = archive};
+    return &deltas->archives[deltas->archive_count++];
 }
 
 static enum result totals_write(struct kv_transaction *transaction, const struct ledger_totals *delta,

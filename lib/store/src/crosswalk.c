@@ -2,7 +2,7 @@
 //
 // Opening the crosswalk: its schema, keys, state, and domains; see store/crosswalk.h. Thread: main, or the
 // one that writes.
-#include "crosswalk_internal.h"
+#include "crosswalk_act.h"
 
 #include "base/cursor.h"
 #include "base/magic.h"
@@ -416,23 +416,38 @@ static enum result key_check(struct crosswalk *crosswalk, struct kv_transaction 
     return crosswalk->is_fresh ? OK : state_put(transaction, state);
 }
 
+// One transaction. With an order, which needs the life to have begun, the store is a new one by that order.
 static enum result store_load(struct crosswalk *crosswalk, const struct crosswalk_domain *domains,
-                              size_t count)
+                              size_t count, const struct crosswalk_order *order)
 {
-    struct kv_transaction transaction;
-    struct state state;
+    struct change change = {.crosswalk = crosswalk, .order = order};
+    struct kv_transaction *transaction = &change.transaction;
+    struct state *state = &change.view.state;
     crosswalk->domain_count = 0;
     enum result result =
-        kv_begin(crosswalk->env, crosswalk->env->read_only ? KV_READ : KV_WRITE, &transaction);
+        kv_begin(crosswalk->env, crosswalk->env->read_only ? KV_READ : KV_WRITE, transaction);
     if (result == OK)
-        result = key_check(crosswalk, &transaction, &state);
+        result = key_check(crosswalk, transaction, state);
     if (result == OK)
-        result = domains_load(crosswalk, &transaction);
+        result = domains_load(crosswalk, transaction);
     for (size_t i = 0; result == OK && i < count; i++)
-        result = domain_meet(crosswalk, &transaction, &state, &domains[i]);
+        result = domain_meet(crosswalk, transaction, state, &domains[i]);
+    if (result == OK && order != NULL)
+        result = change_log(&change, CROSSWALK_ACT_INIT);
+    if (result == OK && order != NULL)
+        result = state_put(transaction, state);
     if (result == OK)
-        return kv_commit(&transaction);
-    kv_abort(&transaction);
+        return kv_commit(transaction);
+    kv_abort(transaction);
+    return result;
+}
+
+static enum result store_load_again(struct crosswalk *crosswalk, const struct crosswalk_domain *domains,
+                                    size_t count, const struct crosswalk_order *order)
+{
+    enum result result = AGAIN;
+    for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
+        result = store_load(crosswalk, domains, count, order);
     return result;
 }
 
@@ -445,6 +460,12 @@ static const char *why(enum result result)
         return "there are more domains than it can hold, or a name is too long";
     if (result == ERR_FORMAT)
         return "the crosswalk was written by another version, or is damaged";
+    if (result == ERR_LOST)
+        return "it is empty, but the key file knows that there was one";
+    if (result == ERR_EXISTS)
+        return "it is there: nothing is lost, and nothing was changed";
+    if (result == ERR_ARGUMENT)
+        return "person or reason is missing, or too long";
     return result_text(result);
 }
 
@@ -479,26 +500,40 @@ static enum result reader_make(struct crosswalk *crosswalk, bool makes_key, stru
     return result;
 }
 
+static void explain(enum result result, struct crosswalk_problem *problem)
+{
+    if (problem != NULL)
+        (void)text_format(problem->text, sizeof problem->text, "crosswalk: %s", why(result));
+}
+
+static struct crosswalk *object_new(struct kv_env *env, struct seal_keyring *keyring)
+{
+    struct crosswalk *crosswalk = calloc(1, sizeof *crosswalk);
+    if (crosswalk == NULL)
+        return NULL;
+    MAGIC_INIT(crosswalk, CROSSWALK_MAGIC);
+    crosswalk->env = env;
+    crosswalk->keyring = keyring;
+    return crosswalk;
+}
+
+// The lasting key of its values is made last, when the store's first transaction is durable: a key without a
+// store is a store that is lost, and a cut in the first start leaves a store without a key at the worst.
 enum result crosswalk_new(struct kv_env *env, struct seal_keyring *keyring,
                           const struct crosswalk_domain *domains, size_t count, struct crosswalk **out,
                           struct crosswalk_problem *problem)
 {
-    struct crosswalk *crosswalk = calloc(1, sizeof *crosswalk);
+    struct crosswalk *crosswalk = object_new(env, keyring);
     bool has_begun = false;
     enum result result = crosswalk != NULL ? begun_get(env, &has_begun) : ERR_NOMEM;
-    if (crosswalk != NULL) {
-        MAGIC_INIT(crosswalk, CROSSWALK_MAGIC);
-        crosswalk->env = env;
-        crosswalk->keyring = keyring;
-    }
+    if (result == OK && !has_begun && seal_keyring_lasting_has(keyring, SEAL_LASTING_CROSSWALK))
+        result = ERR_LOST;
     if (result == OK)
         result = reader_make(crosswalk, !has_begun, &crosswalk->own);
     if (result == ERR_MISSING && has_begun)
         result = ERR_CRYPTO; // no other key is made in place of the lost one
     if (result == OK)
-        result = AGAIN;
-    for (unsigned attempt = 0; result == AGAIN && attempt < ATTEMPTS_MAX; attempt++)
-        result = store_load(crosswalk, domains, count);
+        result = store_load_again(crosswalk, domains, count, NULL);
     if (result == OK)
         result = lives_check(crosswalk); // before another key is made: no key file would open everything then
     if (result == OK && !env->read_only)
@@ -507,8 +542,27 @@ enum result crosswalk_new(struct kv_env *env, struct seal_keyring *keyring,
         *out = crosswalk;
         return OK;
     }
-    if (problem != NULL)
-        (void)text_format(problem->text, sizeof problem->text, "crosswalk: %s", why(result));
+    explain(result, problem);
+    crosswalk_free(crosswalk);
+    return result;
+}
+
+enum result crosswalk_renew(struct kv_env *env, struct seal_keyring *keyring,
+                            const struct crosswalk_order *order, struct crosswalk_problem *problem)
+{
+    struct crosswalk *crosswalk = object_new(env, keyring);
+    bool has_begun = false;
+    enum result result = crosswalk != NULL ? begun_get(env, &has_begun) : ERR_NOMEM;
+    if (result == OK && (has_begun || !seal_keyring_lasting_has(keyring, SEAL_LASTING_CROSSWALK)))
+        result = ERR_EXISTS;
+    if (result == OK)
+        result = reader_make(crosswalk, false, &crosswalk->own);
+    if (result == OK)
+        result = life_begin(crosswalk);
+    if (result == OK)
+        result = store_load_again(crosswalk, NULL, 0, order);
+    if (result != OK)
+        explain(result, problem);
     crosswalk_free(crosswalk);
     return result;
 }

@@ -170,16 +170,16 @@ enum result crosswalk_acts_each(struct crosswalk_reader *reader, uint64_t after,
     return walk_run(&walk);
 }
 
-enum result crosswalk_export_note(struct crosswalk *crosswalk, const uint8_t recipient[32],
-                                  const struct crosswalk_order *order)
+enum result crosswalk_export_note(struct crosswalk *crosswalk, enum crosswalk_act_kind kind,
+                                  const uint8_t recipient[32], const struct crosswalk_order *order)
 {
     struct change change;
     enum result result = change_begin(&change, crosswalk, order);
-    change.act.rows = change.view.state.rows;
+    change.act.rows = kind == CROSSWALK_ACT_EXPORT ? change.view.state.rows : 0;
     if (recipient != NULL)
         memcpy(change.act.digest, recipient, sizeof change.act.digest);
     if (result == OK)
-        result = change_log(&change, CROSSWALK_ACT_EXPORT);
+        result = change_log(&change, kind);
     return change_commit(&change, result);
 }
 

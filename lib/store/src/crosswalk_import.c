@@ -6,6 +6,7 @@
 // more, but all are still found. Thread: the one that writes.
 #include "store/crosswalk_import.h"
 
+#include "base/grow.h"
 #include "base/hash.h"
 #include "base/magic.h"
 #include "base/text.h"
@@ -104,14 +105,8 @@ static enum result conflict_add(struct crosswalk_import *import, uint64_t line, 
     import->conflict_count++;
     if (import->listed == CROSSWALK_CONFLICTS_MAX)
         return OK;
-    if (import->listed == import->conflict_capacity) {
-        size_t capacity = import->conflict_capacity == 0 ? 64 : 2 * import->conflict_capacity;
-        struct crosswalk_conflict *grown = realloc(import->conflicts, capacity * sizeof *grown);
-        if (grown == NULL)
-            return ERR_NOMEM;
-        import->conflicts = grown;
-        import->conflict_capacity = capacity;
-    }
+    if (ARRAY_GROW(import->conflicts, import->conflict_capacity, import->listed + 1) != OK)
+        return ERR_NOMEM;
     import->conflicts[import->listed++] =
         (struct crosswalk_conflict){.line = line, .other = other, .fault = fault};
     return OK;

@@ -4,6 +4,7 @@
 // copied for that. The copying itself is journal/copy.h; the copies come back through the journal's reader
 // like everything else, and take effect with the commit of their CLOSE. Thread: the ledger thread.
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/units.h"
@@ -103,14 +104,8 @@ static struct forward_wait *wait_get(struct ledger_forward *forward, uint16_t st
     struct forward_wait *wait = wait_find(forward, stream, segment);
     if (wait != NULL)
         return wait;
-    if (forward->wait_count == forward->wait_capacity) {
-        size_t capacity = 16 + 2 * forward->wait_capacity;
-        struct forward_wait *grown = realloc(forward->waits, capacity * sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        forward->waits = grown;
-        forward->wait_capacity = capacity;
-    }
+    if (ARRAY_GROW(forward->waits, forward->wait_capacity, forward->wait_count + 1) != OK)
+        return NULL;
     wait = &forward->waits[forward->wait_count++];
     *wait = (struct forward_wait){.stream = stream, .segment = segment, .since = now};
     return wait;
@@ -204,16 +199,10 @@ static bool needs(const struct ledger_forward *forward, const struct ledger_fact
 
 static enum result receipt_add(struct ledger_forward *forward, uint64_t receipt)
 {
-    if (forward->count == forward->capacity) {
-        size_t capacity = 64 + 2 * forward->capacity;
-        uint64_t *grown = realloc(forward->receipts, capacity * sizeof *grown);
-        if (grown == NULL)
-            return ERR_NOMEM;
-        forward->receipts = grown;
-        forward->capacity = capacity;
-    }
-    forward->receipts[forward->count++] = receipt;
-    return OK;
+    enum result result = ARRAY_GROW(forward->receipts, forward->capacity, forward->count + 1);
+    if (result == OK)
+        forward->receipts[forward->count++] = receipt;
+    return result;
 }
 
 static enum result cursor_scan(struct ledger_forward *forward, struct kv_cursor *cursor)

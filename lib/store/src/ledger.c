@@ -4,6 +4,7 @@
 // Thread: the ledger thread; at start the main thread.
 #include "store/ledger.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/magic.h"
 #include "cbor/reader.h"
 #include "cbor/writer.h"
@@ -56,16 +57,16 @@ enum result ledger_stream_get(struct ledger_writer *writer, uint16_t number, str
     *stream = stream_find(writer, number);
     if (*stream != NULL)
         return OK;
-    struct ledger_stream *larger = realloc(writer->streams, (writer->stream_count + 1) * sizeof *larger);
-    if (larger == NULL)
-        return ERR_NOMEM;
+    enum result result = ARRAY_GROW(writer->streams, writer->stream_capacity, writer->stream_count + 1);
+    if (result != OK)
+        return result;
+    struct ledger_stream *streams = writer->streams;
     size_t at = writer->stream_count++;
-    for (; at > 0 && larger[at - 1].number > number; at--)
-        larger[at] = larger[at - 1];
-    larger[at] =
+    for (; at > 0 && streams[at - 1].number > number; at--)
+        streams[at] = streams[at - 1];
+    streams[at] =
         (struct ledger_stream){.number = number, .applied.stream = number, .committed.stream = number};
-    writer->streams = larger;
-    *stream = &larger[at];
+    *stream = &streams[at];
     return OK;
 }
 

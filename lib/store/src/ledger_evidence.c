@@ -4,6 +4,7 @@
 // Thread: the ledger thread; readers: see the header.
 #include "store/ledger_evidence.h"
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/magic.h"
 #include "base/wipe.h"
 #include "ledger_internal.h"
@@ -53,14 +54,8 @@ static enum result pending_add(struct ledger_writer *writer, const uint8_t key[E
 {
     if (writer->pending_bytes >= BATCH_BYTES)
         return AGAIN;
-    if (writer->pending_count == writer->pending_capacity) {
-        size_t capacity = 16 + 2 * writer->pending_capacity;
-        struct ledger_pending *larger = realloc(writer->pending, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        writer->pending = larger;
-        writer->pending_capacity = capacity;
-    }
+    if (ARRAY_GROW(writer->pending, writer->pending_capacity, writer->pending_count + 1) != OK)
+        return ERR_NOMEM;
     struct ledger_pending *pending = &writer->pending[writer->pending_count];
     *pending = (struct ledger_pending){.bytes = malloc(evidence.length), .length = evidence.length};
     if (pending->bytes == NULL)

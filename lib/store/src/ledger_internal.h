@@ -75,9 +75,9 @@ struct ledger_marks { // beside the totals in the meta database
 struct ledger_deltas {
     struct ledger_totals totals;
     struct ledger_day *days;
-    size_t day_count;
+    size_t day_count, day_capacity;
     struct ledger_archive *archives;
-    size_t archive_count;
+    size_t archive_count, archive_capacity;
 };
 
 MUST_USE enum result ledger_totals_get(struct kv_transaction *transaction, struct ledger_totals *totals,
@@ -152,7 +152,7 @@ struct ledger_writer {
     struct kv_transaction read; // for looking up stored facts while a batch grows
     bool is_reading;
     struct ledger_stream *streams; // by number
-    size_t stream_count;
+    size_t stream_count, stream_capacity;
     bool marks_moved;               // something but facts must be committed
     struct ledger_marks marks;      // as of the batch
     struct ledger_marks stored;     // as of the last commit

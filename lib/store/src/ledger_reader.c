@@ -3,6 +3,7 @@
 // Looking things up in the ledger. Facts are collected in small lots inside a transaction and shown outside
 // of it, so that no visitor holds one open. Thread: look-up thread, or the command line.
 #include "store/ledger_reader.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "ledger_internal.h"
 #include "store/ledger.h"
@@ -33,16 +34,10 @@ struct receipts {
 
 static enum result receipt_add(struct receipts *receipts, uint64_t receipt)
 {
-    if (receipts->count == receipts->capacity) {
-        size_t capacity = receipts->capacity * 2 + 16;
-        uint64_t *larger = realloc(receipts->numbers, capacity * sizeof *larger);
-        if (larger == NULL)
-            return ERR_NOMEM;
-        receipts->numbers = larger;
-        receipts->capacity = capacity;
-    }
-    receipts->numbers[receipts->count++] = receipt;
-    return OK;
+    enum result result = ARRAY_GROW(receipts->numbers, receipts->capacity, receipts->count + 1);
+    if (result == OK)
+        receipts->numbers[receipts->count++] = receipt;
+    return result;
 }
 
 static enum result index_read_hash(struct kv_transaction *transaction, enum ledger_database database,
@@ -417,18 +412,14 @@ enum result ledger_each(struct kv_env *env, ledger_visit *visit, void *argument,
 static enum result archives_read(struct kv_transaction *transaction, struct ledger_stats *stats)
 {
     struct kv_cursor cursor;
+    size_t capacity = 0;
     enum result result = kv_cursor_init(&cursor, transaction, LEDGER_ARCHIVE);
     if (result == OK)
         result = kv_cursor_first(&cursor);
     while (result == OK) {
-        struct ledger_archive *larger =
-            realloc(stats->archives, (stats->archive_count + 1) * sizeof *stats->archives);
-        if (larger == NULL) {
-            result = ERR_NOMEM;
-            break;
-        }
-        stats->archives = larger;
-        result = ledger_archive_decode(cursor.key, cursor.value, &larger[stats->archive_count]);
+        result = ARRAY_GROW(stats->archives, capacity, stats->archive_count + 1);
+        if (result == OK)
+            result = ledger_archive_decode(cursor.key, cursor.value, &stats->archives[stats->archive_count]);
         if (result == OK) {
             stats->archive_count++;
             result = kv_cursor_next(&cursor);

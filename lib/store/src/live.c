@@ -4,6 +4,7 @@
 // it is counted from the open index. Few rows (segments that exist), so sorted arrays. Thread: the ledger
 // thread.
 #include "base/check.h"
+#include "base/grow.h"
 #include "ledger_internal.h"
 #include <stdlib.h>
 
@@ -40,12 +41,9 @@ static void row_add(struct live_rows *rows, uint16_t stream, uint32_t segment, u
         return;
     }
     if (rows->count >= rows->capacity / 2) { // early: one allocation that fails is made good by a later one
-        size_t capacity = rows->capacity * 2 + 16;
-        struct live_row *more = realloc(rows->rows, capacity * sizeof *more);
+        enum result result = ARRAY_GROW(rows->rows, rows->capacity, rows->capacity + 1);
         // Without this memory a segment in use could be taken away: better to stop and recover.
-        ensure(more != NULL || rows->count < rows->capacity);
-        rows->capacity = more != NULL ? capacity : rows->capacity;
-        rows->rows = more != NULL ? more : rows->rows;
+        ensure(result == OK || rows->count < rows->capacity);
     }
     memmove(rows->rows + index + 1, rows->rows + index, (rows->count - index) * sizeof *rows->rows);
     rows->rows[index] = (struct live_row){stream, segment, 1, bytes};

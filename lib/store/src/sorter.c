@@ -5,6 +5,7 @@
 #include "sorter.h"
 
 #include "base/check.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -43,7 +44,7 @@ struct sorter {
     size_t entry_count;
     size_t entry_capacity;
     struct run *runs;
-    size_t run_count;
+    size_t run_count, run_capacity;
     size_t run_buffer;
     struct run **heap; // runs that are not at their end, the least in front
     size_t heap_count;
@@ -140,10 +141,8 @@ static enum result run_write(struct sorter *sorter)
     char path[FS_PATH_MAX + 1];
     if (sorter->run_count == SORTER_RUNS_MAX)
         return ERR_LIMIT;
-    struct run *grown = realloc(sorter->runs, (sorter->run_count + 1) * sizeof *grown);
-    if (grown == NULL)
+    if (ARRAY_GROW(sorter->runs, sorter->run_capacity, sorter->run_count + 1) != OK)
         return ERR_NOMEM;
-    sorter->runs = grown;
     struct run *run = &sorter->runs[sorter->run_count];
     *run = (struct run){.file = NULL};
     qsort_r(sorter->entries, sorter->entry_count, sizeof *sorter->entries, entry_compare, sorter);

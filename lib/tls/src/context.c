@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/grow.h"
 #include "base/magic.h"
 #include "base/wipe.h"
 #include "loading.h"
@@ -47,26 +48,13 @@ void tls_scope_note_certificate(struct loading *loading, const X509 *certificate
 
 // ---- What was loaded ----
 
-static enum result document_grow(struct tls_context *context)
-{
-    if (context->document_count < context->document_capacity)
-        return OK;
-    size_t capacity = context->document_capacity == 0 ? 8 : 2 * context->document_capacity;
-    struct tls_document *larger = realloc(context->documents, capacity * sizeof *larger);
-    if (larger == NULL)
-        return ERR_NOMEM;
-    context->documents = larger;
-    context->document_capacity = capacity;
-    return OK;
-}
-
 enum result tls_document_add(struct loading *loading, enum tls_document_kind kind, const char *file,
                              const X509_NAME *name, const ASN1_TIME *expires)
 {
     struct tls_context *context = loading->context;
     struct tls_document document = {.kind = kind};
     struct tm parts;
-    if (document_grow(context) != OK)
+    if (ARRAY_GROW(context->documents, context->document_capacity, context->document_count + 1) != OK)
         return ERR_NOMEM;
     document.file = strdup(file);
     if (document.file == NULL)

@@ -7,20 +7,12 @@ import statistics
 from pathlib import Path
 
 from dgtest import part10, sender
+from dgtest.archive import SICK
 from dgtest.stage import STORAGE, Stage
 
 RESOLUTION = 0.001  # seconds; below this the scheduler of a small machine is what is measured
 INSTANCES = 150  # in each round and on each of two associations
 OPENING = 15  # sent before, not measured: associations that the sick archive opens anew cost its process processor time
-SICK = {
-    "down": None,
-    "slow": {"delay": 0.2},
-    "refusing": {"status": 0xA700, "comment": "out of resources"},
-    "closing half-way": {"mode": "close", "after": 2000},
-    "never reading": {"mode": "never_read"},
-}
-
-
 class Rounds:
     """Sends rounds and measures from front Success to the healthy archive's response."""
 

@@ -6,13 +6,13 @@ import json
 import os
 import struct
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dgtest.certs import Authority, Pair
 from dgtest.daemon import BINARIES
+from dgtest.ports import wait_for
 
 TICK = os.sysconf("SC_CLK_TCK")
 SYNC_SHIM = BINARIES.parent / "lib" / "libbench_sync_shim.so"
@@ -129,9 +129,5 @@ class Load:
         self.process.stdout.close()
 
 
-def wait_until(what: str, condition: Any, seconds: float = 300.0, interval: float = 0.02) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not within {seconds:g} s: {what}")
-        time.sleep(interval)
+def wait_until(what: str, condition: Any, interval: float = 0.02) -> None:
+    wait_for(what, condition, 300.0, interval)

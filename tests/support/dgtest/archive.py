@@ -70,6 +70,16 @@ class Copy:
         return self.command.get("AffectedSOPInstanceUID", "")
 
 
+# Sick in every way there is: what to set(), or to be down.
+SICK = {
+    "down": None,
+    "slow": {"delay": 0.2},
+    "refusing": {"status": 0xA700, "comment": "out of resources"},
+    "closing half-way": {"mode": "close", "after": 2000},
+    "never reading": {"mode": "never_read"},
+}
+
+
 class Archive:
     """A recording archive in a child process. Use as a context manager."""
 
@@ -105,6 +115,9 @@ class Archive:
     def set(self, **fields: Any) -> None:
         """New behaviour, from the next association or message on."""
         self.ask("set", behaviour=asdict(Behaviour(**fields)))
+
+    def uids(self) -> list[str]:
+        return [copy.uid for copy in self.copies()]
 
     def down(self) -> None:
         """Stops listening and drops every connection."""

@@ -35,6 +35,10 @@ class Aborted(Exception):
         self.pair = pair
 
 
+# How an association ends that the other side does not want; Malformed: a TLS alert.
+ENDED = (ssl.SSLError, PeerClosed, ConnectionError, Aborted, pdu.Malformed)
+
+
 def connect(address: tuple[str, int], *, tls: ssl.SSLContext | None = None,
             timeout: float = 20.0, receive_buffer: int = 0) -> socket.socket:
     """A connected socket with TCP_NODELAY, wrapped if `tls` is given."""

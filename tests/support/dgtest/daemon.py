@@ -10,7 +10,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 import yaml
 
@@ -187,6 +187,14 @@ class Daemon:
 
     def counter(self, name: str) -> int:
         return int(self.counters().get(name, 0))
+
+    def counted(self, event: str, act: Callable[[], Any]) -> Any:
+        """What `act` returns; one more `event` is counted and logged meanwhile."""
+        before, lines = self.counter(event), len(self.logged(event))
+        value = act()
+        wait_for(f"event {event}", lambda: self.counter(event) > before, 10)
+        wait_for(f"{event} in the log", lambda: len(self.logged(event)) > lines, 10)
+        return value
 
     def archives(self) -> dict[str, dict[str, Any]]:
         """Name to row of `dicomgate archive list`."""

@@ -54,13 +54,19 @@ def study_uid(study: int) -> str:
     return part10.uid(91, study)
 
 
+def put_pack(folder: Path, text: str, *archives: str) -> dict[str, Any]:
+    """Writes the pack `site`; the settings that give it to these archives."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "site.yaml").write_text(text)
+    return {"rules": {"packs": str(folder)}, "nodes": {name: {"packs": ["site"]} for name in archives}}
+
+
 def pack(folder: Path, *actions: str, when: str = "", tables: str = "") -> str:
     """Writes the pack `site` of one rule; the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     lines = ["pack: site", "version: 1.0.0", "description: what a site would write"]
     lines += [f"tables: {tables}"] if tables else []
     lines += ["rules:", "  - rule: one"] + ([f"    when: {when}"] if when else []) + ["    do:"]
-    (folder / "site.yaml").write_text("\n".join(lines + [f"      - {action}" for action in actions]) + "\n")
+    put_pack(folder, "\n".join(lines + [f"      - {action}" for action in actions]) + "\n")
     return str(folder)
 
 
@@ -125,16 +131,8 @@ def differences(before: pydicom.Dataset, after: pydicom.Dataset) -> set[str]:
 
 def file_of(folder: Path, data: bytes, uid: str, transfer_syntax: str = EXPLICIT) -> Path:
     """The data set as a file of PS3.10, the same bytes behind a meta header."""
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.filewriter import write_file_meta_info
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = STORAGE, uid
-    meta.TransferSyntaxUID = transfer_syntax
-    buffer = BytesIO()
-    buffer.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(buffer, meta, enforce_standard=True)
     path = folder / "copy.dcm"
-    path.write_bytes(buffer.getvalue() + data)
+    path.write_bytes(part10.file_bytes(STORAGE, uid, transfer_syntax, data))
     return path
 
 

@@ -187,6 +187,14 @@ def element(tag: int, vr: str, value: bytes) -> bytes:
     return head + struct.pack("<H", len(value)) + value
 
 
+def file_bytes(sop_class: str, sop_instance: str, transfer_syntax: str, data: bytes) -> bytes:
+    """The data set as a file, PS3.10 7.1."""
+    meta = b"".join((element(0x00020001, "OB", b"\0\x01"), element(0x00020002, "UI", sop_class.encode()),
+                     element(0x00020003, "UI", sop_instance.encode()),
+                     element(0x00020010, "UI", transfer_syntax.encode()), element(0x00020012, "UI", uid(1).encode())))
+    return b"\0" * 128 + b"DICM" + element(0x00020000, "UL", struct.pack("<I", len(meta))) + meta + data
+
+
 def uid(*numbers: int) -> str:
     """A UID of this test suite; the numbers make it unique."""
     return "1.2.826.0.1.3680043.10.1111." + ".".join(str(number) for number in numbers)

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "base/cursor.h"
+#include "base/grow.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/queue.h"
@@ -23,6 +24,29 @@ static void test_slices(void **state)
     assert_false(slice_is_equal(all, slice_first(all, 14)));
     assert_true(slice_is_text(slice_trimmed(slice_of(" \0A B\0 ", 7)), "A B"));
     assert_int_equal(slice_trimmed(slice_of("  \0\0 ", 5)).length, 0);
+}
+
+static void test_array_grows(void **state)
+{
+    (void)state;
+    uint64_t *numbers = NULL;
+    size_t capacity = 0;
+    unsigned growths = 0;
+    for (size_t i = 0; i < 10000; i++) {
+        size_t before = capacity;
+        assert_int_equal(ARRAY_GROW(numbers, capacity, i + 1), OK);
+        assert_true(capacity > i);
+        growths += capacity != before;
+        numbers[i] = i;
+    }
+    assert_true(growths <= 12);
+    assert_int_equal(ARRAY_GROW(numbers, capacity, 50000), OK);
+    assert_int_equal(capacity, 50000);
+    assert_int_equal(ARRAY_GROW(numbers, capacity, SIZE_MAX / 8 + 1), ERR_NOMEM); // its bytes overflow
+    assert_int_equal(capacity, 50000);
+    for (size_t i = 0; i < 10000; i++)
+        assert_int_equal(numbers[i], i);
+    free(numbers);
 }
 
 static void test_cursor_reads(void **state)
@@ -229,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_array_grows),
         cmocka_unit_test(test_cursor_reads),
         cmocka_unit_test(test_cursor_error_sticks),
         cmocka_unit_test(test_writer),

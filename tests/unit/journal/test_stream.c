@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "internal.h"
+#include "stream_state.h"
 
 static void test_one_instance(void **state)
 {
@@ -674,8 +675,7 @@ static void test_read_back(void **state)
     assert_int_equal(instance_data(instance), OK);
     uint64_t number = instance->receipt.number;
     for (uint32_t i = 0; i < 2; i++) { // nothing was posted yet
-        struct journal_position at =
-            journal_index_get(journal_receipt_index(&instance->receipt), i, RIG_STREAM);
+        struct journal_position at = journal_index_get(receipt_index(&instance->receipt), i, RIG_STREAM);
         assert_int_equal(read_back(rig, &reading, at, i == 0 ? 0 : JOURNAL_BODY_MAX), OK);
         assert_int_equal(journal_read_open(&reading.read, JOURNAL_DATA, number, i, &header, &body), OK);
         assert_int_equal(body.length, JOURNAL_BODY_MAX);

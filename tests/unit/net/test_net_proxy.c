@@ -73,7 +73,7 @@ static void check(const struct row *row, enum result result, const struct net_pr
         net_address_format(&proxy->address, text, sizeof text);
     if (result != row->result || strcmp(text, row->address) != 0 ||
         (result == ERR_FORMAT && reason != row->reason))
-        fail_msg("%s: %d %s %s", row->name, result, transport_reason_name(reason), text);
+        fail_msg("%s: %d %s %s", row->name, result, transport_reason_text(reason), text);
 }
 
 // As the gateway reads: never more than what is wanted, so that what follows is left alone.

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "fs/fs.h"
 #include "fs/sim.h"
+#include "key.h"
 #include "seal/keyring.h"
 
 #include <pthread.h>
@@ -116,9 +117,9 @@ static struct sealed make(struct bench *bench, uint16_t stream, uint32_t segment
 {
     struct seal_key *key = NULL;
     assert_int_equal(seal_keyring_segment_key_new(bench->ring, stream, segment, &key), OK);
-    assert_true(seal_key_can_seal(key));
-    assert_int_equal(seal_key_stream(key), stream);
-    assert_int_equal(seal_key_segment(key), segment);
+    assert_true(key->can_seal);
+    assert_int_equal(key->stream, stream);
+    assert_int_equal(key->segment, segment);
     struct sealed sealed = seal_with(bench, key);
     seal_key_unref(key);
     return sealed;
@@ -128,7 +129,7 @@ static void assert_opens(struct bench *bench, uint16_t stream, uint32_t segment,
 {
     struct seal_key *key = NULL;
     assert_int_equal(seal_keyring_segment_key_get(bench->ring, stream, segment, &key), OK);
-    assert_false(seal_key_can_seal(key));
+    assert_false(key->can_seal);
     assert_int_equal(open_with(bench, key, sealed), OK);
     seal_key_unref(key);
 }

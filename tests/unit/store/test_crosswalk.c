@@ -519,9 +519,10 @@ static void test_log(void **state)
     assert_int_equal(crosswalk_move_study(bench->crosswalk, slice_of_text("1.2"), bench->enterprise,
                                           slice_of_text("E-2"), &order, NULL),
                      OK);
-    assert_int_equal(crosswalk_export_note(bench->crosswalk, recipient, &order), OK);
+    assert_int_equal(crosswalk_export_note(bench->crosswalk, CROSSWALK_ACT_EXPORT, recipient, &order), OK);
     order.reason = "";
-    assert_int_equal(crosswalk_export_note(bench->crosswalk, NULL, &order), ERR_ARGUMENT); // says why
+    assert_int_equal(crosswalk_export_note(bench->crosswalk, CROSSWALK_ACT_CLEAR_LOG, NULL, &order),
+                     ERR_ARGUMENT); // says why
     bench_close(bench);
     bench_open(bench);
     assert_int_equal(crosswalk_acts_each(bench->reader, 0, on_act, &seen), OK);

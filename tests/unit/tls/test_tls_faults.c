@@ -107,8 +107,8 @@ static void expect(enum transport_reason server_says, enum transport_reason clie
             transport_close(pair.client.transport);
     }
     if (reason_of(&pair.server) != server_says || reason_of(&pair.client) != client_says)
-        fail_msg("server %s, client %s", transport_reason_name(reason_of(&pair.server)),
-                 transport_reason_name(reason_of(&pair.client)));
+        fail_msg("server %s, client %s", transport_reason_text(reason_of(&pair.server)),
+                 transport_reason_text(reason_of(&pair.client)));
     assert_int_equal(pair.server.events & TRANSPORT_OPEN, 0);
     pair_clear(&pair);
 }

@@ -21,6 +21,7 @@ enum result {
     ERR_ARGUMENT = -9,
     ERR_TIMEOUT = -10,
     ERR_REFUSED = -11, // the other side or a rule said no
+    ERR_LOST = -12,    // what was durable before is not there any more
 };
 
 // A static text such as "no space"; never NULL.

@@ -81,10 +81,10 @@ bool journal_stream_accepts(const struct journal_stream *stream);
 // Embedded in the intake of one instance.
 struct journal_receipt {
     uint64_t number;
-    uint64_t generation; // of the stream, at its begin: another one now means that it may have lost bytes
-    uint32_t chunks;     // DATA records appended
-    uint32_t index_capacity;
-    uint8_t *index; // chunk index as CLOSE wants it, owned by the journal until journal_receipt_end
+    uint64_t generation;   // of the stream, at its begin: another one now means that it may have lost bytes
+    uint32_t chunks;       // DATA records appended
+    size_t index_capacity; // bytes
+    uint8_t *index;        // chunk index as CLOSE wants it, owned by the journal until journal_receipt_end
     struct journal_position opened; // position of the OPEN record
 };
 
@@ -99,8 +99,6 @@ struct journal_place {
 enum result journal_receipt_begin(struct journal_stream *stream, struct journal_receipt *receipt) MUST_USE;
 // Gives back the memory of the chunk index. Safe on a zeroed struct and twice.
 void journal_receipt_end(struct journal_receipt *receipt);
-// The chunk index so far; valid until the next append for this receipt or its end.
-struct slice journal_receipt_index(const struct journal_receipt *receipt);
 // False: a segment has died since it began; it can not be completed.
 bool journal_receipt_is_whole(const struct journal_stream *stream, const struct journal_receipt *receipt);
 

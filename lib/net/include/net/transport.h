@@ -31,8 +31,6 @@ enum transport_reason {
 
 // For a person; never patient data.
 const char *transport_reason_text(enum transport_reason reason);
-// Short name for metrics and JSON, "TLS_UNKNOWN_CA".
-const char *transport_reason_name(enum transport_reason reason);
 enum log_id transport_reason_event(enum transport_reason reason);
 // Writes the log event of this reason with the peer's address (and counts it).
 struct transport_peer;

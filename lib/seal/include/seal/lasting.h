@@ -38,6 +38,9 @@ MUST_USE enum result seal_keyring_sealing_key_new(struct seal_keyring *ring, enu
 MUST_USE enum result seal_keyring_sealing_key_get(struct seal_keyring *ring, enum seal_lasting which,
                                                   const uint8_t seed[SEAL_SEED_SIZE], struct seal_key **out);
 
+// Whether the key file has this one: what is sealed by it was made once. Makes nothing.
+bool seal_keyring_lasting_has(struct seal_keyring *ring, enum seal_lasting which);
+
 // Whether `copy` has every lasting key of `ring`, with the same bytes. Both are read without their locks: no
 // other thread may use them meanwhile.
 bool seal_keyring_lasting_is_in(struct seal_keyring *ring, struct seal_keyring *copy);

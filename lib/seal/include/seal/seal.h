@@ -29,13 +29,6 @@ struct seal_key *seal_key_ref(struct seal_key *key);
 // Gives one reference back; the last one wipes. NULL is fine.
 void seal_key_unref(struct seal_key *key);
 
-// The segment it is bound to.
-uint16_t seal_key_stream(const struct seal_key *key);
-uint32_t seal_key_segment(const struct seal_key *key);
-
-// Whether it may seal.
-bool seal_key_can_seal(const struct seal_key *key);
-
 // Spends the next counter value: 1, 2, 3… Only for a key that can seal, on the thread that seals.
 uint64_t seal_key_nonce_take(struct seal_key *key);
 

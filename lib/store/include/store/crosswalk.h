@@ -50,7 +50,7 @@ struct slice crosswalk_id_fold(const struct crosswalk_domain *domain, uint8_t *t
 
 // Why something failed, for an operator; never holds patient data. NULL is allowed where it is taken.
 struct crosswalk_problem {
-    char text[256];
+    char text[512];
 };
 
 struct crosswalk;
@@ -59,7 +59,9 @@ struct crosswalk_reader;
 // Opens over an environment of crosswalk_schema. Unless it is read-only, domains that it does not know yet
 // are added, and their options follow the configuration as long as nothing is stored in them. `env` and
 // `keyring` are borrowed until crosswalk_free(). ERR_CRYPTO: the key file is not the one it was made with;
-// ERR_LIMIT: too many domains; ERR_FORMAT: of another version; results of kv_commit().
+// ERR_LIMIT: too many domains; ERR_FORMAT: of another version; results of kv_commit(). ERR_LOST: the store is
+// empty, but the key file has the key of what was in one: nothing is made in its place, see
+// crosswalk_renew().
 MUST_USE enum result crosswalk_new(struct kv_env *env, struct seal_keyring *keyring,
                                    const struct crosswalk_domain *domains, size_t count,
                                    struct crosswalk **out, struct crosswalk_problem *problem);

@@ -63,6 +63,9 @@ enum crosswalk_act_kind {
     CROSSWALK_ACT_UNMERGE = 3,
     CROSSWALK_ACT_MOVE_STUDY = 4,
     CROSSWALK_ACT_EXPORT = 5,
+    CROSSWALK_ACT_LEDGER_EXPORT = 6, // of the ledger, with the values of edits
+    CROSSWALK_ACT_CLEAR_LOG = 7,     // this log was read with patient IDs
+    CROSSWALK_ACT_INIT = 8,          // the one before is lost: a new one
 };
 
 struct crosswalk_act {
@@ -78,12 +81,19 @@ struct crosswalk_act {
     struct crosswalk_id into; // merge
     char study[65];           // move-study
     uint64_t rows;            // import
-    uint8_t digest[32]; // SHA-256 of the imported file; export: of the recipient's certificate, or zeros
+    uint8_t digest[32]; // SHA-256 of the imported file; exports: of the recipient's certificate, or zeros
 };
 
-// An export is to be in the log before it begins; `recipient` NULL: in clear.
-MUST_USE enum result crosswalk_export_note(struct crosswalk *crosswalk, const uint8_t recipient[32],
-                                           const struct crosswalk_order *order);
+// What shows patient data is to be in the log before it begins: EXPORT, LEDGER_EXPORT or CLEAR_LOG;
+// `recipient` NULL: in clear.
+MUST_USE enum result crosswalk_export_note(struct crosswalk *crosswalk, enum crosswalk_act_kind kind,
+                                           const uint8_t recipient[32], const struct crosswalk_order *order);
+
+// A person says that the store that the key file tells of is lost for good: begins a new one, whose first act
+// is this. Nobody may have it open; then crosswalk_new() opens it. One transaction. ERR_EXISTS: there is a
+// store, or never was one, so none is lost; ERR_ARGUMENT: person or reason; as crosswalk_new().
+MUST_USE enum result crosswalk_renew(struct kv_env *env, struct seal_keyring *keyring,
+                                     const struct crosswalk_order *order, struct crosswalk_problem *problem);
 
 typedef enum result crosswalk_act_visit(void *argument, const struct crosswalk_act *act);
 // In order, those above `after`.
