@@ -22,7 +22,7 @@ start_phase: one
 
 ARCHIVE = {"id": 1, "name": "legacy", "ae_title": "OLD", "address": "10.0.0.5:104", "tls": False, "state": "down",
            "lanes": 0, "lanes_limit": 8, "owed": 3, "held": 2, "parked": 1, "answered": 0, "oldest": None,
-           "last_success": None, "problem": "connection refused"}
+           "last_success": None, "counters": {"flagged": 5}, "problem": "connection refused"}
 STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "since": 0, "phase": "one", "epoch": 1,
           "associations": 2, "associations_limit": 400,
           "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
@@ -89,10 +89,10 @@ def test_status_is_a_page(daemon):
                                 "quota 6.0 TiB")
     assert lines[7:9] == ["LISTENER  ADDRESS        SECURITY", "a         127.0.0.1:104  PLAIN, not encrypted"]
     assert lines[10:] == [
-        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  OLDEST  LAST SUCCESS  "
-        "PROBLEM",
-        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1       -             -  "
-        "connection refused"]
+        "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  FLAGGED  OLDEST  "
+        "LAST SUCCESS  PROBLEM",
+        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1        5       -  "
+        "           -  connection refused"]
     assert daemon.asked == [("GET", "/v1/status", None)]
 
 
