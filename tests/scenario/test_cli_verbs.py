@@ -22,7 +22,7 @@ start_phase: one
 
 ARCHIVE = {"id": 1, "name": "legacy", "ae_title": "OLD", "address": "10.0.0.5:104", "tls": False, "state": "down",
            "lanes": 0, "lanes_limit": 8, "owed": 3, "held": 2, "parked": 1, "answered": 0, "oldest": None,
-           "last_success": None, "problem": "connection refused"}
+           "last_success": None, "counters": {"flagged": 5}, "problem": "connection refused"}
 STATUS = {"version": 1, "program": "0.1.0", "life": "running", "ready": True, "since": 0, "phase": "one", "epoch": 1,
           "associations": 2, "associations_limit": 400,
           "listeners": [{"name": "a", "address": "127.0.0.1:104", "tls": False}], "archives": [ARCHIVE],
