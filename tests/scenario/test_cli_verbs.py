@@ -91,7 +91,7 @@ def test_status_is_a_page(daemon):
     assert lines[10:] == [
         "ARCHIVE  ID  AE TITLE  ADDRESS       SECURITY  STATE  LANES  OWED  HELD  PARKED  FLAGGED  OLDEST  LAST SUCCESS  "
         "PROBLEM",
-        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1       -             -  "
+        "legacy    1  OLD       10.0.0.5:104  PLAIN     down     0/8     3     2       1        5       -             -  "
         "connection refused"]
     assert daemon.asked == [("GET", "/v1/status", None)]
 
