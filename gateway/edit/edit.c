@@ -121,6 +121,7 @@ static void finding_text(const struct rules_finding *finding, char text[EDIT_REA
                       finding->rule != NULL ? finding->rule : "", finding->rule != NULL ? ": " : "",
                       finding->element != NULL ? finding->element : "", finding->element != NULL ? ": " : "",
                       finding->reason);
+    utf8_cut(text); // of a long one: journal and JSON hold UTF-8
 }
 
 // What a person has seen and let go is a flag; what could not be done is not.
