@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/ledger_flagged.h"
+#include "base/sorted.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -57,15 +58,7 @@ static int newest_first(const void *a, const void *b)
 // Where the group is, or would be.
 static size_t group_place(const struct flagged *flagged, const struct group *group)
 {
-    size_t low = 0, high = flagged->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (group_compare(flagged->groups[middle], group) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(flagged->groups, flagged->count, sizeof *flagged->groups, &group, by_key);
 }
 
 // Newest first, and not more than so many.

@@ -3,6 +3,7 @@
 // `hold list` and `hold show`: each worker picks what it holds, main asks the ledger which study it is of,
 // and what of that study had left before. As in `queue list`, only some rows are looked up in one turn of the
 // main loop.
+#include "base/sorted.h"
 #include "base/text.h"
 #include "conf/uids.h"
 #include "daemon/actions_json.h"
@@ -155,18 +156,15 @@ static int group_compare(const struct hold_group *a, const struct hold_group *b)
     return study != 0 ? study : strcmp(a->reason, b->reason);
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return group_compare(*(struct hold_group *const *)a, *(struct hold_group *const *)b);
+}
+
 // Where the group is, or would be.
 static size_t group_place(const struct hold_round *hold, const struct hold_group *group)
 {
-    size_t low = 0, high = hold->group_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (group_compare(hold->groups[middle], group) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(hold->groups, hold->group_count, sizeof hold->groups[0], &group, by_key);
 }
 
 static void group_add(struct hold_round *hold, const struct hold_group *one)

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/queue.h"
+#include "base/sorted.h"
 
 static const uint8_t SAMPLE[15] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -249,9 +250,30 @@ static void test_pool(void **state)
     assert_int_equal(pool.kept, 0);
 }
 
+static int number_compare(const void *item, const void *key)
+{
+    int a = *(const int *)item, b = *(const int *)key;
+    return (a > b) - (a < b);
+}
+
+static void test_sorted_place(void **state)
+{
+    static const int numbers[] = {2, 4, 4, 4, 9};
+    static const struct {
+        int key;
+        size_t place;
+    } cases[] = {{1, 0}, {2, 0}, {3, 1}, {4, 1}, {5, 4}, {9, 4}, {10, 5}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(sorted_place(numbers, 5, sizeof numbers[0], &cases[i].key, number_compare),
+                         cases[i].place);
+    assert_int_equal(sorted_place(NULL, 0, sizeof numbers[0], &cases[0].key, number_compare), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sorted_place),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_array_grows),
         cmocka_unit_test(test_cursor_reads),
