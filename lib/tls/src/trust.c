@@ -9,9 +9,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <openssl/x509v3.h>
+
 #include "loading.h"
 
 enum { VERIFY_DEPTH = 4, FOLDER_FILES_MAX = 1024 };
+
+// OpenSSL looks into a certificate's extensions, and sorts a list, when it is first asked about them: we ask here, so that
+// the handshakes of several threads only read what they share. What it says of them is the handshakes' to judge.
+static void look_into_authority(X509 *authority)
+{
+    X509_check_purpose(authority, -1, 0);
+}
+
+static void look_into_list(X509_CRL *list)
+{
+    X509_REVOKED *revoked = NULL;
+    ASN1_INTEGER *serial = ASN1_INTEGER_new();
+    if (serial != NULL && ASN1_INTEGER_set(serial, 1) == 1)
+        X509_CRL_get0_by_serial(list, &revoked, serial);
+    ASN1_INTEGER_free(serial);
+}
 
 static enum result load_authorities(struct loading *loading, const char *path)
 {
@@ -24,6 +42,7 @@ static enum result load_authorities(struct loading *loading, const char *path)
     for (X509 *authority = PEM_read_bio_X509(bio, NULL, NULL, NULL); authority != NULL;
          authority = PEM_read_bio_X509(bio, NULL, NULL, NULL)) {
         count++;
+        look_into_authority(authority);
         tls_scope_note_certificate(loading, authority);
         bool fine = X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), authority) == 1;
         if (loading->options->role == TLS_SERVER)
@@ -50,6 +69,7 @@ static enum result add_list(struct loading *loading, const char *path, X509_CRL 
     unsigned length = 0;
     if (X509_CRL_digest(list, EVP_sha256(), fingerprint, &length) == 1)
         tls_scope_note(loading, fingerprint, length);
+    look_into_list(list);
     if (X509_STORE_add_crl(SSL_CTX_get_cert_store(loading->context->ssl), list) != 1)
         return FAIL(loading, ERR_CRYPTO, "CRL file %s: %s", path, tls_ssl_text());
     return tls_document_add(loading, TLS_DOCUMENT_CRL, path, X509_CRL_get_issuer(list),
