@@ -231,11 +231,13 @@ void oracle_look(struct history *history, struct fs *fs, struct seal_keyring *ke
     ensure(history->oracle != NULL);
     clear(history->oracle);
     history->oracle->looks++;
-    if (fs_dir_list(fs, "journal", &names) != OK)
-        return;
-    for (size_t i = 0; i < names.count; i++)
-        segment_look(history, fs, keyring, names.name[i]);
-    fs_names_fini(&names);
+    fs_sim_faults_pause(history->disk, true); // they are for the gateway, not for us
+    if (fs_dir_list(fs, "journal", &names) == OK) {
+        for (size_t i = 0; i < names.count; i++)
+            segment_look(history, fs, keyring, names.name[i]);
+        fs_names_fini(&names);
+    }
+    fs_sim_faults_pause(history->disk, false);
 }
 
 // ---- judging ----
@@ -388,12 +390,14 @@ void oracle_rebuild(struct history *history, struct fs *fs, struct seal_keyring 
     options.segment_size = JOURNAL_SEGMENT_SIZE_MIN;
     ensure(kv_sim_disk_new(&disk) == OK && kv_sim_open(disk, &ledger_schema, &anew.env) == OK);
     ensure(journal_new(&options, fs, keyring, &journal) == OK);
+    fs_sim_faults_pause(history->disk, true);
     enum result result = anew_make(journal, anew.env);
+    fs_sim_faults_pause(history->disk, false);
     if (result == OK) {
         told_check(history, anew.env);
         result = open_index_each(ledger, owed_check, &anew);
     }
-    if (result != OK && result != ERR_IO) // a disk that is made to fail
+    if (result != OK && result != ERR_IO) // the power was cut
         history_fail(history, "a ledger can not be made anew: %s", result_text(result));
     kv_env_free(&anew.env);
     kv_sim_disk_free(&disk);

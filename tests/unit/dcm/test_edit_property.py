@@ -8,7 +8,8 @@ it in without loss (large files only as they are), by the program dcm_edit. What
 - DCMTK reads it as well as before, and sees no other difference.
 
 Each seed takes two of the other syntaxes for a file, so that runs of many seeds meet them all. EDIT_SEED repeats one run,
-EDIT_ROUNDS asks for more than one round over the files, EDIT_SYNTAXES for more of the syntaxes (6: all).
+EDIT_ROUNDS asks for more than one round over the files, EDIT_SYNTAXES for more of the syntaxes (6: all), EDIT_SIZE_MOST
+for other syntaxes of larger files too.
 """
 import copy
 import os
@@ -31,7 +32,7 @@ PROGRAM = os.environ.get("DCM_EDIT", str(ROOT / "build/release/bin/dcm_edit"))
 SEED = int(os.environ.get("EDIT_SEED", random.SystemRandom().randrange(1 << 31)))
 ROUNDS = int(os.environ.get("EDIT_ROUNDS", "1"))
 SYNTAXES = int(os.environ.get("EDIT_SYNTAXES", "2"))
-SIZE_MOST = 400_000
+SIZE_MOST = int(os.environ.get("EDIT_SIZE_MOST", "400000"))
 DEFLATED = "1.2.840.10008.1.2.1.99"
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
 # DCMTK's program for each transfer syntax, and how the lengths of sequences may be written.

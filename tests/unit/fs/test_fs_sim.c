@@ -294,6 +294,9 @@ static void test_other_faults(void **state)
     memset(bytes, 'n', sizeof bytes);
     assert_int_equal(fs_file_write(file, 0, slice_of(bytes, sizeof bytes)), ERR_IO);
     size_t got;
+    fs_sim_faults_pause(sim, true);
+    assert_int_equal(fs_file_read(file, 0, bytes, sizeof bytes, &got), OK);
+    fs_sim_faults_pause(sim, false);
     assert_int_equal(fs_file_read(file, 0, bytes, sizeof bytes, &got), ERR_IO);
     assert_int_equal(fs_file_read(file, 0, bytes, sizeof bytes, &got), OK);
     size_t fresh = 0;

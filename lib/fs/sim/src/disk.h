@@ -135,6 +135,7 @@ struct fs_sim {
     struct list handles;
     struct names names;
     struct armed_fault faults[SIM_FAULTS_MAX];
+    bool faults_pause;
     struct fs_sim_counts counts;
 };
 

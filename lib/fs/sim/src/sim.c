@@ -70,7 +70,7 @@ static enum result change_end(const struct fs_sim *sim, enum result result)
 // Whether an armed fault strikes this operation; then it is used up.
 static bool fault_strikes(struct fs_sim *sim, enum fs_sim_fault fault, const char *path)
 {
-    for (size_t i = 0; i < SIM_FAULTS_MAX; i++) {
+    for (size_t i = 0; !sim->faults_pause && i < SIM_FAULTS_MAX; i++) {
         struct armed_fault *armed = &sim->faults[i];
         if (!armed->is_armed || armed->fault != fault || strstr(path, armed->path_part) == NULL)
             continue;
@@ -553,6 +553,12 @@ void fs_sim_faults_clear(struct fs_sim *sim)
     MAGIC_CHECK(sim, SIM_MAGIC);
     for (size_t i = 0; i < SIM_FAULTS_MAX; i++)
         sim->faults[i].is_armed = false;
+}
+
+void fs_sim_faults_pause(struct fs_sim *sim, bool pause)
+{
+    MAGIC_CHECK(sim, SIM_MAGIC);
+    sim->faults_pause = pause;
 }
 
 void fs_sim_capacity_set(struct fs_sim *sim, uint64_t capacity)

@@ -75,6 +75,8 @@ bool fs_sim_is_cut(const struct fs_sim *sim);
 MUST_USE enum result fs_sim_fault_arm(struct fs_sim *sim, enum fs_sim_fault fault, const char *path_part,
                                       uint32_t skip);
 void fs_sim_faults_clear(struct fs_sim *sim);
+// While paused, no armed fault strikes or counts: for a test that reads the disk behind the program's back.
+void fs_sim_faults_pause(struct fs_sim *sim, bool pause);
 
 // Changes the capacity; what is already stored stays.
 void fs_sim_capacity_set(struct fs_sim *sim, uint64_t capacity);
