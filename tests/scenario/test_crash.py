@@ -17,7 +17,6 @@ from pathlib import Path
 from dgtest import part10, sender
 from dgtest.archive import Archive, Copy
 from dgtest.daemon import BINARIES, Daemon
-from dgtest.ports import wait_for
 from dgtest.stage import STORAGE, Stage
 
 KILLS = int(os.environ.get("DG_KILLS", "200"))
@@ -107,12 +106,6 @@ def check(archive: Archive, acknowledged: list[part10.Instance], kills: list[tup
     assert not unexplained(copies, kills)
 
 
-def catch_up(daemon: Daemon) -> None:
-    """However long it takes after many kills, as long as it gets less."""
-    while (owed := daemon.owed()) > 0:
-        wait_for(f"fewer than {owed} are owed", lambda: daemon.owed() < owed, 120, 1.0)
-
-
 def test_kills_lose_nothing_acknowledged(folder):
     assert SHIM.exists(), f"no {SHIM}"
     chance = random.Random(SEED)
@@ -137,7 +130,7 @@ def test_kills_lose_nothing_acknowledged(folder):
         refused = {result.status for result in results if result.status}
         assert not refused, f"refused with {refused}"
         try:
-            catch_up(stage.daemon)
+            stage.daemon.wait_caught_up()
             stage.wait_arrived(acknowledged)
         finally:
             for archive in stage.archives:

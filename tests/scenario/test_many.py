@@ -75,7 +75,7 @@ def test_sixteen_associations(folder):
             number += 1
         stored = [result.instance for one in loads for result in one.stop() if result.status == 0]
         assert len(stored) > 100
-        stage.daemon.wait_drained(120)
+        stage.daemon.wait_caught_up()
         stage.wait_arrived(stored, 60)
         assert same_bytes(stored, stage.legacy.copies()) == []
         check_edited(stage)

@@ -154,7 +154,7 @@ def test_a_day_leaves_nothing_behind(folder):
         stage.daemon.run_client("queue", "retry", "--all", "legacy")
         stage.daemon.run_client("queue", "retry", "--all", "new")
         stage.wait_arrived(sent, 300)
-        stage.daemon.wait_drained(300)
+        stage.daemon.wait_caught_up()
         end = settled(watch, idle)
         print(f"{len(sent)} acknowledged and delivered of {len(results)} sent; {ends['kill']} kills, {ends['stop']} stops,"
               f" {trouble.flaps} flaps, {trouble.reloads} reloads")

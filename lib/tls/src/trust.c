@@ -15,8 +15,9 @@
 
 enum { VERIFY_DEPTH = 4, FOLDER_FILES_MAX = 1024 };
 
-// OpenSSL looks into a certificate's extensions, and sorts a list, when it is first asked about them: we ask here, so that
-// the handshakes of several threads only read what they share. What it says of them is the handshakes' to judge.
+// OpenSSL looks into a certificate's extensions, and sorts a list, when it is first asked about them: we ask
+// here, so that the handshakes of several threads only read what they share. What it says of them is the
+// handshakes' to judge.
 static void look_into_authority(X509 *authority)
 {
     X509_check_purpose(authority, -1, 0);

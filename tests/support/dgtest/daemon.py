@@ -207,6 +207,11 @@ class Daemon:
     def wait_drained(self, seconds: float = 60.0) -> None:
         wait_for("no archive is owed anything", lambda: self.owed() == 0, seconds, 0.1)
 
+    def wait_caught_up(self) -> None:
+        """However long it takes after much load, as long as it gets less."""
+        while (owed := self.owed()) > 0:
+            wait_for(f"fewer than {owed} are owed", lambda: self.owed() < owed, 120, 1.0)
+
     def ledger(self, uid: str) -> list[dict[str, Any]]:
         return self.ask("ledger", "show", uid)["facts"]
 

@@ -8,7 +8,7 @@ it in without loss (large files only as they are), by the program dcm_edit. What
 - DCMTK reads it as well as before, and sees no other difference.
 
 Each seed takes two of the other syntaxes for a file, so that runs of many seeds meet them all. EDIT_SEED repeats one run,
-EDIT_ROUNDS asks for more than one round over the files, EDIT_SYNTAXES for more of the syntaxes (6: all), EDIT_SIZE_MOST
+EDIT_ROUNDS asks for more than one round over the files, EDIT_SYNTAXES for more of the syntaxes (7: all), EDIT_SIZE_MOST
 for other syntaxes of larger files too.
 """
 import copy
