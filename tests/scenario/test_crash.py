@@ -7,68 +7,15 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import signal
-import subprocess
-import time
 from collections import defaultdict
-from pathlib import Path
 
 from dgtest import part10, sender
 from dgtest.archive import Archive, Copy
-from dgtest.daemon import BINARIES, Daemon
+from dgtest.killer import Killer
 from dgtest.stage import STORAGE, Stage
 
 KILLS = int(os.environ.get("DG_KILLS", "200"))
 SEED = int(os.environ.get("DG_SEED", str(random.SystemRandom().randrange(1 << 32))))
-SHIM = BINARIES.parent / "lib" / "libdg_fault_shim.so"
-LONGEST_LIFE = 0.5  # seconds of load before a kill
-
-
-class Killer:
-    """Starts the daemon under the shim and kills it, again and again."""
-
-    def __init__(self, daemon: Daemon, folder: Path, chance: random.Random) -> None:
-        self.daemon, self.chance = daemon, chance
-        self.data = daemon.folder / "data"
-        self.log = folder / "faults.txt"
-        self.kills: list[tuple[float, float]] = []  # between which times the process ended
-        self.data.mkdir(exist_ok=True)
-
-    def _arm(self, after: int) -> None:
-        fresh = {"LD_PRELOAD": str(SHIM), "DG_FAULT_DIR": str(self.data), "DG_FAULT_LOG": str(self.log),
-                 "DG_FAULT_SEED": str(self.chance.randrange(1 << 31)), "ASAN_OPTIONS": "verify_asan_link_order=0"}
-        self.daemon.environment.pop("DG_FAULT_AFTER", None)
-        self.daemon.environment.update(fresh)
-        if after:
-            self.daemon.environment["DG_FAULT_AFTER"] = str(after)
-
-    def disarm(self) -> None:
-        for name in ("LD_PRELOAD", "DG_FAULT_DIR", "DG_FAULT_AFTER", "DG_FAULT_LOG", "DG_FAULT_SEED"):
-            self.daemon.environment.pop(name, None)
-
-    def round(self) -> None:
-        """One life: mostly killed at a random time under load, sometimes at an early operation."""
-        early = self.chance.random() < 0.25
-        self._arm(self.chance.randrange(1, 400) if early else 0)
-        if early:
-            self.daemon.start(ready=False)
-            begun = time.monotonic()
-        else:
-            self.daemon.start()
-            time.sleep(self.chance.random() * LONGEST_LIFE)
-            begun = time.monotonic()
-            self.daemon.process.send_signal(signal.SIGUSR2)
-        try:
-            status = self.daemon.process.wait(60)
-        except subprocess.TimeoutExpired:
-            begun = time.monotonic()  # fewer operations than the count: kill it now
-            self.daemon.process.send_signal(signal.SIGUSR2)
-            status = self.daemon.process.wait(60)
-        self.daemon.process = None
-        assert status == -signal.SIGKILL, f"ended with {status} in place of the kill:\n{self.daemon.tail()}"
-        self.kills.append((begun, time.monotonic()))
-        shutil.rmtree(f"{self.data}.lost", ignore_errors=True)
 
 
 def make(worker: int, number: int) -> part10.Generated:
@@ -107,7 +54,6 @@ def check(archive: Archive, acknowledged: list[part10.Instance], kills: list[tup
 
 
 def test_kills_lose_nothing_acknowledged(folder):
-    assert SHIM.exists(), f"no {SHIM}"
     chance = random.Random(SEED)
     print(f"{KILLS} kills, DG_SEED={SEED}")
     with Stage(folder, count_only=True, start=False, settings={"journal": {"segment_size": "8MiB"}}) as stage:
