@@ -97,12 +97,28 @@ void damage_report(struct damage *damage, const struct control_damage *found)
     ev_wake_signal(&damage->wake);
 }
 
+static bool segment_is_there(struct damage *damage, struct journal_position at)
+{
+    struct journal_segment_info info;
+    return journal_segments_get(damage->gateway->journal, at.stream, at.segment, &info, 1) == 1 &&
+           info.segment == at.segment;
+}
+
+// Whether what the receipt holds may be hit. Records of what happened to it (SENT, OUTCOME) are not needed to
+// send it; what lay in a segment that has gone had settled, or lies elsewhere now.
+static bool hits_receipt(struct damage *damage, const struct control_damage *found)
+{
+    return found->receipt != 0 && found->type <= JOURNAL_CLOSE &&
+           (found->position.segment == 0 || segment_is_there(damage, found->position));
+}
+
 static bool receipt_is_known(struct damage *damage, uint64_t receipt)
 {
     bool is_known = false;
     pthread_mutex_lock(&damage->lock);
     for (size_t i = 0; i < damage->count && !is_known; i++)
-        is_known = damage->places[i].found.receipt == receipt;
+        is_known =
+            damage->places[i].found.receipt == receipt && hits_receipt(damage, &damage->places[i].found);
     pthread_mutex_unlock(&damage->lock);
     return is_known;
 }
@@ -119,12 +135,8 @@ size_t damage_count(struct damage *damage)
 {
     size_t count = 0;
     pthread_mutex_lock(&damage->lock);
-    for (size_t i = 0; i < damage->count; i++) {
-        struct journal_position at = damage->places[i].found.position;
-        struct journal_segment_info info;
-        count += journal_segments_get(damage->gateway->journal, at.stream, at.segment, &info, 1) == 1 &&
-                 info.segment == at.segment;
-    }
+    for (size_t i = 0; i < damage->count; i++)
+        count += segment_is_there(damage, damage->places[i].found.position);
     pthread_mutex_unlock(&damage->lock);
     return count;
 }
@@ -134,6 +146,7 @@ size_t damage_count(struct damage *damage)
 struct tell {
     struct worker_call call;
     uint64_t receipt;
+    struct journal_position position; // segment 0: not known
 };
 
 static bool is_told_of(void *arg, uint64_t number)
@@ -141,16 +154,23 @@ static bool is_told_of(void *arg, uint64_t number)
     return number == *(const uint64_t *)arg;
 }
 
-static void receipt_park(struct worker *worker, uint64_t number)
+// A copy lies in another stream than what was damaged.
+static bool is_hit(const struct receipt *receipt, const struct tell *tell)
 {
-    (void)!backlog_receipts_wake(worker, is_told_of, &number);
+    return receipt->number == tell->receipt && receipt->content == NULL &&
+           (tell->position.segment == 0 || tell->position.stream == receipt->close.stream);
+}
+
+static void receipt_park(struct worker *worker, struct tell *tell)
+{
+    (void)!backlog_receipts_wake(worker, is_told_of, &tell->receipt);
     for (size_t i = 0; i < worker->gateway->node_count; i++) {
         static const enum delivery_stage stages[] = {STAGE_WAITING, STAGE_RESTING};
         for (size_t s = 0; s < 2; s++)
             LIST_EACH(archive_list(&worker->archives[i], stages[s]), node)
             {
                 struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
-                if (delivery->receipt->number == number && delivery->receipt->content == NULL)
+                if (is_hit(delivery->receipt, tell))
                     delivery_park(delivery, DELIVERY_DAMAGED, 0, slice_of(NULL, 0));
             }
     }
@@ -160,7 +180,7 @@ static void run_tell(struct worker *worker, struct worker_call *call)
 {
     struct tell *tell = CONTAINER_OF(call, struct tell, call);
     if (!worker->is_stopping)
-        receipt_park(worker, tell->receipt);
+        receipt_park(worker, tell);
     free(tell);
 }
 
@@ -169,13 +189,15 @@ static void discard_tell(struct worker_call *call)
     free(CONTAINER_OF(call, struct tell, call));
 }
 
-static bool worker_tell(struct gateway *gateway, uint64_t receipt)
+static bool worker_tell(struct gateway *gateway, const struct control_damage *found)
 {
     struct tell *tell = calloc(1, sizeof *tell);
     if (tell == NULL)
         return false;
-    *tell = (struct tell){.call = {.run = run_tell, .discard = discard_tell}, .receipt = receipt};
-    unsigned index = journal_receipt_stream(receipt) % gateway->platform.workers;
+    *tell = (struct tell){.call = {.run = run_tell, .discard = discard_tell},
+                          .receipt = found->receipt,
+                          .position = found->position};
+    unsigned index = journal_receipt_stream(found->receipt) % gateway->platform.workers;
     enum result result = worker_post(gateway->workers[index], &tell->call);
     if (result != OK)
         free(tell);
@@ -219,7 +241,7 @@ static void on_wake(void *arg)
         if (!place.is_stored)
             place.is_stored = control_damage_put(gateway->platform.control, &place.found) == OK;
         if (!place.is_told)
-            place.is_told = place.found.receipt == 0 || worker_tell(gateway, place.found.receipt);
+            place.is_told = !hits_receipt(damage, &place.found) || worker_tell(gateway, &place.found);
         finished_note(damage, &place);
         is_complete = is_complete && place.is_stored && place.is_told;
     }

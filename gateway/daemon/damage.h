@@ -4,6 +4,7 @@
 // it reads on (at recovery too), a lane that wants to send, the scrub. Each place is told once, kept in the
 // control store over restarts, and shown by `dicomgate queue quarantine`; status has an alarm for those whose
 // segment is still there. What is still owed of such a receipt and is cold is parked: a person must decide.
+// Not where the record only says what happened to it (SENT, OUTCOME), or what it hit has gone or was copied.
 //
 // Thread: damage_report() and damage_count() any; the rest as said. A mutex inside is held for copies, and by
 // damage_count() for a look at the journal's table for each place; the store is written on the ledger loop.
