@@ -12,7 +12,7 @@
 #define DAMAGE_MAGIC 0x444d4731u
 #define RETRY_NS     NSEC_PER_SEC
 
-enum { PLACES_MAX = 100000 }; // more are counted in the log only
+enum { PLACES_MAX = 100000 }; // more are told to log and worker only
 
 struct place {
     struct control_damage found;
@@ -65,36 +65,21 @@ static bool place_insert(struct damage *damage, size_t at, const struct place *p
     return true;
 }
 
-// True: it is news.
-static bool place_note(struct damage *damage, const struct control_damage *found)
+enum novelty { KNOWN, NEWS, NO_ROOM };
+
+static enum novelty place_note(struct damage *damage, const struct control_damage *found)
 {
     bool is_there;
     size_t at = place_find(damage, found->position, &is_there);
     if (!is_there)
-        return place_insert(damage, at, &(struct place){.found = *found});
+        return place_insert(damage, at, &(struct place){.found = *found}) ? NEWS : NO_ROOM;
     struct control_damage *known = &damage->places[at].found;
     if (known->receipt != 0 || found->receipt == 0)
-        return false;
+        return KNOWN;
     known->receipt = found->receipt;
     known->type = found->type;
     damage->places[at].is_stored = damage->places[at].is_told = false;
-    return true;
-}
-
-void damage_report(struct damage *damage, const struct control_damage *found)
-{
-    MAGIC_CHECK(damage, DAMAGE_MAGIC);
-    struct control_damage dated = *found;
-    dated.when = ev_wall_now(damage->gateway->platform.main_loop);
-    pthread_mutex_lock(&damage->lock);
-    bool is_new = place_note(damage, &dated);
-    pthread_mutex_unlock(&damage->lock);
-    if (!is_new)
-        return;
-    log_event(LOG_JOURNAL_QUARANTINED, log_number(found->position.stream),
-              log_number(found->position.segment), log_number(found->position.offset),
-              log_number(found->receipt), log_text(control_damage_finder_text(found->finder)));
-    ev_wake_signal(&damage->wake);
+    return NEWS;
 }
 
 static bool segment_is_there(struct damage *damage, struct journal_position at)
@@ -110,25 +95,6 @@ static bool hits_receipt(struct damage *damage, const struct control_damage *fou
 {
     return found->receipt != 0 && found->type <= JOURNAL_CLOSE &&
            (found->position.segment == 0 || segment_is_there(damage, found->position));
-}
-
-static bool receipt_is_known(struct damage *damage, uint64_t receipt)
-{
-    bool is_known = false;
-    pthread_mutex_lock(&damage->lock);
-    for (size_t i = 0; i < damage->count && !is_known; i++)
-        is_known =
-            damage->places[i].found.receipt == receipt && hits_receipt(damage, &damage->places[i].found);
-    pthread_mutex_unlock(&damage->lock);
-    return is_known;
-}
-
-void damage_report_unreadable(struct damage *damage, struct journal_position position, uint64_t receipt)
-{
-    if (receipt_is_known(damage, receipt)) // where it is damaged is known better
-        return;
-    damage_report(damage, &(struct control_damage){
-                              .position = position, .receipt = receipt, .finder = CONTROL_DAMAGE_LANE});
 }
 
 size_t damage_count(struct damage *damage)
@@ -202,6 +168,46 @@ static bool worker_tell(struct gateway *gateway, const struct control_damage *fo
     if (result != OK)
         free(tell);
     return result != AGAIN;
+}
+
+// ---- reports ----
+
+void damage_report(struct damage *damage, const struct control_damage *found)
+{
+    MAGIC_CHECK(damage, DAMAGE_MAGIC);
+    struct control_damage dated = *found;
+    dated.when = ev_wall_now(damage->gateway->platform.main_loop);
+    pthread_mutex_lock(&damage->lock);
+    enum novelty novelty = place_note(damage, &dated);
+    pthread_mutex_unlock(&damage->lock);
+    if (novelty == KNOWN)
+        return;
+    log_event(LOG_JOURNAL_QUARANTINED, log_number(found->position.stream),
+              log_number(found->position.segment), log_number(found->position.offset),
+              log_number(found->receipt), log_text(control_damage_finder_text(found->finder)));
+    if (novelty == NEWS)
+        ev_wake_signal(&damage->wake);
+    else if (hits_receipt(damage, found))
+        (void)!worker_tell(damage->gateway, found);
+}
+
+static bool receipt_is_known(struct damage *damage, uint64_t receipt)
+{
+    bool is_known = false;
+    pthread_mutex_lock(&damage->lock);
+    for (size_t i = 0; i < damage->count && !is_known; i++)
+        is_known =
+            damage->places[i].found.receipt == receipt && hits_receipt(damage, &damage->places[i].found);
+    pthread_mutex_unlock(&damage->lock);
+    return is_known;
+}
+
+void damage_report_unreadable(struct damage *damage, struct journal_position position, uint64_t receipt)
+{
+    if (receipt_is_known(damage, receipt)) // where it is damaged is known better
+        return;
+    damage_report(damage, &(struct control_damage){
+                              .position = position, .receipt = receipt, .finder = CONTROL_DAMAGE_LANE});
 }
 
 // ---- ledger loop ----

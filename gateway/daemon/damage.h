@@ -21,7 +21,8 @@ MUST_USE enum result damage_new(struct gateway *gateway, struct damage **out);
 // After the loops. NULL is fine.
 void damage_free(struct damage *damage);
 
-// `when` is set here. Known places are told again only if the receipt was not known before.
+// `when` is set here. Known places are told again only if the receipt was not known before. One that there is
+// no room for is told to log and worker each time.
 void damage_report(struct damage *damage, const struct control_damage *found);
 // Of a receipt that could not be read for sending; place and receipt as far as they are known.
 void damage_report_unreadable(struct damage *damage, struct journal_position position, uint64_t receipt);

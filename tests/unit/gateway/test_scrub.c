@@ -4,6 +4,7 @@
 // the report and parked; everything else arrives, and nothing wrong ever does.
 #include "unit.h"
 
+#include "../failing_memory.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/damage.h"
@@ -234,14 +235,39 @@ static void test_damaged_place_has_gone(void **state)
     rig_free(rig);
 }
 
+// No room for the place: it is logged all the same, and its receipt is parked.
+static void test_no_room_for_a_place(void **state)
+{
+    (void)state;
+    rig = rig_new(rig_configuration_fixed, 10);
+    rig_boot(rig);
+    store_one("1.2.3.1");
+    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
+    rig_crash(rig);
+    rig_boot(rig);
+    rig_run(rig, 2 * NSEC_PER_SEC);
+    const struct journal_position at = {0, 1, JOURNAL_PAGE_SIZE};
+    uint64_t logged = log_event_count(LOG_JOURNAL_QUARANTINED);
+    failing = 0;
+    found(at, receipt);
+    assert_int_equal(log_event_count(LOG_JOURNAL_QUARANTINED) - logged, 1);
+    assert_int_equal(damage_count(rig->gateway->damage), 0);
+    assert_int_equal(archive()->parked.count, 1);
+    found(at, receipt);
+    found(at, receipt); // is known by now
+    assert_int_equal(log_event_count(LOG_JOURNAL_QUARANTINED) - logged, 2);
+    assert_int_equal(damage_count(rig->gateway->damage), 1);
+    rig_crash(rig);
+    rig_free(rig);
+}
+
 int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bit_rot_anywhere),
-        cmocka_unit_test(test_nothing_to_find),
-        cmocka_unit_test(test_report_damaged),
-        cmocka_unit_test(test_damaged_place_has_gone),
+        cmocka_unit_test(test_bit_rot_anywhere),    cmocka_unit_test(test_nothing_to_find),
+        cmocka_unit_test(test_report_damaged),      cmocka_unit_test(test_damaged_place_has_gone),
+        cmocka_unit_test(test_no_room_for_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
