@@ -12,7 +12,7 @@
 #define DAMAGE_MAGIC 0x444d4731u
 #define RETRY_NS     NSEC_PER_SEC
 
-enum { PLACES_MAX = 100000 }; // more are counted in the log only
+enum { PLACES_MAX = 100000 }; // more are told to log and worker only
 
 struct place {
     struct control_damage found;
@@ -65,21 +65,112 @@ static bool place_insert(struct damage *damage, size_t at, const struct place *p
     return true;
 }
 
-// True: it is news.
-static bool place_note(struct damage *damage, const struct control_damage *found)
+enum novelty { KNOWN, NEWS, NO_ROOM };
+
+static enum novelty place_note(struct damage *damage, const struct control_damage *found)
 {
     bool is_there;
     size_t at = place_find(damage, found->position, &is_there);
     if (!is_there)
-        return place_insert(damage, at, &(struct place){.found = *found});
+        return place_insert(damage, at, &(struct place){.found = *found}) ? NEWS : NO_ROOM;
     struct control_damage *known = &damage->places[at].found;
     if (known->receipt != 0 || found->receipt == 0)
-        return false;
+        return KNOWN;
     known->receipt = found->receipt;
     known->type = found->type;
     damage->places[at].is_stored = damage->places[at].is_told = false;
-    return true;
+    return NEWS;
 }
+
+static bool segment_is_there(struct damage *damage, struct journal_position at)
+{
+    struct journal_segment_info info;
+    return journal_segments_get(damage->gateway->journal, at.stream, at.segment, &info, 1) == 1 &&
+           info.segment == at.segment;
+}
+
+// Whether what the receipt holds may be hit. Records of what happened to it (SENT, OUTCOME) are not needed to
+// send it; what lay in a segment that has gone had settled, or lies elsewhere now.
+static bool hits_receipt(struct damage *damage, const struct control_damage *found)
+{
+    return found->receipt != 0 && found->type <= JOURNAL_CLOSE &&
+           (found->position.segment == 0 || segment_is_there(damage, found->position));
+}
+
+size_t damage_count(struct damage *damage)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&damage->lock);
+    for (size_t i = 0; i < damage->count; i++)
+        count += segment_is_there(damage, damage->places[i].found.position);
+    pthread_mutex_unlock(&damage->lock);
+    return count;
+}
+
+// ---- the worker of a damaged receipt: what it owes and has not in memory would only be found bad again ----
+
+struct tell {
+    struct worker_call call;
+    uint64_t receipt;
+    struct journal_position position; // segment 0: not known
+};
+
+static bool is_told_of(void *arg, uint64_t number)
+{
+    return number == *(const uint64_t *)arg;
+}
+
+// A copy lies in another stream than what was damaged.
+static bool is_hit(const struct receipt *receipt, const struct tell *tell)
+{
+    return receipt->number == tell->receipt && receipt->content == NULL &&
+           (tell->position.segment == 0 || tell->position.stream == receipt->close.stream);
+}
+
+static void receipt_park(struct worker *worker, struct tell *tell)
+{
+    (void)!backlog_receipts_wake(worker, is_told_of, &tell->receipt);
+    for (size_t i = 0; i < worker->gateway->node_count; i++) {
+        static const enum delivery_stage stages[] = {STAGE_WAITING, STAGE_RESTING};
+        for (size_t s = 0; s < 2; s++)
+            LIST_EACH(archive_list(&worker->archives[i], stages[s]), node)
+            {
+                struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
+                if (is_hit(delivery->receipt, tell))
+                    delivery_park(delivery, DELIVERY_DAMAGED, 0, slice_of(NULL, 0));
+            }
+    }
+}
+
+static void run_tell(struct worker *worker, struct worker_call *call)
+{
+    struct tell *tell = CONTAINER_OF(call, struct tell, call);
+    if (!worker->is_stopping)
+        receipt_park(worker, tell);
+    free(tell);
+}
+
+static void discard_tell(struct worker_call *call)
+{
+    free(CONTAINER_OF(call, struct tell, call));
+}
+
+static bool worker_tell(struct gateway *gateway, const struct control_damage *found)
+{
+    struct tell *tell = calloc(1, sizeof *tell);
+    if (tell == NULL)
+        return false;
+    *tell = (struct tell){.call = {.run = run_tell, .discard = discard_tell},
+                          .receipt = found->receipt,
+                          .position = found->position};
+    unsigned index = journal_receipt_stream(found->receipt) % gateway->platform.workers;
+    enum result result = worker_post(gateway->workers[index], &tell->call);
+    if (result != OK)
+        free(tell);
+    return result != AGAIN;
+}
+
+// ---- reports ----
 
 void damage_report(struct damage *damage, const struct control_damage *found)
 {
@@ -87,14 +178,17 @@ void damage_report(struct damage *damage, const struct control_damage *found)
     struct control_damage dated = *found;
     dated.when = ev_wall_now(damage->gateway->platform.main_loop);
     pthread_mutex_lock(&damage->lock);
-    bool is_new = place_note(damage, &dated);
+    enum novelty novelty = place_note(damage, &dated);
     pthread_mutex_unlock(&damage->lock);
-    if (!is_new)
+    if (novelty == KNOWN)
         return;
     log_event(LOG_JOURNAL_QUARANTINED, log_number(found->position.stream),
               log_number(found->position.segment), log_number(found->position.offset),
               log_number(found->receipt), log_text(control_damage_finder_text(found->finder)));
-    ev_wake_signal(&damage->wake);
+    if (novelty == NEWS)
+        ev_wake_signal(&damage->wake);
+    else if (hits_receipt(damage, found))
+        (void)!worker_tell(damage->gateway, found);
 }
 
 static bool receipt_is_known(struct damage *damage, uint64_t receipt)
@@ -102,7 +196,8 @@ static bool receipt_is_known(struct damage *damage, uint64_t receipt)
     bool is_known = false;
     pthread_mutex_lock(&damage->lock);
     for (size_t i = 0; i < damage->count && !is_known; i++)
-        is_known = damage->places[i].found.receipt == receipt;
+        is_known =
+            damage->places[i].found.receipt == receipt && hits_receipt(damage, &damage->places[i].found);
     pthread_mutex_unlock(&damage->lock);
     return is_known;
 }
@@ -113,73 +208,6 @@ void damage_report_unreadable(struct damage *damage, struct journal_position pos
         return;
     damage_report(damage, &(struct control_damage){
                               .position = position, .receipt = receipt, .finder = CONTROL_DAMAGE_LANE});
-}
-
-size_t damage_count(struct damage *damage)
-{
-    size_t count = 0;
-    pthread_mutex_lock(&damage->lock);
-    for (size_t i = 0; i < damage->count; i++) {
-        struct journal_position at = damage->places[i].found.position;
-        struct journal_segment_info info;
-        count += journal_segments_get(damage->gateway->journal, at.stream, at.segment, &info, 1) == 1 &&
-                 info.segment == at.segment;
-    }
-    pthread_mutex_unlock(&damage->lock);
-    return count;
-}
-
-// ---- the worker of a damaged receipt: what it owes and has not in memory would only be found bad again ----
-
-struct tell {
-    struct worker_call call;
-    uint64_t receipt;
-};
-
-static bool is_told_of(void *arg, uint64_t number)
-{
-    return number == *(const uint64_t *)arg;
-}
-
-static void receipt_park(struct worker *worker, uint64_t number)
-{
-    (void)!backlog_receipts_wake(worker, is_told_of, &number);
-    for (size_t i = 0; i < worker->gateway->node_count; i++) {
-        static const enum delivery_stage stages[] = {STAGE_WAITING, STAGE_RESTING};
-        for (size_t s = 0; s < 2; s++)
-            LIST_EACH(archive_list(&worker->archives[i], stages[s]), node)
-            {
-                struct delivery *delivery = CONTAINER_OF(node, struct delivery, node);
-                if (delivery->receipt->number == number && delivery->receipt->content == NULL)
-                    delivery_park(delivery, DELIVERY_DAMAGED, 0, slice_of(NULL, 0));
-            }
-    }
-}
-
-static void run_tell(struct worker *worker, struct worker_call *call)
-{
-    struct tell *tell = CONTAINER_OF(call, struct tell, call);
-    if (!worker->is_stopping)
-        receipt_park(worker, tell->receipt);
-    free(tell);
-}
-
-static void discard_tell(struct worker_call *call)
-{
-    free(CONTAINER_OF(call, struct tell, call));
-}
-
-static bool worker_tell(struct gateway *gateway, uint64_t receipt)
-{
-    struct tell *tell = calloc(1, sizeof *tell);
-    if (tell == NULL)
-        return false;
-    *tell = (struct tell){.call = {.run = run_tell, .discard = discard_tell}, .receipt = receipt};
-    unsigned index = journal_receipt_stream(receipt) % gateway->platform.workers;
-    enum result result = worker_post(gateway->workers[index], &tell->call);
-    if (result != OK)
-        free(tell);
-    return result != AGAIN;
 }
 
 // ---- ledger loop ----
@@ -219,7 +247,7 @@ static void on_wake(void *arg)
         if (!place.is_stored)
             place.is_stored = control_damage_put(gateway->platform.control, &place.found) == OK;
         if (!place.is_told)
-            place.is_told = place.found.receipt == 0 || worker_tell(gateway, place.found.receipt);
+            place.is_told = !hits_receipt(damage, &place.found) || worker_tell(gateway, &place.found);
         finished_note(damage, &place);
         is_complete = is_complete && place.is_stored && place.is_told;
     }

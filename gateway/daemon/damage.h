@@ -4,6 +4,7 @@
 // it reads on (at recovery too), a lane that wants to send, the scrub. Each place is told once, kept in the
 // control store over restarts, and shown by `dicomgate queue quarantine`; status has an alarm for those whose
 // segment is still there. What is still owed of such a receipt and is cold is parked: a person must decide.
+// Not where the record only says what happened to it (SENT, OUTCOME), or what it hit has gone or was copied.
 //
 // Thread: damage_report() and damage_count() any; the rest as said. A mutex inside is held for copies, and by
 // damage_count() for a look at the journal's table for each place; the store is written on the ledger loop.
@@ -20,7 +21,8 @@ MUST_USE enum result damage_new(struct gateway *gateway, struct damage **out);
 // After the loops. NULL is fine.
 void damage_free(struct damage *damage);
 
-// `when` is set here. Known places are told again only if the receipt was not known before.
+// `when` is set here. Known places are told again only if the receipt was not known before. One that there is
+// no room for is told to log and worker each time.
 void damage_report(struct damage *damage, const struct control_damage *found);
 // Of a receipt that could not be read for sending; place and receipt as far as they are known.
 void damage_report_unreadable(struct damage *damage, struct journal_position position, uint64_t receipt);

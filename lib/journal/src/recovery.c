@@ -16,6 +16,7 @@ struct found_file {
     enum result page_result;
     bool has_records;            // a valid header where the first record begins
     struct journal_header first; // if it has
+    bool has_unread;             // a valid header where the ledger goes on
 };
 
 const struct journal_floor *recovery_floor(const struct journal_floor *floors, size_t count, uint16_t stream)
@@ -27,8 +28,10 @@ const struct journal_floor *recovery_floor(const struct journal_floor *floors, s
     return NULL;
 }
 
-static enum result file_look(struct journal *journal, struct found_file *found)
+static enum result file_look(struct journal *journal, const struct journal_floor *floor,
+                             struct found_file *found)
 {
+    struct journal_header header;
     char path[FS_PATH_MAX + 1];
     uint8_t bytes[JOURNAL_PAGE_SIZE];
     struct fs_file *file = NULL;
@@ -50,6 +53,13 @@ static enum result file_look(struct journal *journal, struct found_file *found)
     found->has_records = result == OK;
     if (result == ERR_FORMAT)
         result = OK;
+    if (result == OK && floor != NULL && floor->ledger.segment == found->segment) {
+        struct journal_position next = {found->stream, found->segment, floor->ledger.offset};
+        result = segment_header_read(file, next, found->size, &header, bytes);
+        found->has_unread = result == OK;
+        if (result == ERR_FORMAT)
+            result = OK;
+    }
 out:
     fs_file_close(&file);
     return result;
@@ -92,6 +102,34 @@ static bool is_needed(const struct journal *journal, uint16_t stream, uint32_t s
     return journal->is_needed != NULL && journal->is_needed(journal->is_needed_arg, stream, segment);
 }
 
+// Whether the key file is whole and knows a later segment of the stream, so it is not one from before this
+// segment.
+static enum result key_file_is_later(struct journal *journal, const struct found_file *found, bool *is_later)
+{
+    struct seal_keyring_counts counts;
+    struct seal_segment_id *ids;
+    size_t count;
+    seal_keyring_counts_get(journal->keyring, &counts);
+    enum result result = seal_keyring_segments(journal->keyring, &ids, &count);
+    if (result != OK)
+        return result;
+    *is_later = false;
+    for (size_t i = 0; i < count && counts.damaged == 0; i++)
+        *is_later |= ids[i].stream == found->stream && ids[i].segment > found->segment;
+    free(ids);
+    return OK;
+}
+
+// Whether the ledger has let go what a file without a key holds. Behind the end of a segment that died stand
+// records that nobody reads; it may have been removed while the ledger stood before them.
+static enum result is_let_go(struct journal *journal, const struct found_file *found,
+                             const struct journal_floor *floor, bool *is_gone)
+{
+    *is_gone = floor != NULL && floor->ledger.segment >= found->segment &&
+               !is_needed(journal, found->stream, found->segment);
+    return *is_gone && found->has_unread ? key_file_is_later(journal, found, is_gone) : OK;
+}
+
 // ERR_MISSING: the segment is not to be kept. ERR_CRYPTO: it should be, but can not be read.
 static enum result key_find(struct journal *journal, const struct found_file *found,
                             const struct journal_floor *floor, struct seal_key **key)
@@ -107,11 +145,13 @@ static enum result key_find(struct journal *journal, const struct found_file *fo
         return result;
     // Records without a key. The key is the last step of creation and the first of removal, so the ledger has
     // let it go; where it has not, the key file is not the one that belongs here.
-    bool done = floor != NULL && floor->ledger.segment >= found->segment &&
-                !is_needed(journal, found->stream, found->segment);
-    if (!done)
+    bool is_gone;
+    result = is_let_go(journal, found, floor, &is_gone);
+    if (result != OK)
+        return result;
+    if (!is_gone)
         log_event(JOURNAL_KEY_MISSING, log_number(found->stream), log_number(found->segment));
-    return done ? ERR_MISSING : ERR_CRYPTO;
+    return is_gone ? ERR_MISSING : ERR_CRYPTO;
 }
 
 static enum result file_keep(struct journal *journal, const struct found_file *found, struct seal_key *key)
@@ -153,7 +193,7 @@ static enum result file_take(struct journal *journal, struct found_file *found,
     bool read_only = flags & JOURNAL_RECOVER_READ_ONLY;
     enum result result = catalog_chain_make(journal, found->stream, &chain);
     if (result == OK)
-        result = file_look(journal, found);
+        result = file_look(journal, floor, found);
     if (result == OK && found->page_result == ERR_REFUSED)
         result = ERR_REFUSED; // a newer program wrote it
     if (result != OK)
@@ -204,9 +244,10 @@ static enum result keys_check(struct journal *journal, const struct fs_names *na
         struct seal_key *key = NULL;
         if (!journal_segment_name_parse(names->name[i], &found.stream, &found.segment))
             continue;
-        enum result result = file_look(journal, &found);
+        const struct journal_floor *floor = recovery_floor(floors, floor_count, found.stream);
+        enum result result = file_look(journal, floor, &found);
         if (result == OK)
-            result = key_find(journal, &found, recovery_floor(floors, floor_count, found.stream), &key);
+            result = key_find(journal, &found, floor, &key);
         if (result == OK)
             seal_key_unref(key);
         if (result != OK && result != ERR_MISSING)

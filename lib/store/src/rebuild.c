@@ -26,26 +26,55 @@ static unsigned rank_of(enum fact_state state)
     return 0;
 }
 
-// Of two open facts the one that is farther on: a report may have stood in a segment that has gone.
-static uint64_t progress_of(const struct ledger_fact *fact)
+// In the order of what they weigh. A rejection note comes after what had settled.
+struct progress {
+    uint64_t settled;
+    uint64_t rejected;
+    uint64_t answered;
+    uint64_t attempts;
+    uint64_t reasons; // bytes: a copy has the first one only, cut
+};
+
+static struct progress progress_of(const struct ledger_fact *fact)
 {
-    uint64_t settled = 0, answered = 0, attempts = 0;
+    struct progress progress = {0};
     for (size_t i = 0; i < fact->delivery_count; i++) {
         const struct fact_delivery *delivery = &fact->deliveries[i];
-        settled += delivery_state_settles(delivery->state);
-        answered += delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_PARKED ||
-                    delivery->state == DELIVERY_HELD || delivery->is_released;
-        attempts += delivery->attempts;
+        progress.settled += delivery_state_settles(delivery->state);
+        progress.rejected += delivery->state == DELIVERY_REJECTED;
+        progress.answered += delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_PARKED ||
+                             delivery->state == DELIVERY_HELD || delivery->is_released;
+        progress.attempts += delivery->attempts;
+        for (size_t r = 0; r < RECORD_REASONS_MAX && delivery->flag_reason[r] != NULL; r++)
+            progress.reasons += strlen(delivery->flag_reason[r]);
     }
-    return settled << 56 | answered << 48 | (attempts < UINT32_MAX ? attempts : UINT32_MAX);
+    return progress;
 }
 
+static int progress_compare(const struct progress *a, const struct progress *b)
+{
+    if (a->settled != b->settled)
+        return a->settled < b->settled ? -1 : 1;
+    if (a->rejected != b->rejected)
+        return a->rejected < b->rejected ? -1 : 1;
+    if (a->answered != b->answered)
+        return a->answered < b->answered ? -1 : 1;
+    if (a->attempts != b->attempts)
+        return a->attempts < b->attempts ? -1 : 1;
+    return a->reasons < b->reasons ? -1 : a->reasons > b->reasons;
+}
+
+// Of two of one rank the one that is farther on: reports may have stood in segments that have gone, which go
+// in any order. Of two settled ones that are level the former, which has read all reports itself.
 static bool is_better(const struct ledger_fact *former, const struct ledger_fact *replayed)
 {
     unsigned old = rank_of(former->state), fresh = rank_of(replayed->state);
     if (old != fresh)
         return old > fresh;
-    return former->state == FACT_DURABLE && progress_of(former) > progress_of(replayed);
+    if (former->state != FACT_DURABLE && former->state != FACT_SETTLED)
+        return false;
+    struct progress known = progress_of(former), told = progress_of(replayed);
+    return progress_compare(&known, &told) >= (former->state == FACT_SETTLED ? 0 : 1);
 }
 
 static enum result touch(struct ledger_writer *writer, uint64_t receipt, struct ledger_touched **touched)

@@ -247,6 +247,63 @@ static void test_key_missing(void **state)
     rig_free(rig);
 }
 
+// The ledger stands inside the newest segment, and somebody has put an older key file back: what is behind
+// was acknowledged and is not lost. Where nothing is behind, it is a removal that was cut short.
+static void test_key_missing_of_tail(void **state)
+{
+    struct rig *rig = rig_new(61);
+    (void)state;
+    rig_boot(rig);
+    struct instance *read = instance_store(rig, 1, 700);
+    rig_settle(rig);
+    rig_ledger_read(rig);
+    struct instance *unread = instance_store(rig, 1, 700);
+    uint32_t used = unread->place.position.segment;
+    assert_int_equal(read->place.position.segment, used);
+    assert_int_equal(rig->ledger.segment, used);
+    rig_settle(rig);
+    struct journal_position end = journal_stream_end(rig->stream);
+    assert_int_equal(seal_keyring_segment_key_destroy(rig->keyring, RIG_STREAM, used), OK);
+    assert_int_equal(seal_keyring_segment_key_destroy(rig->keyring, RIG_STREAM, used + 1), OK);
+    size_t files = files_count(rig);
+    rig_crash(rig);
+    assert_int_equal(rig_recover(rig), ERR_CRYPTO);
+    struct fs *fs;
+    assert_int_equal(fs_sim_mount(rig->sim, &fs), OK);
+    struct fs_names names;
+    assert_int_equal(fs_dir_list(fs, "journal", &names), OK);
+    assert_int_equal(names.count, files);
+    fs_names_fini(&names);
+    fs_free(fs);
+    read->settled = unread->settled = true;
+    rig->ledger = end;
+    assert_int_equal(rig_recover(rig), OK);
+    assert_int_equal(rig->recovery.segments_removed, 2);
+    rig_down(rig);
+    rig_free(rig);
+}
+
+// A segment that died holds records behind its end, which nobody reads. That it was let go while the ledger
+// stood there shows in the key file: it knows of a later segment, so it is not an older one.
+static void test_removal_of_dead_cut(void **state)
+{
+    struct rig *rig = rig_new(62);
+    (void)state;
+    rig_boot(rig);
+    struct instance *read = instance_store(rig, 1, 700);
+    rig_settle(rig);
+    rig_ledger_read(rig);
+    struct instance *given_up = instance_store(rig, 1, 700);
+    rig_settle(rig);
+    assert_int_equal(seal_keyring_segment_key_destroy(rig->keyring, RIG_STREAM, rig->ledger.segment), OK);
+    rig_crash(rig);
+    read->settled = given_up->settled = true;
+    assert_int_equal(rig_recover(rig), OK);
+    assert_int_equal(rig->recovery.segments_removed, 1);
+    rig_down(rig);
+    rig_free(rig);
+}
+
 static bool always_needed(void *arg, uint16_t stream, uint32_t segment)
 {
     (void)arg;
@@ -460,6 +517,8 @@ int main(void)
         cmocka_unit_test(test_begin_damaged),
         cmocka_unit_test(test_newer_format),
         cmocka_unit_test(test_key_missing),
+        cmocka_unit_test(test_key_missing_of_tail),
+        cmocka_unit_test(test_removal_of_dead_cut),
         cmocka_unit_test(test_needed),
         cmocka_unit_test(test_orphans),
         cmocka_unit_test(test_floors),

@@ -120,6 +120,108 @@ static void test_kept(void **state)
     side_fini(&fresh);
 }
 
+static const struct record_flags FOUR = {4,
+                                         4,
+                                         {{(const uint8_t *)"one", 3},
+                                          {(const uint8_t *)"two", 3},
+                                          {(const uint8_t *)"three", 5},
+                                          {(const uint8_t *)"four", 4}}};
+
+static struct fact_delivery delivery_kept(struct side *former, struct side *fresh, bool expect_former)
+{
+    struct ledger_rebuild_counts counts = {0};
+    struct ledger_fact fact;
+    side_feed(former);
+    side_feed(fresh);
+    assert_int_equal(ledger_rebuild_keep(fresh->writer, former->store.env, &counts), OK);
+    assert_int_equal(counts.kept, expect_former);
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(fresh->store.env, test_receipt(0, SETTLED), &fact), OK);
+    struct fact_delivery delivery = *fact_delivery_find(&fact, 1);
+    for (size_t i = 0; i < RECORD_REASONS_MAX; i++) // only whether they are there
+        delivery.flag_reason[i] = delivery.flag_reason[i] == NULL ? NULL : (char *)"";
+    fact_fini(&fact);
+    side_fini(former);
+    side_fini(fresh);
+    return delivery;
+}
+
+// The segment with SENT has gone, those with the receipt itself and with the last OUTCOME are there.
+static void test_settled_without_sent(void **state)
+{
+    (void)state;
+    struct side former, fresh;
+    side_init(&former);
+    side_init(&fresh);
+    received(&former, SETTLED);
+    test_sent_flagged(&former.journal, 0, test_receipt(0, SETTLED), 1, 101, &FOUR);
+    test_outcome(&former.journal, 0, test_receipt(0, SETTLED), 1, RECORD_SETTLED, 0, 102);
+    settled_at(&former, SETTLED, 2);
+    received(&fresh, SETTLED);
+    for (uint32_t archive = 1; archive <= 2; archive++)
+        test_outcome(&fresh.journal, 0, test_receipt(0, SETTLED), archive, RECORD_SETTLED, 0, 102);
+    struct fact_delivery delivery = delivery_kept(&former, &fresh, true);
+    assert_int_equal(delivery.state, DELIVERY_SETTLED);
+    assert_int_equal(delivery.attempts, 1);
+    assert_true(delivery.has_header);
+    assert_int_equal(delivery.flags, 4);
+    assert_non_null(delivery.flag_reason[3]);
+}
+
+// A copy has cut what it knew of SENT: the first reason only.
+static void flags_of_copy(struct side *former, struct side *fresh, bool is_settled)
+{
+    const struct record_flags cut = {4, 1, {FOUR.reason[0]}};
+    side_init(former);
+    side_init(fresh);
+    received(former, SETTLED);
+    received(fresh, SETTLED);
+    test_sent_flagged(&former->journal, 0, test_receipt(0, SETTLED), 1, 101, &FOUR);
+    test_sent_flagged(&fresh->journal, 0, test_receipt(0, SETTLED), 1, 101, &cut);
+    for (uint32_t archive = 1; is_settled && archive <= 2; archive++) {
+        test_outcome(&former->journal, 0, test_receipt(0, SETTLED), archive, RECORD_SETTLED, 0, 102);
+        test_outcome(&fresh->journal, 0, test_receipt(0, SETTLED), archive, RECORD_SETTLED, 0, 102);
+    }
+}
+
+static void test_flags_of_copy(void **state)
+{
+    (void)state;
+    struct side former, fresh;
+    for (unsigned is_settled = 0; is_settled < 2; is_settled++) {
+        flags_of_copy(&former, &fresh, is_settled);
+        struct fact_delivery delivery = delivery_kept(&former, &fresh, true);
+        assert_non_null(delivery.flag_reason[3]);
+    }
+}
+
+// What the former ledger had not read yet: the rejection of what had settled, a further attempt.
+static void test_former_behind(void **state)
+{
+    (void)state;
+    struct side former, fresh;
+    side_init(&former);
+    side_init(&fresh);
+    for (unsigned i = 0; i < 2; i++) {
+        struct side *side = i == 0 ? &former : &fresh;
+        received(side, SETTLED);
+        settled_at(side, SETTLED, 1);
+        settled_at(side, SETTLED, 2);
+    }
+    test_outcome(&fresh.journal, 0, test_receipt(0, SETTLED), 1, RECORD_REJECTED, 0, 103);
+    assert_int_equal(delivery_kept(&former, &fresh, false).state, DELIVERY_REJECTED);
+    side_init(&former);
+    side_init(&fresh);
+    received(&former, SETTLED);
+    received(&fresh, SETTLED);
+    test_sent_flagged(&former.journal, 0, test_receipt(0, SETTLED), 1, 101, &FOUR);
+    test_sent_flagged(&fresh.journal, 0, test_receipt(0, SETTLED), 1, 101, &FOUR);
+    test_sent(&fresh.journal, 0, test_receipt(0, SETTLED), 1, 102);
+    struct fact_delivery delivery = delivery_kept(&former, &fresh, false);
+    assert_int_equal(delivery.attempts, 2);
+    assert_int_equal(delivery.flags, 0);
+}
+
 // ENGINE 2: numbers outlive the segments that they were used in.
 static void test_numbers(void **state)
 {
@@ -188,7 +290,10 @@ static void test_map_full(void **state)
 int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_map_full)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),          cmocka_unit_test(test_settled_without_sent),
+        cmocka_unit_test(test_flags_of_copy), cmocka_unit_test(test_former_behind),
+        cmocka_unit_test(test_numbers),       cmocka_unit_test(test_map_full),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
