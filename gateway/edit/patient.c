@@ -86,15 +86,20 @@ static bool qualifiers_domain(const struct edit *edit, const struct configuratio
     return true;
 }
 
-// Issuer of Patient ID if it is one that is trusted, else what its qualifiers say, else what the
-// configuration says.
-void patient_domain_find(struct edit *edit)
+// Issuer of Patient ID if it is one that is trusted, else what its qualifiers say; *domain is NULL where that
+// is nothing. False: nobody can say.
+static bool named_domain(const struct edit *edit, const struct configuration_domain **domain)
 {
     struct dcm_found found;
-    const struct configuration_domain *domain = NULL;
-    if (edit_found(edit, EDIT_ISSUER, &found))
-        domain = trusted_domain(edit, EDIT_ISSUER, &found);
-    bool is_clear = domain != NULL || qualifiers_domain(edit, &domain);
+    *domain = edit_found(edit, EDIT_ISSUER, &found) ? trusted_domain(edit, EDIT_ISSUER, &found) : NULL;
+    return *domain != NULL || qualifiers_domain(edit, domain);
+}
+
+// What the data set names, else what the configuration says.
+void patient_domain_find(struct edit *edit)
+{
+    const struct configuration_domain *domain;
+    bool is_clear = named_domain(edit, &domain);
     if (is_clear && domain == NULL)
         domain = configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
     edit->patient.domain = is_clear ? domain : NULL;
@@ -105,9 +110,9 @@ bool patient_study_question(const struct edit *edit, struct study_question *ques
 {
     const struct worker *worker = edit->workshop->worker;
     struct study_source source = {.study = raw_value(edit, EDIT_STUDY),
-                                  .id = raw_value(edit, EDIT_PATIENT_ID),
-                                  .issuer = raw_value(edit, EDIT_ISSUER),
-                                  .domain = edit->origin.open->domain};
+                                  .id = raw_value(edit, EDIT_PATIENT_ID)};
+    if (!named_domain(edit, &source.domain))
+        source.domain = NULL;
     if (!rules_program_asks_patient(edit->policy->program) ||
         !study_patient_hash(worker->patients, edit->policies->configuration, &source, question->patient))
         return false;
