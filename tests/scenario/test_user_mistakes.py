@@ -128,6 +128,21 @@ def test_a_lost_crosswalk_is_not_an_empty_one(folder):
                                                                                 for kind in ("init", "import")]
 
 
+def test_a_lost_crosswalk_that_nothing_needs_is_no_alarm(folder):
+    with Stage(folder) as stage:
+        daemon = stage.daemon
+        assert daemon.stop() == 0
+        shutil.rmtree(daemon.folder / "data" / "crosswalk")
+        daemon.start()
+        assert daemon.status()["alarms"] == [] and daemon.stop() == 0
+        daemon.settings.update(edits.DOMAINS)
+        for name, domain in ("legacy", "LEGACY"), ("new", "ENTERPRISE"):
+            daemon.settings["nodes"][name]["domain"] = domain
+        daemon.write()
+        daemon.start()
+        assert ["it is lost" in alarm for alarm in daemon.status()["alarms"]] == [True]
+
+
 def test_a_node_taken_out_while_it_is_owed_is_an_alarm(folder):
     with Stage(folder) as stage:
         sent = owe(stage)
