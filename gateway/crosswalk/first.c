@@ -78,7 +78,7 @@ static enum result remembered(struct first_patients *first, struct kv_env *ledge
 {
     bool is_nothing = false;
     struct place *place = place_get(first, question);
-    *has_other = place != NULL && memcmp(place->patient, question->patient, sizeof place->patient) != 0;
+    *has_other = place != NULL && ledger_patient_is_other(place->patient, question->patient);
     if (!*has_other)
         return OK;
     enum result result = is_dropped(ledger, place->receipt, &is_nothing);
@@ -100,6 +100,6 @@ enum result first_patients_ask(struct first_patients *first, struct kv_env *ledg
     if (result != OK)
         return result;
     bool is_earlier = question->order != 0 && question->order < known.order; // the ledger has not read it yet
-    *has_other = !is_earlier && memcmp(known.hash, question->patient, sizeof known.hash) != 0;
+    *has_other = !is_earlier && ledger_patient_is_other(known.hash, question->patient);
     return OK;
 }

@@ -24,13 +24,12 @@ static enum result domains_use(const struct configuration *configuration, struct
     return result;
 }
 
-static enum result env_open(const struct configuration *configuration, bool is_readonly, struct kv_env **out,
-                            struct crosswalk_problem *problem)
+static enum result env_open(const struct configuration *configuration, const struct lmdb_options *options,
+                            struct kv_env **out, struct crosswalk_problem *problem)
 {
     char folder[PATH_BYTES];
-    struct lmdb_options options = {.read_only = is_readonly, .map_size = CROSSWALK_MAP_BYTES};
     if (text_format(folder, sizeof folder, "%s/crosswalk", configuration->gateway.data))
-        return lmdb_env_open(folder, &crosswalk_schema, &options, out, problem->text, sizeof problem->text);
+        return lmdb_env_open(folder, &crosswalk_schema, options, out, problem->text, sizeof problem->text);
     (void)text_copy(problem->text, sizeof problem->text,
                     slice_of_text("the path of the data folder is too long"));
     return ERR_ARGUMENT;
@@ -41,8 +40,12 @@ enum result crosswalk_store_open(const struct configuration *configuration, stru
                                  struct crosswalk_problem *problem)
 {
     *out = (struct crosswalk_store){.env = NULL};
-    enum result result = env_open(configuration, is_readonly, &out->env, problem);
-    if (result == ERR_MISSING && seal_keyring_lasting_has(keyring, SEAL_LASTING_CROSSWALK))
+    bool was_there = seal_keyring_lasting_has(keyring, SEAL_LASTING_CROSSWALK);
+    struct lmdb_options options = {.read_only = is_readonly,
+                                   .existing_only = was_there, // its place is for what a person puts back
+                                   .map_size = CROSSWALK_MAP_BYTES};
+    enum result result = env_open(configuration, &options, &out->env, problem);
+    if (result == ERR_MISSING && was_there)
         result = ERR_LOST;
     if (result == OK)
         result = domains_use(configuration, out->env, keyring, &out->crosswalk, problem);
@@ -63,7 +66,8 @@ enum result crosswalk_store_renew(const struct configuration *configuration, str
                                   const struct crosswalk_order *order, struct crosswalk_problem *problem)
 {
     struct kv_env *env = NULL;
-    enum result result = env_open(configuration, false, &env, problem);
+    struct lmdb_options options = {.map_size = CROSSWALK_MAP_BYTES};
+    enum result result = env_open(configuration, &options, &env, problem);
     if (result == OK)
         result = crosswalk_renew(env, keyring, order, problem);
     kv_env_free(&env);

@@ -11,8 +11,9 @@ struct crosswalk_store {
     struct crosswalk *crosswalk;
 };
 
-// `keyring` is borrowed. ERR_MISSING: read-only, and there is none yet; ERR_LOST: there was one. Results of
-// lmdb_env_open() and crosswalk_new().
+// `keyring` is borrowed. ERR_MISSING: read-only, and there is none yet; ERR_LOST: there was one, and where
+// the folder or the file is away nothing is made in its place. Results of lmdb_env_open() and
+// crosswalk_new().
 MUST_USE enum result crosswalk_store_open(const struct configuration *configuration,
                                           struct seal_keyring *keyring, bool is_readonly,
                                           struct crosswalk_store *out, struct crosswalk_problem *problem);

@@ -430,13 +430,13 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
                       (unsigned)gateway->recovery.removed[i].id,
                       (unsigned long long)gateway->recovery.removed[i].receipts,
                       (unsigned)gateway->recovery.removed[i].id, (unsigned)gateway->recovery.removed[i].id);
-    if (gateway->platform.crosswalk_is_lost)
-        alarm_add(alarms,
-                  "the crosswalk could not be opened: it is lost, and nothing is sent whose patient ID has "
-                  "to be mapped; put its folder back, or see `dicomgate crosswalk init --help`");
-    else if (gateway->platform.crosswalk == NULL && gateway->configuration->domain_count > 0)
-        alarm_add(alarms, "the crosswalk could not be opened: nothing is sent whose patient ID has to be "
-                          "mapped; see the log of the start");
+    if (gateway->platform.crosswalk == NULL && gateway->configuration->domain_count > 0)
+        alarm_add(alarms, "%s",
+                  gateway->platform.crosswalk_is_lost
+                      ? "the crosswalk could not be opened: it is lost, and nothing is sent whose patient ID "
+                        "has to be mapped; put its folder back, or see `dicomgate crosswalk init --help`"
+                      : "the crosswalk could not be opened: nothing is sent whose patient ID has to be "
+                        "mapped; see the log of the start");
     uint64_t conflicts = log_event_count(LOG_ORDER_CONFLICT);
     if (conflicts > 0)
         alarm_add(alarms, "%llu instances came again with other content: see dicomgate ledger conflicts",

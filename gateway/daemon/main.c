@@ -132,7 +132,8 @@ static enum result tls_open(struct process *process)
     return configured(process, result);
 }
 
-// Without it the gateway runs, with an alarm: it takes everything in, and what would have to be mapped rests.
+// Without it the gateway runs, with an alarm if there are domains: it takes everything in, and what would
+// have to be mapped rests.
 static enum result crosswalk_open(struct process *process)
 {
     struct crosswalk_problem problem = {.text = ""};
@@ -142,7 +143,8 @@ static enum result crosswalk_open(struct process *process)
         return crosswalk_desk_new(process->store.crosswalk, process->fs, process->threads.crosswalk.loop,
                                   process->threads.main_loop, &process->desk);
     process->crosswalk_is_lost = result == ERR_LOST;
-    log_event(LOG_CROSSWALK_CLOSED, log_text(problem.text));
+    if (process->configuration->domain_count > 0)
+        log_event(LOG_CROSSWALK_CLOSED, log_text(problem.text));
     complain("crosswalk", problem.text); // the event has room for its beginning only
     return result == ERR_NOMEM ? result : OK;
 }

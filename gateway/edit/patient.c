@@ -67,13 +67,15 @@ static const struct configuration_domain *trusted_domain(const struct edit *edit
 }
 
 // PS3.3 10.14 allows one item, senders write more. *domain is NULL where they name no domain. False: two, or
-// there are too many to look at; then nobody can say.
+// there are too many to look at, or they are written so that nobody can look into them (UN of defined
+// length); then nobody can say.
 static bool qualifiers_domain(const struct edit *edit, const struct configuration_domain **domain)
 {
     struct dcm_found found;
     *domain = NULL;
-    if (edit_found(edit, EDIT_QUALIFIERS, &found) && found.items > QUALIFIERS_MOST)
-        return false;
+    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIERS, &cursor, &found);)
+        if (found.is_sequence ? found.items > QUALIFIERS_MOST : found.length > 0)
+            return false;
     for (uint32_t cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIER_ID, &cursor, &found);) {
         const struct configuration_domain *named = trusted_domain(edit, EDIT_QUALIFIER_ID, &found);
         if (named != NULL && *domain != NULL && named != *domain)
@@ -84,15 +86,20 @@ static bool qualifiers_domain(const struct edit *edit, const struct configuratio
     return true;
 }
 
-// Issuer of Patient ID if it is one that is trusted, else what its qualifiers say, else what the
-// configuration says.
-void patient_domain_find(struct edit *edit)
+// Issuer of Patient ID if it is one that is trusted, else what its qualifiers say; *domain is NULL where that
+// is nothing. False: nobody can say.
+static bool named_domain(const struct edit *edit, const struct configuration_domain **domain)
 {
     struct dcm_found found;
-    const struct configuration_domain *domain = NULL;
-    if (edit_found(edit, EDIT_ISSUER, &found))
-        domain = trusted_domain(edit, EDIT_ISSUER, &found);
-    bool is_clear = domain != NULL || qualifiers_domain(edit, &domain);
+    *domain = edit_found(edit, EDIT_ISSUER, &found) ? trusted_domain(edit, EDIT_ISSUER, &found) : NULL;
+    return *domain != NULL || qualifiers_domain(edit, domain);
+}
+
+// What the data set names, else what the configuration says.
+void patient_domain_find(struct edit *edit)
+{
+    const struct configuration_domain *domain;
+    bool is_clear = named_domain(edit, &domain);
     if (is_clear && domain == NULL)
         domain = configuration_domain_by_name(edit->policies->configuration, edit->origin.open->domain);
     edit->patient.domain = is_clear ? domain : NULL;
@@ -103,9 +110,9 @@ bool patient_study_question(const struct edit *edit, struct study_question *ques
 {
     const struct worker *worker = edit->workshop->worker;
     struct study_source source = {.study = raw_value(edit, EDIT_STUDY),
-                                  .id = raw_value(edit, EDIT_PATIENT_ID),
-                                  .issuer = raw_value(edit, EDIT_ISSUER),
-                                  .domain = edit->origin.open->domain};
+                                  .id = raw_value(edit, EDIT_PATIENT_ID)};
+    if (!named_domain(edit, &source.domain))
+        source.domain = NULL;
     if (!rules_program_asks_patient(edit->policy->program) ||
         !study_patient_hash(worker->patients, edit->policies->configuration, &source, question->patient))
         return false;
@@ -297,14 +304,20 @@ static void put(const struct edit *edit, struct draft *draft, enum edit_path pla
         .path = &edit->policies->path[place], .operation = operation, .kind = DCM_VALUE_TEXT, .value = text};
 }
 
-// Every item of the qualifiers names an issuer of the domain.
+// The qualifiers have items, and each names issuers of the domain and no other.
 static bool qualifiers_agree(const struct edit *edit, const struct configuration_domain *domain)
 {
-    struct dcm_found found;
-    uint32_t agreeing = 0;
-    for (uint32_t cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIER_ID, &cursor, &found);)
-        agreeing += trusted_domain(edit, EDIT_QUALIFIER_ID, &found) == domain;
-    return edit_found(edit, EDIT_QUALIFIERS, &found) && found.items == agreeing;
+    struct dcm_found sequence, found;
+    uint32_t cursor = 0, agreeing = 0; // items so far
+    if (!dcm_survey_next(edit->survey, EDIT_QUALIFIERS, &cursor, &sequence) ||
+        dcm_survey_next(edit->survey, EDIT_QUALIFIERS, &cursor, &found) || !sequence.is_sequence)
+        return false;
+    for (cursor = 0; dcm_survey_next(edit->survey, EDIT_QUALIFIER_ID, &cursor, &found);) {
+        if (found.item[0] > agreeing || trusted_domain(edit, EDIT_QUALIFIER_ID, &found) != domain)
+            return false;
+        agreeing = found.item[0] + 1;
+    }
+    return sequence.items > 0 && agreeing == sequence.items;
 }
 
 void patient_draft(const struct edit *edit, struct draft *draft)

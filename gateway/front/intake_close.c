@@ -92,16 +92,14 @@ static void elements_fill(struct intake *intake, struct record_close *close)
     }
 }
 
-// The domain as OPEN has it, or will: the journal may have no room for one yet.
 static void patient_fill(const struct intake *intake, struct record_close *close)
 {
-    const struct worker *worker = intake->worker;
+    const struct configuration *configuration = intake->worker->gateway->configuration;
+    struct slice issuer = slice_trimmed(named_value(intake, DCM_ISSUER_OF_PATIENT_ID));
     struct study_source source = {.study = named_value(intake, DCM_STUDY_INSTANCE_UID),
                                   .id = named_value(intake, DCM_PATIENT_ID),
-                                  .issuer = named_value(intake, DCM_ISSUER_OF_PATIENT_ID),
-                                  .domain = session_facts(intake->session)->domain};
-    close->has_patient =
-        study_patient_hash(worker->patients, worker->gateway->configuration, &source, close->patient);
+                                  .domain = configuration_domain_by_issuer(configuration, issuer)};
+    close->has_patient = study_patient_hash(intake->worker->patients, configuration, &source, close->patient);
 }
 
 // What the client's Success means. A primary that sent the instance itself has it: then `durable` is all that

@@ -91,7 +91,9 @@ def test_a_lost_crosswalk_is_not_an_empty_one(folder):
         assert alarms() == [] and daemon.stop() == 0
         store, away = daemon.folder / "data" / "crosswalk", daemon.folder / "away"
         store.rename(away)
-        for _ in range(2):  # the second start does not take what the first one left for the crosswalk
+        for folder_is_there in (False, True):  # an empty mount point; and nothing is left there by the first start
+            if folder_is_there:
+                store.mkdir(mode=0o700)
             assert f"{store} holds none" in say("stats", expect=5)
             found = daemon.ask("key", "verify", expect=1)["findings"]
             assert {"segment": "crosswalk", "in": "key file", "finding": "knows of one that is lost"} in found
@@ -105,14 +107,14 @@ def test_a_lost_crosswalk_is_not_an_empty_one(folder):
             assert daemon.archives()["new"]["owed"] == 1 and stage.new.copies() == []
             assert "stop it first" in say("init", "--lost", *edits.WHO, expect=5)
             assert daemon.stop() == 0
-        shutil.rmtree(store)
-        away.rename(store)
+            say("init", "--lost", "--person", "Ada", expect=2)
+            assert store.exists() == folder_is_there and not list(store.glob("*"))
+        away.rename(store)  # that would fail if anything were in its way
         assert "nothing is lost" in say("init", "--lost", *edits.WHO, expect=5)
         daemon.start()
         stage.new.wait_uids([first.sop_instance])
         assert daemon.stop() == 0
         shutil.rmtree(store)
-        say("init", "--lost", "--person", "Ada", expect=2)
         assert "--lost" in say("init", *edits.WHO, expect=2)
         say("init", "--lost", *edits.WHO, expect=0)
         edits.crosswalk(daemon, "import", text=edits.rows({"0001": "E-1"}))
@@ -124,6 +126,21 @@ def test_a_lost_crosswalk_is_not_an_empty_one(folder):
         acts = daemon.ask("crosswalk", "log")["items"]
         assert [(act["kind"], act["person"], act["reason"]) for act in acts] == [(kind, "Ada", "test")
                                                                                 for kind in ("init", "import")]
+
+
+def test_a_lost_crosswalk_that_nothing_needs_is_no_alarm(folder):
+    with Stage(folder) as stage:
+        daemon = stage.daemon
+        assert daemon.stop() == 0
+        shutil.rmtree(daemon.folder / "data" / "crosswalk")
+        daemon.start()
+        assert daemon.status()["alarms"] == [] and daemon.stop() == 0
+        daemon.settings.update(edits.DOMAINS)
+        for name, domain in ("legacy", "LEGACY"), ("new", "ENTERPRISE"):
+            daemon.settings["nodes"][name]["domain"] = domain
+        daemon.write()
+        daemon.start()
+        assert ["it is lost" in alarm for alarm in daemon.status()["alarms"]] == [True]
 
 
 def test_a_node_taken_out_while_it_is_owed_is_an_alarm(folder):

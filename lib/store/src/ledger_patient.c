@@ -6,7 +6,19 @@
 #include "base/cursor.h"
 #include "ledger_internal.h"
 
-enum { PATIENT_VALUE_SIZE = RECORD_PATIENT_SIZE + 8 };
+enum { PATIENT_VALUE_SIZE = RECORD_PATIENT_SIZE + 8, HALF = RECORD_PATIENT_SIZE / 2 };
+
+static bool names_domain(const uint8_t hash[RECORD_PATIENT_SIZE])
+{
+    static const uint8_t none[HALF];
+    return memcmp(hash + HALF, none, HALF) != 0;
+}
+
+bool ledger_patient_is_other(const uint8_t a[RECORD_PATIENT_SIZE], const uint8_t b[RECORD_PATIENT_SIZE])
+{
+    size_t length = names_domain(a) && names_domain(b) ? RECORD_PATIENT_SIZE : HALF;
+    return memcmp(a, b, length) != 0;
+}
 
 static enum result patient_get(struct kv_transaction *transaction, struct slice study,
                                struct ledger_patient *patient)

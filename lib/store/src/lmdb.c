@@ -330,6 +330,18 @@ static int databases_open(struct lmdb_env *lmdb)
     return mdb_txn_commit(transaction); // also when reading: the handles stay open
 }
 
+// One that a cut left empty as it was made is none.
+static int store_find(const char *folder)
+{
+    char path[4096];
+    struct stat file;
+    if (!text_format(path, sizeof path, "%s/data.mdb", folder))
+        return ENAMETOOLONG;
+    if (stat(path, &file) != 0)
+        return errno;
+    return file.st_size > 0 ? 0 : ENOENT;
+}
+
 static int lmdb_open_all(struct lmdb_env *lmdb, const char *folder, const struct lmdb_options *options)
 {
     bool read_only = options->read_only;
@@ -340,6 +352,8 @@ static int lmdb_open_all(struct lmdb_env *lmdb, const char *folder, const struct
         code = mdb_env_set_maxreaders(lmdb->env, options->readers > 0 ? options->readers : READERS_DEFAULT);
     if (code == 0 && !read_only)
         code = mdb_env_set_mapsize(lmdb->env, options->map_size > 0 ? options->map_size : MAP_SIZE_DEFAULT);
+    if (code == 0 && options->existing_only)
+        code = store_find(folder);
     if (code == 0 && !read_only && mkdir(folder, 0700) != 0 && errno != EEXIST)
         code = errno;
     if (code == 0)

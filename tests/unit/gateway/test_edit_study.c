@@ -5,6 +5,7 @@
 
 #include "edit/study.h"
 #include "fs/fs.h"
+#include "store/ledger_patient.h"
 
 static struct writer data_set;
 static struct bench bench;
@@ -97,11 +98,49 @@ static void test_study_is_not_asked_about_without_such_a_rule(void **state)
     study_bench_end(fs, master, ring);
 }
 
+static void question_of(const char *domain, const char *issuer, const char *qualifier,
+                        struct study_question *question)
+{
+    bench.open.domain = slice_of_text(domain);
+    writer_begin(&data_set, EXPLICIT_LITTLE);
+    put(&data_set, 0x00100020, "LO", "17");
+    put(&data_set, 0x00100021, "LO", issuer);
+    open_sequence(&data_set, 0x00100024);
+    open_item(&data_set);
+    put(&data_set, 0x00400032, "UT", qualifier);
+    shut(&data_set);
+    shut(&data_set);
+    put(&data_set, 0x0020000D, "UI", "1.2.3");
+    assert_int_equal(bench_run(&bench, &data_set, 100), EDIT_ASKS);
+    *question = study_asked.question;
+}
+
+// The client's default domain is not the patient's: one study may come over titles that have several.
+static void test_domain_of_the_data_set_alone(void **state)
+{
+    struct fs *fs;
+    struct seal_master *master;
+    struct seal_keyring *ring;
+    struct study_question legacy, bare, old, group;
+    (void)state;
+    study_bench_begin(&fs, &master, &ring, ", domain: NEW, packs: [p]", two_patients_pack);
+    question_of("LEGACY", "", "", &legacy);
+    question_of("BARE", "NOBODY", "1.2.3", &bare);
+    question_of("BARE", "OLD", "GROUP", &old);
+    question_of("LEGACY", "NOBODY", "GROUP", &group);
+    assert_memory_equal(legacy.patient, bare.patient, sizeof bare.patient);
+    assert_false(ledger_patient_is_other(legacy.patient, old.patient));
+    assert_false(ledger_patient_is_other(group.patient, legacy.patient));
+    assert_true(ledger_patient_is_other(old.patient, group.patient));
+    study_bench_end(fs, master, ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_study_under_two_patients),
         cmocka_unit_test(test_study_is_not_asked_about_without_such_a_rule),
+        cmocka_unit_test(test_domain_of_the_data_set_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,8 +172,8 @@ static const char configuration_text[] =
     "gateway: { ae_title: GATE, data: /d }\n"
     "listeners: [ { name: a, address: \"127.0.0.1:104\", plain: yes } ]\n"
     "titles: [GATE]\n"
-    "domains: { LEGACY: { issuers: [OLD, OLDER] }, LOOSE: { issuers: [BOTH], leading_zeros: ignore, case: "
-    "ignore } }\n"
+    "domains: { LEGACY: { issuers: [OLD, OLDER] }, LOOSE: { issuers: [BOTH], leading_zeros: %s, case: "
+    "%s } }\n"
     "nodes: { new: { id: 2, kind: archive, ae_title: NEW, address: \"x:104\", plain: yes, domain: LOOSE } }\n"
     "phases: { one: { store: [ { to: [new] } ] } }\nstart_phase: one\n";
 
@@ -227,66 +227,85 @@ static void keys_free(struct keys *keys)
     fs_sim_free(keys->disk);
 }
 
-static struct configuration *configuration_make(void)
+static struct configuration *configuration_make(const char *fold)
 {
+    char text[1024];
     struct configuration *configuration;
     struct conf_errors errors;
     conf_errors_init(&errors);
-    assert_int_equal(configuration_parse("/c.yaml", configuration_text, strlen(configuration_text), false,
-                                         &configuration, &errors),
-                     OK);
+    assert_true(text_format(text, sizeof text, configuration_text, fold, fold));
+    assert_int_equal(configuration_parse("/c.yaml", text, strlen(text), false, &configuration, &errors), OK);
     conf_errors_fini(&errors);
     return configuration;
 }
 
-static const struct row {
-    const char *id, *issuer, *domain;
-    unsigned patient; // 0: none
-} rows[] = {
-    {"17", "", "LEGACY", 1},    {" 17 ", "", "LEGACY", 1},
-    {"17", "OLDER ", "", 1},    {"17", "OLD", "LOOSE", 1},
-    {"17", "WHO", "LEGACY", 1}, {"017", "", "LEGACY", 2},
-    {"17", "", "", 3},          {"17", "WHO", "NONE", 3},
-    {"17", "", "LOOSE", 4},     {"0017", "BOTH", "LEGACY", 4},
-    {"a1", "", "LOOSE", 5},     {"A1", "", "LOOSE", 5},
-    {"a1", "", "LEGACY", 6},    {"A1", "", "LEGACY", 7},
-    {"", "", "LEGACY", 0},      {"  ", "OLD", "LEGACY", 0},
+// An ID and its issuer, twice in one study: are they of two patients? LEGACY (OLD, OLDER) is strict; LOOSE
+// (BOTH) may not be.
+static const struct pair {
+    const char *id[2], *issuer[2];
+    bool is_other, is_other_if_strict; // LOOSE is
+} pairs[] = {
+    {{"17", "17"}, {"", ""}, false, false},         {{"17", " 17 "}, {"", ""}, false, false},
+    {{"17", "18"}, {"", ""}, true, true},           {{"17", "17"}, {"OLD", "OLDER "}, false, false},
+    {{"17", "17"}, {"OLD", ""}, false, false},      {{"17", "18"}, {"OLD", ""}, true, true},
+    {{"17", "17"}, {"OLD", "WHO"}, false, false}, // nobody trusts it
+    {{"17", "17"}, {"OLD", "BOTH"}, true, true},    {{"017", "17"}, {"", ""}, false, true},
+    {{"017", "17"}, {"OLD", ""}, false, true},      {{"017", "17"}, {"OLD", "OLD"}, true, true},
+    {{"017", "17"}, {"BOTH", "BOTH"}, false, true}, {{"a1", "A1"}, {"", ""}, false, true},
+    {{"a1", "A1"}, {"OLD", "OLDER"}, true, true},   {{"a1", "A1"}, {"BOTH", "BOTH"}, false, true},
 };
 
-static bool row_hash(struct seal_hash *hasher, const struct configuration *configuration,
-                     const struct row *row, struct slice study, uint8_t hash[RECORD_PATIENT_SIZE])
+static bool patient_hash(struct seal_hash *hasher, const struct configuration *configuration,
+                         const struct pair *pair, size_t which, struct slice study,
+                         uint8_t hash[RECORD_PATIENT_SIZE])
 {
+    struct slice issuer = slice_trimmed(slice_of_text(pair->issuer[which]));
     struct study_source source = {.study = study,
-                                  .id = slice_of_text(row->id),
-                                  .issuer = slice_of_text(row->issuer),
-                                  .domain = slice_of_text(row->domain)};
+                                  .id = slice_of_text(pair->id[which]),
+                                  .domain = configuration_domain_by_issuer(configuration, issuer)};
     return study_patient_hash(hasher, configuration, &source, hash);
 }
 
 static void test_one_patient(void **state)
 {
-    uint8_t hash[COUNT_OF(rows)][RECORD_PATIENT_SIZE], again[RECORD_PATIENT_SIZE];
-    struct configuration *configuration = configuration_make();
-    struct slice study = slice_of("1.2.3", 6), other = slice_of_text("1.2.4");
     struct keys keys;
     (void)state;
     keys_make(&keys);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        bool is_made = row_hash(keys.hasher, configuration, &rows[i], study, hash[i]);
-        assert_int_equal(is_made, rows[i].patient != 0);
-        for (size_t j = 0; is_made && j < i; j++)
-            if (rows[j].patient != 0)
-                assert_int_equal(memcmp(hash[i], hash[j], sizeof again) == 0,
-                                 rows[i].patient == rows[j].patient);
-        assert_false(row_hash(keys.hasher, configuration, &rows[i], slice_of_text(" "), again));
-        assert_false(row_hash(NULL, configuration, &rows[i], study, again));
+    for (unsigned strict = 0; strict < 2; strict++) {
+        struct configuration *configuration = configuration_make(strict ? "keep" : "ignore");
+        for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+            uint8_t a[RECORD_PATIENT_SIZE], b[RECORD_PATIENT_SIZE];
+            bool is_other = strict ? pairs[i].is_other_if_strict : pairs[i].is_other;
+            assert_true(patient_hash(keys.hasher, configuration, &pairs[i], 0, slice_of("1.2.3", 6), a));
+            assert_true(patient_hash(keys.hasher, configuration, &pairs[i], 1, slice_of_text("1.2.3"), b));
+            assert_int_equal(ledger_patient_is_other(a, b), is_other);
+            assert_int_equal(ledger_patient_is_other(b, a), is_other);
+        }
+        configuration_free(configuration);
     }
+    keys_free(&keys);
+}
+
+static void test_what_the_hash_tells(void **state)
+{
+    static const struct pair named = {{"17", "  "}, {"OLD", "OLD"}, false, false};
+    uint8_t hash[RECORD_PATIENT_SIZE], again[RECORD_PATIENT_SIZE];
+    struct configuration *configuration = configuration_make("ignore");
+    struct slice study = slice_of_text("1.2.3"), other = slice_of_text("1.2.4");
+    struct keys keys;
+    (void)state;
+    keys_make(&keys);
+    assert_true(patient_hash(keys.hasher, configuration, &named, 0, study, hash));
+    assert_false(patient_hash(keys.hasher, configuration, &named, 1, study, again));
+    assert_false(patient_hash(keys.hasher, configuration, &named, 0, slice_of_text(" "), again));
+    assert_false(patient_hash(NULL, configuration, &named, 0, study, again));
     // Of no use to whoever wants to know which studies are of one patient.
-    assert_true(row_hash(keys.hasher, configuration, &rows[0], other, again));
-    assert_memory_not_equal(again, hash[0], sizeof again);
+    assert_true(patient_hash(keys.hasher, configuration, &named, 0, other, again));
+    assert_memory_not_equal(again, hash, sizeof again / 2);
+    assert_memory_not_equal(again + sizeof again / 2, hash + sizeof hash / 2, sizeof again / 2);
     keys_rotate(&keys);
-    assert_true(row_hash(keys.hasher, configuration, &rows[0], study, again));
-    assert_memory_equal(again, hash[0], sizeof again);
+    assert_true(patient_hash(keys.hasher, configuration, &named, 0, study, again));
+    assert_memory_equal(again, hash, sizeof again);
     keys_free(&keys);
     configuration_free(configuration);
 }
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_dropped_receipts_do_not_count),
         cmocka_unit_test(test_rebuilt),
         cmocka_unit_test(test_one_patient),
+        cmocka_unit_test(test_what_the_hash_tells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

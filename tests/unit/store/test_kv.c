@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -406,6 +407,35 @@ static void test_modes_and_errors(void **state)
     test_store_fini(&store);
 }
 
+static void test_existing_only(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/store-test-XXXXXX", store[64], file[96], why[256] = "";
+    struct kv_env *env = NULL;
+    struct stat found;
+    struct lmdb_options existing = {.existing_only = true}, any = {.read_only = false};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(store, sizeof store, "%s/store", folder);
+    (void)snprintf(file, sizeof file, "%s/data.mdb", store);
+    assert_int_equal(lmdb_env_open(store, &schema, &existing, &env, why, sizeof why), ERR_MISSING);
+    assert_int_equal(rmdir(folder), 0); // nothing was made in it
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkdir(store, 0700), 0);
+    assert_int_equal(lmdb_env_open(store, &schema, &existing, &env, why, sizeof why), ERR_MISSING);
+    assert_int_equal(rmdir(store), 0);
+    assert_int_equal(lmdb_env_open(store, &schema, &any, &env, why, sizeof why), OK);
+    kv_env_free(&env);
+    assert_int_equal(lmdb_env_open(store, &schema, &existing, &env, why, sizeof why), OK);
+    kv_env_free(&env);
+    assert_int_equal(truncate(file, 0), 0);
+    assert_int_equal(lmdb_env_open(store, &schema, &existing, &env, why, sizeof why), ERR_MISSING);
+    assert_true(stat(file, &found) == 0 && found.st_size == 0);
+    assert_int_equal(unlink(file), 0);
+    (void)snprintf(file, sizeof file, "%s/lock.mdb", store);
+    assert_int_equal(unlink(file), 0);
+    assert_true(rmdir(store) == 0 && rmdir(folder) == 0);
+}
+
 // A second process reads while this one has the store open and lets it grow, and when nobody has.
 static int child_read(const char *folder)
 {
@@ -459,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_growth),
         cmocka_unit_test(test_growth_waits_for_readers),
         cmocka_unit_test(test_modes_and_errors),
+        cmocka_unit_test(test_existing_only),
         cmocka_unit_test(test_second_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

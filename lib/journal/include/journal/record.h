@@ -148,7 +148,7 @@ struct record_close {
     struct record_element elements[RECORD_ELEMENTS_MAX]; // in order of tag; study and series UID among them
     uint32_t element_count;
     bool has_patient;
-    uint8_t patient[RECORD_PATIENT_SIZE]; // keyed hash of study and patient (edit/study.h)
+    uint8_t patient[RECORD_PATIENT_SIZE]; // keyed hashes of study and patient (edit/study.h)
     struct slice index;                   // chunk index, see format.h; at most JOURNAL_CHUNKS_MAX entries
     struct slice known;                   // of a copy: a struct record_known, encoded; else empty
     uint64_t first_byte;                  // time

@@ -12,15 +12,16 @@
 
 struct lmdb_options {
     bool read_only;
+    bool existing_only; // one that is not there is not made; nothing is written where it should be
     uint64_t
         map_size; // bytes to begin with; 0 = 256 MiB. Address space, not disk: it doubles when it fills up
     unsigned readers; // simultaneous reading transactions of all processes; 0 = 126
 };
 
-// Opens (unless read-only: and makes) the store in `folder`. ERR_MISSING: read-only and no store there;
-// ERR_FORMAT: not one of ours or another schema; ERR_REFUSED: no permission; ERR_IO, ERR_SPACE, ERR_NOMEM.
-// `why` (capacity bytes) then holds a sentence for the operator. `schema` is borrowed for the life of the
-// environment.
+// Opens (unless an option says not to: and makes) the store in `folder`. ERR_MISSING: no store there, and
+// none is to be made; ERR_FORMAT: not one of ours or another schema; ERR_REFUSED: no permission; ERR_IO,
+// ERR_SPACE, ERR_NOMEM. `why` (capacity bytes) then holds a sentence for the operator. `schema` is borrowed
+// for the life of the environment.
 MUST_USE enum result lmdb_env_open(const char *folder, const struct kv_schema *schema,
                                    const struct lmdb_options *options, struct kv_env **env, char *why,
                                    size_t capacity);
