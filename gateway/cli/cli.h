@@ -42,7 +42,8 @@ enum cli_option {
     CLI_OPTION_CLIENT = 1 << 22,
     CLI_OPTION_STUDY = 1 << 25,
     CLI_OPTION_HELD_FOR = 1 << 26,
-    CLI_OPTION_LOST = 1 << 27
+    CLI_OPTION_LOST = 1 << 27,
+    CLI_OPTION_CALLED = 1 << 28
 };
 
 // One run of the program. Texts are borrowed from argv.
@@ -64,6 +65,7 @@ struct cli {
     const char *sop_class;
     const char *transfer_syntax;
     const char *client;
+    const char *called;
     const char *write;
     const char *study;
     const char *held_for;

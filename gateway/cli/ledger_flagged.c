@@ -117,13 +117,23 @@ static enum result delivery_take(struct flagged *flagged, const struct ledger_fa
     return result;
 }
 
+// SENT stands in the journal before the first byte leaves, so it alone does not say that anything went. What
+// a rejection note rejects (nobody's name is there then), or a person after it had settled, the archive had
+// taken.
+static bool did_go(const struct fact_delivery *delivery)
+{
+    return delivery->state == DELIVERY_SENT || delivery->state == DELIVERY_ANSWERED ||
+           delivery->state == DELIVERY_SETTLED || delivery->has_status || delivery->resent ||
+           (delivery->state == DELIVERY_REJECTED && (delivery->person == NULL || delivery->settled_by != 0));
+}
+
 static enum result fact_take(void *argument, const struct ledger_fact *fact)
 {
     struct flagged *flagged = argument;
     enum result result = OK;
     for (size_t i = 0; result == OK && i < fact->delivery_count; i++) {
         const struct fact_delivery *delivery = &fact->deliveries[i];
-        if (delivery->flags > 0 && delivery->sent_at >= flagged->since &&
+        if (delivery->flags > 0 && did_go(delivery) && delivery->sent_at >= flagged->since &&
             (!flagged->has_archive || delivery->archive == flagged->archive))
             result = delivery_take(flagged, fact, delivery);
     }

@@ -260,17 +260,18 @@ static const struct verb VERBS[] = {
      "Example:  dicomgate rules check\n"
      "          dicomgate rules check /etc/dicomgate/packs /etc/dicomgate/golden\n"},
     {"rules", "try",
-     CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_DOMAIN | CLI_OPTION_WRITE | CLI_OPTION_SHOW_PHI, 1,
-     1, cli_rules_try, "FILE.dcm --archive NAME [--client AE] [--domain NAME] [--write OUT] [--show-phi]",
+     CLI_OPTION_ARCHIVE | CLI_OPTION_CLIENT | CLI_OPTION_CALLED | CLI_OPTION_DOMAIN | CLI_OPTION_WRITE |
+         CLI_OPTION_SHOW_PHI,
+     1, 1, cli_rules_try,
+     "FILE.dcm --archive NAME [--client AE] [--called AE] [--domain NAME] [--write OUT] [--show-phi]",
      "what an archive would get of a DICOM file: rules and crosswalk",
      "Prints each change (element, VR, rule), the findings, and how many bytes stay as they are. Values are "
      "patient\ndata and shown only with --show-phi. --write OUT writes the file as it would be sent. Whose "
-     "patient ID it is\nsay the file's issuer, else --domain, else the configuration for --client. Works "
-     "with "
-     "the daemon up or down.\nWhether instance or study came before is not looked up. Exit status 1 if "
-     "something "
-     "is found, 5 if --write is\ngiven for what would not be sent.\n\n"
-     "Example:  dicomgate rules try image.dcm --archive new --client CT1\n"},
+     "patient ID it is\nsay the file's issuer, else --domain, else the configuration: for --client, else for "
+     "the row of `store` under\nwhich it falls if it calls the gateway by --called. Works with the daemon up "
+     "or down.\nWhether instance or study came before is not looked up. Exit status 1 if something is found, "
+     "5 if --write is\ngiven for what would not be sent.\n\n"
+     "Example:  dicomgate rules try image.dcm --archive new --client CT1 --called OLDPACS\n"},
     {"config", "check", 0, 0, 1, cli_config_check, "[FILE]",
      "is the configuration right? Says where it is not",
      "Also opens certificates, keys, authorities and revocation lists as the daemon would, and says which is "
@@ -313,6 +314,7 @@ static const struct option OPTIONS[] = {
     {"sop-class", required_argument, NULL, CLI_OPTION_SOP_CLASS},
     {"transfer-syntax", required_argument, NULL, CLI_OPTION_TRANSFER_SYNTAX},
     {"client", required_argument, NULL, CLI_OPTION_CLIENT},
+    {"called", required_argument, NULL, CLI_OPTION_CALLED},
     {"study", required_argument, NULL, CLI_OPTION_STUDY},
     {"held-for", required_argument, NULL, CLI_OPTION_HELD_FOR},
     {"write", required_argument, NULL, CLI_OPTION_WRITE},
@@ -402,6 +404,8 @@ static const char **slot_of(struct cli *cli, int option)
         return &cli->transfer_syntax;
     case CLI_OPTION_CLIENT:
         return &cli->client;
+    case CLI_OPTION_CALLED:
+        return &cli->called;
     case CLI_OPTION_STUDY:
         return &cli->study;
     case CLI_OPTION_HELD_FOR:

@@ -86,28 +86,51 @@ static enum cli_exit policies_make(struct trial *trial)
     return CLI_FINE;
 }
 
-// Whose patient IDs the client sends: the first client of that title that the configuration has.
-static const struct configuration_domain *client_domain(const struct trial *trial)
+// The first of that title that the configuration has; NULL: none.
+static const struct configuration_client *client_find(const struct trial *trial)
 {
     const struct configuration *configuration = trial->crosswalk.configuration;
     for (size_t i = 0; trial->cli->client != NULL && i < configuration->client_count; i++) {
         const struct configuration_client *client = &configuration->client[i];
         if (strcmp(client->ae_title, "*") == 0 || strcmp(client->ae_title, trial->cli->client) == 0)
-            return client->domain;
+            return client;
     }
     return NULL;
+}
+
+// As for an association from there; without a called title no row of `store` is meant.
+static const struct configuration_domain *default_domain(const struct trial *trial)
+{
+    const struct cli *cli = trial->cli;
+    const struct configuration_phase *phase = trial->crosswalk.configuration->start_phase;
+    const struct configuration_route *route =
+        cli->called != NULL
+            ? configuration_phase_route(phase, cli->called, cli->client != NULL ? cli->client : "")
+            : NULL;
+    return configuration_default_domain(client_find(trial), route);
+}
+
+static bool answers_to(const struct configuration *configuration, const char *called)
+{
+    for (size_t i = 0; i < configuration->titles.count; i++)
+        if (strcmp(configuration->titles.item[i], called) == 0)
+            return true;
+    return false;
 }
 
 static enum cli_exit open_fill(struct trial *trial)
 {
     const struct cli *cli = trial->cli;
-    const struct configuration_domain *domain = client_domain(trial);
+    const struct configuration_domain *domain = default_domain(trial);
+    if (cli->called != NULL && !answers_to(trial->crosswalk.configuration, cli->called))
+        return cli_complain(cli, CLI_USAGE, "the gateway does not answer to \"%.60s\"", cli->called);
     if (cli->domain != NULL)
         domain = configuration_domain_by_name(trial->crosswalk.configuration, slice_of_text(cli->domain));
     if (cli->domain != NULL && domain == NULL)
         return cli_complain(cli, CLI_USAGE, "there is no domain \"%.60s\"", cli->domain);
     trial->open = (struct record_open){
         .calling = slice_of_text(cli->client != NULL ? cli->client : ""),
+        .called = slice_of_text(cli->called != NULL ? cli->called : ""),
         .transfer_syntax = trial->file.transfer_syntax,
         .sop_class = trial->file.sop_class,
         .sop_instance = trial->file.sop_instance,
@@ -148,6 +171,7 @@ static void rules_run(struct trial *trial)
 {
     struct rules_facts facts = {
         .calling = trial->open.calling,
+        .called = trial->open.called,
         .phase = slice_of_text(trial->crosswalk.configuration->start_phase->name),
         .sop_class = trial->open.sop_class,
         .transfer_syntax = trial->open.transfer_syntax,

@@ -229,6 +229,14 @@ const struct configuration_route *configuration_phase_route(const struct configu
     return NULL;
 }
 
+const struct configuration_domain *configuration_default_domain(const struct configuration_client *client,
+                                                                const struct configuration_route *route)
+{
+    if (client != NULL && client->domain != NULL)
+        return client->domain;
+    return route != NULL ? route->domain : NULL;
+}
+
 char *configuration_reference(void)
 {
     char *text = NULL;

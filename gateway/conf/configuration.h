@@ -406,6 +406,11 @@ const char *configuration_meaning_name(enum configuration_meaning means); // as 
 const struct configuration_route *configuration_phase_route(const struct configuration_phase *phase,
                                                             const char *called, const char *calling);
 
+// FIELD 1: whose patient IDs they are, where a data set does not say: the client's own domain counts before
+// that of the row. Each may be NULL; NULL: not known.
+const struct configuration_domain *configuration_default_domain(const struct configuration_client *client,
+                                                                const struct configuration_route *route);
+
 // What differs between two loaded files (conf/compare.h). Any thread.
 void configuration_compare(const struct configuration *one, const struct configuration *other,
                            conf_differs_fn *differs, void *arg);

@@ -292,15 +292,10 @@ static bool wants_store(const struct ul_parameters *request)
     return false;
 }
 
-// FIELD 1: whose patient IDs they are, where the data set does not say. A client's own domain counts before
-// that of the title that it calls.
 static struct slice default_domain(const struct session *session)
 {
-    const struct configuration_client *client = session->access.client;
-    const struct configuration_route *route = session->facts.route;
-    const struct configuration_domain *domain = client != NULL ? client->domain : NULL;
-    if (domain == NULL && route != NULL)
-        domain = route->domain;
+    const struct configuration_domain *domain =
+        configuration_default_domain(session->access.client, session->facts.route);
     return domain != NULL ? slice_of_text(domain->name) : slice_of(NULL, 0);
 }
 

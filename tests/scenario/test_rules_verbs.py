@@ -276,6 +276,33 @@ def test_try_held_or_refused(folder, unmatched, outcome):
 
 
 @needs_corpus
+def test_try_by_the_called_title(folder):
+    """The row of `store` counts where the client has no domain, and rules see the title."""
+    (folder / "packs").mkdir()
+    (folder / "packs" / "p.yaml").write_text(
+        "pack: p\nversion: 1.0.0\ndescription: d\nrules:\n"
+        "  - { rule: r, when: { called: OLDGW }, do: [ { flag: the old title } ] }\n")
+    domains_site(folder)
+    text = WITH_DOMAINS % ", packs: [p]"
+    for before, after in (("start_phase", "rules: { packs: packs }\ntitles: [GW, OLDGW]\nstart_phase"),
+                          ("store: [", "store: [ { match: { called: [OLDGW], calling: [CT2, CT3] }, domain: OLD, to: [new] }, "),
+                          ("clients: [", "clients: [ { ae_title: CT2, from: [10.0.0.0/8] }, "
+                                         "{ ae_title: CT3, from: [10.0.0.0/8], domain: NEW }, ")):
+        text = text.replace(before, after)
+    (folder / "g.yaml").write_text(text)
+    told, _ = tried(folder, "--client", "CT2", "--called", "OLDGW", expect=1)
+    assert told["looked_up"] and "PatientID" in {change["path"] for change in told["changes"]}
+    assert [finding["reason"] for finding in told["findings"]] == ["the old title"]
+    told, _ = tried(folder, "--client", "CT3", "--called", "OLDGW", expect=1)  # its own domain is the archive's
+    assert not told["looked_up"] and not told["changes"]
+    for words in ((), ("--client", "CT2", "--called", "GW"), ("--client", "CT2"), ("--called", "OLDGW")):
+        told, _ = tried(folder, *words, expect=1)
+        assert "the domain of the patient ID is not known" in [finding["reason"] for finding in told["findings"]]
+    done = run(folder, "rules", "try", FILE, "--archive", "new", "--called", "NOBODY")
+    assert done.returncode == 2 and "does not answer to" in done.stderr
+
+
+@needs_corpus
 def test_try_without_a_crosswalk_says_so(folder):
     folder = domains_site(folder, rows=False)
     told, answer = tried(folder, "--domain", "OLD", expect=1)

@@ -209,16 +209,28 @@ void test_sent(struct test_journal *journal, uint16_t stream, uint64_t receipt, 
     test_sent_flagged(journal, stream, receipt, archive, seconds, &none);
 }
 
-void test_sent_flagged(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
-                       uint64_t seconds, const struct record_flags *flags)
+static void sent_append(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                        uint64_t seconds, const struct record_flags *flags, bool resent)
 {
     uint8_t body[BODY_MAX];
     size_t length = 0;
     struct record_sent sent = {
-        .archive = archive, .attempt = 1, .time = seconds * NSEC_PER_SEC, .flags = *flags};
+        .archive = archive, .attempt = 1, .time = seconds * NSEC_PER_SEC, .flags = *flags, .resent = resent};
     memset(sent.header, 0xab, sizeof sent.header);
     ensure(record_sent_encode(&sent, body, sizeof body, &length) == OK);
     append(journal, stream, JOURNAL_ENTRY_RECORD, JOURNAL_SENT, receipt, slice_of(body, length));
+}
+
+void test_sent_flagged(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                       uint64_t seconds, const struct record_flags *flags)
+{
+    sent_append(journal, stream, receipt, archive, seconds, flags, false);
+}
+
+void test_sent_again(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                     uint64_t seconds, const struct record_flags *flags)
+{
+    sent_append(journal, stream, receipt, archive, seconds, flags, true);
 }
 
 void test_outcome(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,

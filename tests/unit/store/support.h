@@ -58,6 +58,9 @@ void test_incomplete(struct test_journal *journal, uint64_t receipt, uint64_t se
 void test_drop(struct test_journal *journal, uint64_t receipt, uint64_t seconds);
 void test_sent_flagged(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
                        uint64_t seconds, const struct record_flags *flags);
+// The archive may have got the one before.
+void test_sent_again(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
+                     uint64_t seconds, const struct record_flags *flags);
 void test_sent(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,
                uint64_t seconds);
 void test_outcome(struct test_journal *journal, uint16_t stream, uint64_t receipt, uint32_t archive,

@@ -167,6 +167,61 @@ static void test_usage(void **state)
     assert_int_equal(cli_ledger_main(1, (char *[]){"stats"}, "/tmp/store-cli-none", NULL, 0, NULL), 3);
 }
 
+// SENT stands in the journal before the first byte leaves: what never got an answer, and can not have arrived
+// whole, did not go.
+static void test_flagged(void **state)
+{
+    enum { NO_OUTCOME = 0, STREAM = 2 };
+    static const struct {
+        const char *reason;
+        unsigned outcomes[2]; // record_outcome_kind
+        uint16_t status;      // of the first
+        bool resent, went;
+    } cases[] = {
+        {"in flight", {NO_OUTCOME}, 0, false, true},
+        {"was answered", {RECORD_ANSWERED}, 0, false, true},
+        {"was settled", {RECORD_SETTLED}, 0, false, true},
+        {"rejected later", {RECORD_SETTLED, RECORD_REJECTED}, 0, false, true},
+        {"was refused", {RECORD_FAILED, RECORD_DROPPED_PERSON}, 0xC000, false, true},
+        {"left whole", {RECORD_HELD, RECORD_REJECTED}, 0, true, true},
+        {"held", {RECORD_HELD}, 0, false, false},
+        {"held and rejected", {RECORD_HELD, RECORD_REJECTED}, 0, false, false},
+        {"was dropped", {RECORD_PARKED, RECORD_DROPPED_PERSON}, 0, false, false},
+        {"overtaken", {RECORD_SUPERSEDED}, 0, false, false},
+    };
+    static char output[OUTPUT_MAX];
+    struct test_journal journal;
+    struct ledger_writer *writer;
+    (void)state;
+    store_open();
+    test_journal_init(&journal, 100);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t receipt = test_receipt(STREAM, 1 + i);
+        const struct record_flags flags = {1, 1, {slice_of_text(cases[i].reason)}};
+        test_open(&journal, receipt, 100 + i, 1700000000);
+        test_close(&journal, receipt, 1, 1, 1000, 1700000001);
+        test_sent_flagged(&journal, STREAM, receipt, 1, 1700000002, &flags);
+        if (cases[i].resent)
+            test_sent_again(&journal, STREAM, receipt, 1, 1700000003, &flags);
+        for (unsigned k = 0; k < 2 && cases[i].outcomes[k] != NO_OUTCOME; k++)
+            test_outcome(&journal, STREAM, receipt, 1, (enum record_outcome_kind)cases[i].outcomes[k],
+                         k == 0 ? cases[i].status : 0, 1700000004);
+    }
+    assert_int_equal(ledger_writer_new(env, NULL, NULL, NULL, &writer), OK);
+    test_apply(writer, &journal, 0, journal.count);
+    assert_int_equal(ledger_commit(writer), OK);
+    ledger_writer_free(&writer);
+    test_journal_fini(&journal);
+    kv_env_free(&env);
+    assert_int_equal(run("flagged --json", output), 1);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[64];
+        (void)text_format(reason, sizeof reason, "\"%s\"", cases[i].reason);
+        if ((strstr(output, reason) != NULL) != cases[i].went)
+            fail_msg("%s \"%s\" %s", output, cases[i].reason, cases[i].went ? "is missing" : "did not go");
+    }
+}
+
 // With the daemon up: another process has the store open for writing.
 static void test_beside_daemon(void **state)
 {
@@ -187,7 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_show),  cmocka_unit_test(test_stats),         cmocka_unit_test(test_export),
-        cmocka_unit_test(test_usage), cmocka_unit_test(test_beside_daemon),
+        cmocka_unit_test(test_usage), cmocka_unit_test(test_beside_daemon), cmocka_unit_test(test_flagged),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
