@@ -203,8 +203,10 @@ static const struct verb VERBS[] = {
      CLI_OPTION_UID | CLI_OPTION_DOMAIN | CLI_OPTION_EFFECTIVE | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 1,
      cli_crosswalk_move_study,
      "--uid STUDY --domain DOMAIN [--effective TIME] --person WHO --reason WHY [FILE]",
-     "a study belongs to this patient, whatever it says",
-     "One line: the ID, of the domain of the archives that are meant.\n\n"
+     "a study that comes from other domains belongs to this patient",
+     "One line: the ID, of the domain of the archives that are meant. Instances that come under an ID of "
+     "that "
+     "domain\nitself go as they came: move them in the archive.\n\n"
      "Example:  echo E-77 | dicomgate crosswalk move-study --uid 1.2.3 --domain ENTERPRISE --person 'J. Doe' "
      "--reason 'ticket 12'\n"},
     {"crosswalk", "log", CLI_OPTION_AFTER | CLI_OPTION_CLEAR | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, 0,

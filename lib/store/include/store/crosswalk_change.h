@@ -29,8 +29,9 @@ MUST_USE enum result crosswalk_merge(struct crosswalk *crosswalk, uint16_t domai
 MUST_USE enum result crosswalk_unmerge(struct crosswalk *crosswalk, uint16_t domain, struct slice id,
                                        const struct crosswalk_order *order,
                                        struct crosswalk_problem *problem);
-// `study` belongs to the patient `id` of `domain`, at every archive of that domain and whatever it says. One
-// that is effective at once takes the place of any other. ERR_EXISTS: it is to be effective later, and
+// `study` belongs to the patient `id` of `domain`, at every archive of that domain, whatever ID of whatever
+// domain it comes under. (The gateway asks only for IDs of other domains, FIELD 1.) One that is effective at
+// once takes the place of any other. ERR_EXISTS: it is to be effective later, and
 // another one waits already.
 MUST_USE enum result crosswalk_move_study(struct crosswalk *crosswalk, struct slice study, uint16_t domain,
                                           struct slice id, const struct crosswalk_order *order,
