@@ -39,6 +39,7 @@ struct reported {
     bool has_it;        // answered, or owed no more
     bool is_owed_again; // at some time: says nothing then
     bool is_on_disk;
+    bool is_in_dead;    // says a segment that died: whether a ledger made anew reads that far is open
     unsigned recovered; // the first look after which the ledger had it; 0: none yet
 };
 
@@ -67,7 +68,7 @@ static void clear(struct oracle *oracle)
         free(oracle->closed[i].index);
     oracle->seen_count = oracle->closed_count = 0;
     for (size_t i = 0; i < oracle->reported_count; i++)
-        oracle->reported[i].is_on_disk = false;
+        oracle->reported[i].is_on_disk = oracle->reported[i].is_in_dead = false;
     for (size_t i = 0; i < oracle->copied_count; i++)
         oracle->copied[i].is_on_disk = false;
 }
@@ -116,7 +117,7 @@ static void note_closed(struct oracle *oracle, const struct journal_header *head
     closed->opened.stream = header->stream;
 }
 
-static void note_reported(struct oracle *oracle, struct slice body)
+static void note_reported(struct oracle *oracle, struct slice body, bool is_dead)
 {
     struct record_outcome outcome;
     struct reported *reported = NULL;
@@ -137,6 +138,10 @@ static void note_reported(struct oracle *oracle, struct slice body)
     }
     bool has_it = outcome.kind == RECORD_ANSWERED || outcome.kind == RECORD_SETTLED ||
                   outcome.kind == RECORD_DROPPED_PERSON || outcome.kind == RECORD_SUPERSEDED;
+    if (is_dead) {
+        reported->is_in_dead |= has_it;
+        return;
+    }
     reported->has_it |= has_it;
     reported->is_on_disk |= has_it;
     reported->is_owed_again |= outcome.kind == RECORD_UNPARKED || outcome.kind == RECORD_PARKED;
@@ -145,7 +150,7 @@ static void note_reported(struct oracle *oracle, struct slice body)
 // ---- reading a segment ----
 
 static bool record_take(struct oracle *oracle, struct seal_cipher *cipher, struct seal_key *key,
-                        struct journal_position at, uint8_t *bytes, size_t size, size_t *step)
+                        struct journal_position at, uint8_t *bytes, size_t size, bool is_dead, size_t *step)
 {
     struct journal_header header;
     uint8_t body[JOURNAL_RECORD_MAX];
@@ -156,24 +161,25 @@ static bool record_take(struct oracle *oracle, struct seal_cipher *cipher, struc
     if (seal_open(cipher, key, header.nonce, slice_of(record, JOURNAL_HEADER_SIZE),
                   slice_of(sealed, header.length), sealed + header.length, body) != OK)
         return false;
-    note_seen(oracle, &header, at);
-    if (header.type == JOURNAL_CLOSE)
+    if (!is_dead)
+        note_seen(oracle, &header, at);
+    if (!is_dead && header.type == JOURNAL_CLOSE)
         note_closed(oracle, &header, at, slice_of(body, header.length));
     if (header.type == JOURNAL_OUTCOME)
-        note_reported(oracle, slice_of(body, header.length));
+        note_reported(oracle, slice_of(body, header.length), is_dead);
     *step = journal_record_size(header.length);
     return true;
 }
 
 static void segment_scan(struct oracle *oracle, struct seal_key *key, uint16_t stream, uint32_t segment,
-                         uint8_t *bytes, size_t size)
+                         uint8_t *bytes, size_t size, bool is_dead)
 {
     struct seal_cipher *cipher;
     ensure(seal_cipher_new(&cipher) == OK);
     for (size_t offset = JOURNAL_PAGE_SIZE; offset + JOURNAL_HEADER_SIZE <= size;) {
         size_t step = JOURNAL_ALIGN;
         struct journal_position at = {stream, segment, offset};
-        (void)record_take(oracle, cipher, key, at, bytes, size, &step);
+        (void)record_take(oracle, cipher, key, at, bytes, size, is_dead, &step);
         offset += step;
     }
     seal_cipher_free(cipher);
@@ -189,8 +195,7 @@ static void segment_look(struct history *history, struct fs *fs, struct seal_key
     struct seal_key *key = NULL;
     uint64_t size = 0;
     size_t got = 0;
-    if (!journal_segment_name_parse(name, &stream, &segment) || stream == JOURNAL_STREAM_CONTROL ||
-        watch_is_dead(history, stream, segment))
+    if (!journal_segment_name_parse(name, &stream, &segment) || stream == JOURNAL_STREAM_CONTROL)
         return;
     (void)text_format(path, sizeof path, "journal/%s", name);
     if (seal_keyring_segment_key_get(keyring, stream, segment, &key) != OK)
@@ -200,7 +205,8 @@ static void segment_look(struct history *history, struct fs *fs, struct seal_key
         bytes = malloc(size);
         ensure(bytes != NULL);
         if (fs_file_read(file, 0, bytes, size, &got) == OK)
-            segment_scan(history->oracle, key, stream, segment, bytes, got);
+            segment_scan(history->oracle, key, stream, segment, bytes, got,
+                         watch_is_dead(history, stream, segment));
     }
     free(bytes);
     fs_file_close(&file);
@@ -338,7 +344,15 @@ struct anew {
     struct kv_env *env;
 };
 
-// What is owed is owed in a ledger made anew.
+static bool is_told_by_dead(const struct oracle *oracle, uint64_t receipt, uint32_t archive)
+{
+    for (size_t i = 0; i < oracle->reported_count; i++)
+        if (oracle->reported[i].receipt == receipt && oracle->reported[i].archive == archive)
+            return oracle->reported[i].is_in_dead;
+    return false;
+}
+
+// What is owed is owed in a ledger made anew, unless that has read an OUTCOME which this one was not shown.
 static enum result owed_check(void *argument, const struct open_entry *entry)
 {
     struct anew *anew = argument;
@@ -353,7 +367,8 @@ static enum result owed_check(void *argument, const struct open_entry *entry)
     for (size_t i = 0; i < entry->delivery_count && fact.state == FACT_DURABLE; i++) {
         const struct fact_delivery *delivery = fact_delivery_find(&fact, entry->deliveries[i].archive);
         bool is_owed = delivery != NULL && delivery->owed && !delivery_state_settles(delivery->state);
-        if (!delivery_state_settles(entry->deliveries[i].state) && !is_owed)
+        if (!delivery_state_settles(entry->deliveries[i].state) && !is_owed &&
+            !is_told_by_dead(anew->history->oracle, entry->receipt, entry->deliveries[i].archive))
             history_fail(anew->history, "receipt %s is owed to node %u, and not in a ledger made anew", text,
                          entry->deliveries[i].archive);
     }
