@@ -45,6 +45,14 @@ size_t journal_reclaim_candidates(struct journal *journal, struct journal_positi
     return got;
 }
 
+// What stands behind the end of a segment that died is cut off before its key goes: should the removal be cut
+// short, recovery finds no records there that the ledger has not read.
+static enum result segment_take_away(struct journal *journal, struct journal_position end, bool is_dead)
+{
+    enum result result = is_dead ? segment_cut(journal, end) : OK;
+    return result == OK ? segment_erase(journal, end.stream, end.segment) : result;
+}
+
 enum result journal_segment_reclaim(struct journal *journal, struct journal_position committed,
                                     uint32_t segment)
 {
@@ -61,8 +69,10 @@ enum result journal_segment_reclaim(struct journal *journal, struct journal_posi
         found->going = true;
     pthread_mutex_unlock(&journal->lock);
     enum result result = ERR_REFUSED;
-    if (is_going)
-        result = segment_erase(journal, committed.stream, segment);
+    if (is_going) {
+        struct journal_position last = {committed.stream, segment, end};
+        result = segment_take_away(journal, last, state == JOURNAL_SEGMENT_DEAD);
+    }
     if (result == OK) {
         log_event(JOURNAL_SEGMENT_RECLAIMED, log_number(committed.stream), log_number(segment));
         catalog_remove(journal, found);

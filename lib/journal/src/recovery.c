@@ -102,32 +102,13 @@ static bool is_needed(const struct journal *journal, uint16_t stream, uint32_t s
     return journal->is_needed != NULL && journal->is_needed(journal->is_needed_arg, stream, segment);
 }
 
-// Whether the key file is whole and knows a later segment of the stream, so it is not one from before this
-// segment.
-static enum result key_file_is_later(struct journal *journal, const struct found_file *found, bool *is_later)
+// Whether the ledger has let go what a file without a key holds. A valid header where it would read on says
+// no: a segment that died is cut at its end before its key goes.
+static bool is_let_go(const struct journal *journal, const struct found_file *found,
+                      const struct journal_floor *floor)
 {
-    struct seal_keyring_counts counts;
-    struct seal_segment_id *ids;
-    size_t count;
-    seal_keyring_counts_get(journal->keyring, &counts);
-    enum result result = seal_keyring_segments(journal->keyring, &ids, &count);
-    if (result != OK)
-        return result;
-    *is_later = false;
-    for (size_t i = 0; i < count && counts.damaged == 0; i++)
-        *is_later |= ids[i].stream == found->stream && ids[i].segment > found->segment;
-    free(ids);
-    return OK;
-}
-
-// Whether the ledger has let go what a file without a key holds. Behind the end of a segment that died stand
-// records that nobody reads; it may have been removed while the ledger stood before them.
-static enum result is_let_go(struct journal *journal, const struct found_file *found,
-                             const struct journal_floor *floor, bool *is_gone)
-{
-    *is_gone = floor != NULL && floor->ledger.segment >= found->segment &&
-               !is_needed(journal, found->stream, found->segment);
-    return *is_gone && found->has_unread ? key_file_is_later(journal, found, is_gone) : OK;
+    return floor != NULL && floor->ledger.segment >= found->segment && !found->has_unread &&
+           !is_needed(journal, found->stream, found->segment);
 }
 
 // ERR_MISSING: the segment is not to be kept. ERR_CRYPTO: it should be, but can not be read.
@@ -145,13 +126,10 @@ static enum result key_find(struct journal *journal, const struct found_file *fo
         return result;
     // Records without a key. The key is the last step of creation and the first of removal, so the ledger has
     // let it go; where it has not, the key file is not the one that belongs here.
-    bool is_gone;
-    result = is_let_go(journal, found, floor, &is_gone);
-    if (result != OK)
-        return result;
-    if (!is_gone)
-        log_event(JOURNAL_KEY_MISSING, log_number(found->stream), log_number(found->segment));
-    return is_gone ? ERR_MISSING : ERR_CRYPTO;
+    if (is_let_go(journal, found, floor))
+        return ERR_MISSING;
+    log_event(JOURNAL_KEY_MISSING, log_number(found->stream), log_number(found->segment));
+    return ERR_CRYPTO;
 }
 
 static enum result file_keep(struct journal *journal, const struct found_file *found, struct seal_key *key)

@@ -283,27 +283,6 @@ static void test_key_missing_of_tail(void **state)
     rig_free(rig);
 }
 
-// A segment that died holds records behind its end, which nobody reads. That it was let go while the ledger
-// stood there shows in the key file: it knows of a later segment, so it is not an older one.
-static void test_removal_of_dead_cut(void **state)
-{
-    struct rig *rig = rig_new(62);
-    (void)state;
-    rig_boot(rig);
-    struct instance *read = instance_store(rig, 1, 700);
-    rig_settle(rig);
-    rig_ledger_read(rig);
-    struct instance *given_up = instance_store(rig, 1, 700);
-    rig_settle(rig);
-    assert_int_equal(seal_keyring_segment_key_destroy(rig->keyring, RIG_STREAM, rig->ledger.segment), OK);
-    rig_crash(rig);
-    read->settled = given_up->settled = true;
-    assert_int_equal(rig_recover(rig), OK);
-    assert_int_equal(rig->recovery.segments_removed, 1);
-    rig_down(rig);
-    rig_free(rig);
-}
-
 static bool always_needed(void *arg, uint16_t stream, uint32_t segment)
 {
     (void)arg;
@@ -489,6 +468,46 @@ static void test_reclaim_cut(void **state)
     }
 }
 
+// A segment died, nothing could follow it, and it is taken away, cut at each step: what was given up behind its
+// end, and still stands in the file, is not taken for records whose key is missing.
+static bool reclaim_of_dead_is_cut(uint64_t seed, uint64_t cut)
+{
+    struct rig *rig = rig_new(seed);
+    struct instance *given_up;
+    rig_boot(rig);
+    struct instance *read = instance_store(rig, 1, 700);
+    uint32_t used = read->place.position.segment;
+    rig_settle(rig);
+    rig_ledger_read(rig);
+    assert_int_equal(fs_sim_fault_arm(rig->sim, FS_SIM_FAULT_WRITE, "0000-", 0), OK);
+    assert_int_equal(instance_begin(rig, 1, 700, &given_up), OK);
+    assert_int_equal(instance_data(given_up), OK);
+    assert_int_equal(instance_close(given_up), OK);
+    rig_settle(rig);
+    assert_int_equal(given_up->state, INSTANCE_FAILED);
+    read->settled = given_up->settled = true;
+    for (uint32_t spare = used + 1; spare <= used + 2; spare++) // as where the disk has no room for any
+        assert_int_equal(seal_keyring_segment_key_destroy(rig->keyring, RIG_STREAM, spare), OK);
+    fs_sim_power_cut_after(rig->sim, cut);
+    rig_ledger_reclaim(rig);
+    assert_int_equal(rig->reclaims, 1);
+    bool was_cut = fs_sim_is_cut(rig->sim);
+    rig_crash(rig);
+    assert_int_equal(rig_recover(rig), OK);
+    rig_down(rig);
+    rig_free(rig);
+    return was_cut;
+}
+
+static void test_reclaim_of_dead_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 200; seed < 220; seed++) {
+        for (uint64_t cut = 0; reclaim_of_dead_is_cut(seed, cut); cut++)
+            assert_true(cut < 100);
+    }
+}
+
 static void test_reclaim_refuses(void **state)
 {
     struct rig *rig = rig_new(11);
@@ -518,7 +537,7 @@ int main(void)
         cmocka_unit_test(test_newer_format),
         cmocka_unit_test(test_key_missing),
         cmocka_unit_test(test_key_missing_of_tail),
-        cmocka_unit_test(test_removal_of_dead_cut),
+        cmocka_unit_test(test_reclaim_of_dead_cut),
         cmocka_unit_test(test_needed),
         cmocka_unit_test(test_orphans),
         cmocka_unit_test(test_floors),
