@@ -17,9 +17,10 @@ enum {
 // By archive, study and reason.
 struct group {
     uint32_t archive;
-    uint64_t count;   // deliveries
-    uint64_t receipt; // the one that was sent last,
-    uint64_t sent_at; // and when
+    uint64_t count;      // deliveries
+    uint64_t unanswered; // of these
+    uint64_t receipt;    // the one that was sent last,
+    uint64_t sent_at;    // and when
     char study[65];
     char reason[RECORD_REASON_MAX + 1];
 };
@@ -78,6 +79,7 @@ static enum result group_add(struct flagged *flagged, const struct group *one)
     if (at < flagged->count && group_compare(flagged->groups[at], one) == 0) {
         struct group *group = flagged->groups[at];
         group->count++;
+        group->unanswered += one->unanswered;
         if (one->sent_at >= group->sent_at) {
             group->sent_at = one->sent_at;
             group->receipt = one->receipt;
@@ -99,6 +101,16 @@ static enum result group_add(struct flagged *flagged, const struct group *one)
     return OK;
 }
 
+// SENT stands in the journal before the first byte leaves: where no answer came and the delivery was held,
+// parked or given up since, it may have arrived or not. What a rejection note rejects (nobody's name is there
+// then), or a person after it had settled, the archive had taken.
+static bool is_answered(const struct fact_delivery *delivery)
+{
+    return delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_SETTLED ||
+           delivery->has_status ||
+           (delivery->state == DELIVERY_REJECTED && (delivery->person == NULL || delivery->settled_by != 0));
+}
+
 static enum result delivery_take(struct flagged *flagged, const struct ledger_fact *fact,
                                  const struct fact_delivery *delivery)
 {
@@ -108,7 +120,12 @@ static enum result delivery_take(struct flagged *flagged, const struct ledger_fa
         if (flagged->order->reason_has != NULL && strstr(reason, flagged->order->reason_has) == NULL)
             continue;
         struct group one = {
-            .archive = delivery->archive, .count = 1, .receipt = fact->receipt, .sent_at = delivery->sent_at};
+            .archive = delivery->archive,
+            .count = 1,
+            .unanswered = !is_answered(delivery),
+            .receipt = fact->receipt,
+            .sent_at = delivery->sent_at,
+        };
         text_copy(one.reason, sizeof one.reason, slice_of_text(reason));
         if (fact->study != NULL)
             text_printable(one.study, sizeof one.study, slice_of_text(fact->study));
@@ -117,23 +134,13 @@ static enum result delivery_take(struct flagged *flagged, const struct ledger_fa
     return result;
 }
 
-// SENT stands in the journal before the first byte leaves, so it alone does not say that anything went. What
-// a rejection note rejects (nobody's name is there then), or a person after it had settled, the archive had
-// taken.
-static bool did_go(const struct fact_delivery *delivery)
-{
-    return delivery->state == DELIVERY_SENT || delivery->state == DELIVERY_ANSWERED ||
-           delivery->state == DELIVERY_SETTLED || delivery->has_status || delivery->resent ||
-           (delivery->state == DELIVERY_REJECTED && (delivery->person == NULL || delivery->settled_by != 0));
-}
-
 static enum result fact_take(void *argument, const struct ledger_fact *fact)
 {
     struct flagged *flagged = argument;
     enum result result = OK;
     for (size_t i = 0; result == OK && i < fact->delivery_count; i++) {
         const struct fact_delivery *delivery = &fact->deliveries[i];
-        if (delivery->flags > 0 && did_go(delivery) && delivery->sent_at >= flagged->since &&
+        if (delivery->flags > 0 && delivery->sent_at >= flagged->since &&
             (!flagged->has_archive || delivery->archive == flagged->archive))
             result = delivery_take(flagged, fact, delivery);
     }
@@ -155,6 +162,7 @@ static int groups_json(const struct flagged *flagged)
         ledger_json_text(row, "study", group->study);
         ledger_json_text(row, "reason", group->reason);
         ledger_json_number(row, "count", group->count);
+        ledger_json_number(row, "unanswered", group->unanswered);
         ledger_json_text(row, "receipt", receipt);
         ledger_json_time(row, "sent_at", group->sent_at);
         json_array_append_new(rows, row);
@@ -167,7 +175,8 @@ static int groups_json(const struct flagged *flagged)
 
 static void groups_print(const struct flagged *flagged)
 {
-    static const char *const TITLES[] = {"ARCHIVE", ">HOW MANY", "LAST SENT", "LAST RECEIPT", "STUDY", "WHY"};
+    static const char *const TITLES[] = {"ARCHIVE",      ">HOW MANY", ">UNANSWERED", "LAST SENT",
+                                         "LAST RECEIPT", "STUDY",     "WHY"};
     struct cli_table table;
     char text[LEDGER_TIME_SIZE];
     if (flagged->count == 0) {
@@ -181,6 +190,8 @@ static void groups_print(const struct flagged *flagged)
         (void)text_format(text, sizeof text, "%" PRIu32, group->archive);
         cli_table_add(&table, name[0] != 0 ? name : text);
         (void)text_format(text, sizeof text, "%" PRIu64, group->count);
+        cli_table_add(&table, text);
+        (void)text_format(text, sizeof text, "%" PRIu64, group->unanswered);
         cli_table_add(&table, text);
         cli_table_add(&table, ledger_time_text(group->sent_at, text));
         ledger_receipt_text(group->receipt, text, sizeof text);

@@ -120,11 +120,13 @@ static bool is_told_of(void *arg, uint64_t number)
     return number == *(const uint64_t *)arg;
 }
 
-// A copy lies in another stream than what was damaged.
+// A copy is not hit by what befell the original; that one has taken its place a receipt in memory may not
+// know.
 static bool is_hit(const struct receipt *receipt, const struct tell *tell)
 {
-    return receipt->number == tell->receipt && receipt->content == NULL &&
-           (tell->position.segment == 0 || tell->position.stream == receipt->close.stream);
+    bool lies_there = tell->position.segment == 0 || tell->position.stream == JOURNAL_STREAM_COPY ||
+                      tell->position.stream == receipt->close.stream;
+    return receipt->number == tell->receipt && receipt->content == NULL && lies_there;
 }
 
 static void receipt_park(struct worker *worker, struct tell *tell)

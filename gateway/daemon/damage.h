@@ -22,7 +22,8 @@ MUST_USE enum result damage_new(struct gateway *gateway, struct damage **out);
 void damage_free(struct damage *damage);
 
 // `when` is set here. Known places are told again only if the receipt was not known before. One that there is
-// no room for is told to log and worker each time.
+// no room for is told to log and worker each time; where the worker can not be told either, whoever finds it
+// next tells it.
 void damage_report(struct damage *damage, const struct control_damage *found);
 // Of a receipt that could not be read for sending; place and receipt as far as they are known.
 void damage_report_unreadable(struct damage *damage, struct journal_position position, uint64_t receipt);

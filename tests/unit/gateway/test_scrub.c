@@ -235,6 +235,31 @@ static void test_damaged_place_has_gone(void **state)
     rig_free(rig);
 }
 
+static bool has_copies(void *arg)
+{
+    struct journal_segment_info *info = arg;
+    return journal_segments_get(rig->gateway->journal, JOURNAL_STREAM_COPY, 1, info, 1) == 1;
+}
+
+// The copy that took the place of a receipt is bad; the one in memory does not know yet that there is one.
+static void test_damaged_copy(void **state)
+{
+    struct journal_segment_info copies;
+    (void)state;
+    rig = rig_new(rig_configuration_fixed, 11);
+    rig_boot(rig);
+    store_one("1.2.3.1");
+    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
+    rig_crash(rig);
+    rig_boot(rig);
+    assert_true(rig_run_until(rig, has_copies, &copies, 48 * 3600 * NSEC_PER_SEC));
+    assert_int_equal(archive()->parked.count, 0);
+    found((struct journal_position){JOURNAL_STREAM_COPY, copies.segment, JOURNAL_PAGE_SIZE}, receipt);
+    assert_int_equal(archive()->parked.count, 1);
+    rig_crash(rig);
+    rig_free(rig);
+}
+
 // No room for the place: it is logged all the same, and its receipt is parked.
 static void test_no_room_for_a_place(void **state)
 {
@@ -265,9 +290,9 @@ int main(void)
 {
     log_configure(LOG_OUTPUT_NONE, LOG_LEVEL_ALERT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bit_rot_anywhere),    cmocka_unit_test(test_nothing_to_find),
-        cmocka_unit_test(test_report_damaged),      cmocka_unit_test(test_damaged_place_has_gone),
-        cmocka_unit_test(test_no_room_for_a_place),
+        cmocka_unit_test(test_bit_rot_anywhere), cmocka_unit_test(test_nothing_to_find),
+        cmocka_unit_test(test_report_damaged),   cmocka_unit_test(test_damaged_place_has_gone),
+        cmocka_unit_test(test_damaged_copy),     cmocka_unit_test(test_no_room_for_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
