@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dgtest import edits, part10, sender
 from dgtest.daemon import ROOT
+from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
 SECONDS = float(os.environ.get("DG_LOAD_SECONDS", "6"))
@@ -26,18 +27,29 @@ def load(stage: Stage, group: int, tls: bool) -> sender.Load:
     return sender.Load(stage.target(tls=tls), lambda worker, number: instance(group, worker, number), workers=8).start()
 
 
+def know(stage: Stage, most: int) -> None:
+    """Of the patients the crosswalk knows 1 to `most`; 0 stays unknown. So a load's second study is of a known one."""
+    edits.crosswalk(stage.daemon, "import", text=edits.rows({f"{n:04}": f"E-{n}" for n in range(1, most + 1)}))
+
+
 def turn(stage: Stage, packs: Path, number: int) -> None:
     """Another patient becomes known, and another version of the rules, in the midst of it all."""
-    edits.crosswalk(stage.daemon, "import", text=edits.rows({f"{number:04}": f"E-{number}"}))
+    know(stage, 2 + number)
     pack = packs / "vendor-names.yaml"
     pack.write_text(pack.read_text() + f"# {number}\n")
     done = stage.daemon.run_client("config", "reload")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def study_of(uid: str) -> tuple[int, int]:
+    """The worker, and the number of the study among those of this worker."""
+    study = int(uid.split(".")[-2])
+    return study // 100000 % 10, study % 100000
+
+
 def is_watched(uid: str) -> bool:
     """It is of the first worker of a load: reading all copies takes longer than sending them."""
-    return int(uid.split(".")[-2]) // 100000 % 10 == 0
+    return study_of(uid)[0] == 0
 
 
 def check_edited(stage: Stage) -> None:
@@ -61,6 +73,7 @@ def test_sixteen_associations(folder):
     nodes = {"legacy": {"domain": "LEGACY"}, "new": {"domain": "ENTERPRISE", "packs": PACKS}}
     with Stage(folder, tls=True, settings={**edits.DOMAINS, "limits": {"stop": "20s"}, "rules": {"packs": str(packs)},
                                            "nodes": nodes}) as stage:
+        know(stage, 1)
         loads = [load(stage, 1, False), load(stage, 2, True)]
         end = time.monotonic() + SECONDS
         number = 0
@@ -73,6 +86,7 @@ def test_sixteen_associations(folder):
             stage.daemon.ask("queue", "list")
             stage.new.wait_copies(len(stage.new.copies()) + 20, 60)
             number += 1
+        wait_for("a study of a patient who was known", lambda: (0, 1) in map(study_of, stage.legacy.uids()), 120)
         stored = [result.instance for one in loads for result in one.stop() if result.status == 0]
         assert len(stored) > 100
         stage.daemon.wait_caught_up()
