@@ -338,6 +338,12 @@ struct slice cbor_take_text(struct cbor_reader *reader, size_t max_length)
     return take_string(reader, ITEM_TEXT, max_length);
 }
 
+struct slice cbor_take_any_text(struct cbor_reader *reader, size_t max_length)
+{
+    bool is_bytes = cbor_peek(reader) == CBOR_KIND_BYTES;
+    return take_string(reader, is_bytes ? ITEM_BYTES : ITEM_TEXT, max_length);
+}
+
 void cbor_take_exact(struct cbor_reader *reader, uint8_t *out, size_t length)
 {
     struct item item;

@@ -94,6 +94,22 @@ void cbor_add_text(struct cbor_writer *writer, struct slice value)
     add_content(writer, value);
 }
 
+static bool is_ascii(struct slice text)
+{
+    bool is_plain = true;
+    for (size_t i = 0; i < text.length; i++)
+        is_plain = is_plain && text.data[i] >= 0x20 && text.data[i] < 0x7f;
+    return is_plain;
+}
+
+void cbor_add_any_text(struct cbor_writer *writer, struct slice value)
+{
+    if (is_ascii(value))
+        cbor_add_text(writer, value);
+    else
+        cbor_add_bytes(writer, value);
+}
+
 static bool open_level(struct cbor_writer *writer)
 {
     if (writer->error == OK && writer->depth == CBOR_DEPTH_MAX)
@@ -156,6 +172,12 @@ void cbor_put_text(struct cbor_writer *writer, int64_t key, struct slice value)
 {
     cbor_add_int(writer, key);
     cbor_add_text(writer, value);
+}
+
+void cbor_put_any_text(struct cbor_writer *writer, int64_t key, struct slice value)
+{
+    cbor_add_int(writer, key);
+    cbor_add_any_text(writer, value);
 }
 
 void cbor_put_map(struct cbor_writer *writer, int64_t key)

@@ -98,7 +98,8 @@ static bool is_date_time(struct slice s)
 {
     if (s.length >= 9 && (s.data[s.length - 5] == '+' || s.data[s.length - 5] == '-')) {
         struct slice zone = slice_from(s, s.length - 4); // -1200 to +1400
-        if (!is_digits(zone) || digits_at(zone, 0, 2) > 14 || digits_at(zone, 2, 2) > 59)
+        unsigned most = s.data[s.length - 5] == '-' ? 1200 : 1400;
+        if (!is_digits(zone) || digits_at(zone, 0, 4) > most || digits_at(zone, 2, 2) > 59)
             return false;
         s = slice_first(s, s.length - 5);
     }

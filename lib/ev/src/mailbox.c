@@ -20,8 +20,8 @@ static void signal_waiters(struct ev_mailbox *mailbox)
     while (wake != NULL) { // under the lock: ev_wake_fini() of a waiter must not come in between
         struct ev_wake *next = wake->next_waiter;
         wake->next_waiter = NULL;
-        atomic_store(&wake->waits_for, NULL);
         ev_wake_signal(wake);
+        atomic_store(&wake->waits_for, NULL); // last: from here on ev_wake_fini() does not ask for the lock
         wake = next;
     }
     pthread_mutex_unlock(&mailbox->lock);

@@ -47,9 +47,9 @@ size_t journal_reclaim_candidates(struct journal *journal, struct journal_positi
 
 // What stands behind the end of a segment that died is cut off before its key goes: should the removal be cut
 // short, recovery finds no records there that the ledger has not read.
-static enum result segment_take_away(struct journal *journal, struct journal_position end, bool is_dead)
+static enum result segment_take_away(struct journal *journal, struct journal_position end, bool is_cut)
 {
-    enum result result = is_dead ? segment_cut(journal, end) : OK;
+    enum result result = is_cut ? OK : segment_cut(journal, end);
     return result == OK ? segment_erase(journal, end.stream, end.segment) : result;
 }
 
@@ -63,6 +63,7 @@ enum result journal_segment_reclaim(struct journal *journal, struct journal_posi
         return ERR_MISSING;
     segment_state_get(journal, found, &state, &end);
     pthread_mutex_lock(&journal->lock);
+    bool is_cut = state != JOURNAL_SEGMENT_DEAD || found->bytes <= end;
     bool is_going = is_complete(state) && is_committed(committed, segment, end) &&
                     !copy_is_under_way(journal, committed.stream, segment);
     if (is_going)
@@ -71,7 +72,7 @@ enum result journal_segment_reclaim(struct journal *journal, struct journal_posi
     enum result result = ERR_REFUSED;
     if (is_going) {
         struct journal_position last = {committed.stream, segment, end};
-        result = segment_take_away(journal, last, state == JOURNAL_SEGMENT_DEAD);
+        result = segment_take_away(journal, last, is_cut);
     }
     if (result == OK) {
         log_event(JOURNAL_SEGMENT_RECLAIMED, log_number(committed.stream), log_number(segment));

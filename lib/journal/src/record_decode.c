@@ -7,7 +7,7 @@
 
 static struct slice take_text(struct cbor_reader *r)
 {
-    return cbor_take_text(r, RECORD_TEXT_MAX);
+    return cbor_take_any_text(r, RECORD_TEXT_MAX);
 }
 
 static struct journal_position take_position(struct cbor_reader *r)
@@ -320,7 +320,7 @@ static void take_flags(struct cbor_reader *r, struct record_flags *flags)
             r->error = ERR_LIMIT;
             return;
         }
-        flags->reason[flags->reason_count++] = cbor_take_text(r, RECORD_REASON_MAX);
+        flags->reason[flags->reason_count++] = cbor_take_any_text(r, RECORD_REASON_MAX);
     }
 }
 

@@ -14,7 +14,7 @@ static void put_text(struct cbor_writer *w, int64_t key, struct slice text)
     if (text.length > RECORD_TEXT_MAX)
         w->error = ERR_LIMIT;
     else if (text.length > 0)
-        cbor_put_text(w, key, text);
+        cbor_put_any_text(w, key, text);
 }
 
 static void put_bytes(struct cbor_writer *w, int64_t key, struct slice bytes, size_t most)
@@ -245,7 +245,7 @@ static void put_flags(struct cbor_writer *w, const struct record_flags *flags)
     for (size_t i = 0; i < flags->reason_count; i++) {
         if (flags->reason[i].length > RECORD_REASON_MAX)
             w->error = ERR_LIMIT;
-        cbor_add_text(w, flags->reason[i]);
+        cbor_add_any_text(w, flags->reason[i]);
     }
     cbor_end(w);
 }

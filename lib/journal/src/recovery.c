@@ -162,6 +162,18 @@ static enum result file_sync(struct journal *journal, const struct found_file *f
     return result;
 }
 
+// Without a key nothing in it can be read.
+static enum result file_remove(struct journal *journal, const struct found_file *found,
+                               struct journal_recovery *report)
+{
+    enum result result = segment_erase(journal, found->stream, found->segment);
+    if (result != OK)
+        return result;
+    report->segments_removed++;
+    log_event(JOURNAL_SEGMENT_REMOVED, log_number(found->stream), log_number(found->segment));
+    return OK;
+}
+
 static enum result file_take(struct journal *journal, struct found_file *found,
                              const struct journal_floor *floor, uint32_t flags,
                              struct journal_recovery *report)
@@ -180,11 +192,8 @@ static enum result file_take(struct journal *journal, struct found_file *found,
     if (found->segment > chain->highest)
         chain->highest = found->segment;
     result = key_find(journal, found, floor, &key);
-    if (result == ERR_MISSING) {
-        report->segments_removed++;
-        log_event(JOURNAL_SEGMENT_REMOVED, log_number(found->stream), log_number(found->segment));
-        return read_only ? OK : segment_erase(journal, found->stream, found->segment);
-    }
+    if (result == ERR_MISSING)
+        return read_only ? OK : file_remove(journal, found, report);
     if (result != OK)
         return result;
     bool unread = floor == NULL || floor->ledger.segment <= found->segment;
@@ -302,6 +311,8 @@ static enum result keys_tidy(struct journal *journal, struct journal_recovery *r
             chain->highest = ids[i].segment;
         if (result == OK)
             result = seal_keyring_segment_key_destroy(journal->keyring, ids[i].stream, ids[i].segment);
+        if (result != OK)
+            break;
         report->keys_destroyed++;
         log_event(JOURNAL_KEY_ORPHAN, log_number(ids[i].stream), log_number(ids[i].segment));
     }

@@ -185,6 +185,9 @@ enum result segment_cut(struct journal *journal, struct journal_position end)
     enum result result = fs_file_open(journal->fs, path, FS_WRITE, &file);
     if (result == OK)
         result = fs_file_truncate(file, end.offset);
+    if (result == OK)
+        result = fs_file_datasync(file);
+    fs_file_close(&file);
     struct journal_segment *segment =
         result == OK ? catalog_find(journal, end.stream, end.segment, false) : NULL;
     if (segment != NULL) {
@@ -193,9 +196,6 @@ enum result segment_cut(struct journal *journal, struct journal_position end)
         pthread_mutex_unlock(&journal->lock);
         segment_unref(journal, &segment);
     }
-    if (result == OK)
-        result = fs_file_datasync(file);
-    fs_file_close(&file);
     return result == ERR_MISSING ? OK : result;
 }
 

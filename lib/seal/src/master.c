@@ -174,13 +174,16 @@ enum result seal_master_file_replaceable(const char *path, struct seal_problem *
 
 enum result seal_master_file_replace(const char *path, const char *fresh, struct seal_problem *problem)
 {
+    if (access(fresh, F_OK) != 0)
+        return fail_errno(problem, fresh);
     int old = open_to_destroy(path);
     if (old < 0)
         return fail_errno(problem, path);
-    enum result result = rename(fresh, path) == 0 ? OK : fail_errno(problem, fresh);
+    // While it has a name: a cut in between leaves a file that opens nothing, which the next start replaces.
+    enum result result = bytes_destroy(old) ? OK : fail_errno(problem, path);
+    if (result == OK && rename(fresh, path) != 0)
+        result = fail_errno(problem, fresh);
     if (result == OK && !folder_sync(path))
-        result = fail_errno(problem, path);
-    if (result == OK && !bytes_destroy(old)) // it has no name any more, and opens nothing
         result = fail_errno(problem, path);
     (void)close(old);
     return result;

@@ -29,7 +29,11 @@ static enum result question_begin(struct question *question, struct crosswalk_re
         domain_get(reader->crosswalk, from) != NULL && domain_get(reader->crosswalk, to) != NULL;
     if (question->is_known)
         result = id_hash_make(reader, from, id, question->hash);
-    return result == OK ? view_begin(&question->view, reader) : result;
+    if (result == OK)
+        result = view_begin(&question->view, reader);
+    if (result != OK)
+        wipe(&question->id, sizeof question->id);
+    return result;
 }
 
 static void question_end(struct question *question)

@@ -84,24 +84,10 @@ static void put_number(struct cbor_writer *writer, int64_t key, uint64_t value)
         cbor_put_uint(writer, key, value);
 }
 
-// A CBOR text must be UTF-8, and peers may send anything: what is not plain ASCII becomes a byte string.
-static bool is_plain(struct slice text)
-{
-    bool plain = true;
-    for (size_t i = 0; i < text.length; i++)
-        plain = plain && text.data[i] >= 0x20 && text.data[i] < 0x7f;
-    return plain;
-}
-
 static void put_text(struct cbor_writer *writer, int64_t key, const char *text)
 {
-    if (text == NULL)
-        return;
-    struct slice bytes = slice_of_text(text);
-    if (is_plain(bytes))
-        cbor_put_text(writer, key, bytes);
-    else
-        cbor_put_bytes(writer, key, bytes);
+    if (text != NULL)
+        cbor_put_any_text(writer, key, slice_of_text(text));
 }
 
 // The stream is that of the receipt number, unless the receipt was copied forward.
@@ -131,13 +117,8 @@ static void flags_write(struct cbor_writer *writer, const struct fact_delivery *
         return;
     cbor_put_array(writer, DELIVERY_KEY_FLAGS);
     cbor_add_uint(writer, delivery->flags);
-    for (size_t i = 0; i < RECORD_REASONS_MAX && delivery->flag_reason[i] != NULL; i++) {
-        struct slice reason = slice_of_text(delivery->flag_reason[i]);
-        if (is_plain(reason))
-            cbor_add_text(writer, reason);
-        else
-            cbor_add_bytes(writer, reason);
-    }
+    for (size_t i = 0; i < RECORD_REASONS_MAX && delivery->flag_reason[i] != NULL; i++)
+        cbor_add_any_text(writer, slice_of_text(delivery->flag_reason[i]));
     cbor_end(writer);
 }
 
@@ -274,9 +255,7 @@ enum result fact_encode(const struct ledger_fact *fact, uint8_t *out, size_t cap
 
 static enum result take_text(struct cbor_reader *reader, char **field)
 {
-    struct slice text = cbor_peek(reader) == CBOR_KIND_BYTES ? cbor_take_bytes(reader, FACT_TEXT_MAX)
-                                                             : cbor_take_text(reader, FACT_TEXT_MAX);
-    return fact_text_set(field, text);
+    return fact_text_set(field, cbor_take_any_text(reader, FACT_TEXT_MAX));
 }
 
 static struct journal_position take_position(struct cbor_reader *reader, uint64_t receipt)

@@ -168,7 +168,7 @@ enum result regex_replace(const struct regex *regex, struct regex_scratch *scrat
                                  scratch->context, (PCRE2_SPTR)replacement, PCRE2_ZERO_TERMINATED,
                                  to->start + to->length, &length);
     if (count < 0)
-        return ERR_LIMIT;
+        return count == PCRE2_ERROR_NOMEMORY ? ERR_SPACE : ERR_LIMIT;
     to->length += length;
     *is_found = count > 0;
     return OK;

@@ -30,7 +30,7 @@ void regex_scratch_free(struct regex_scratch *scratch); // NULL is allowed
 // Is the expression found in the subject? ERR_LIMIT: a limit was met, nothing is known.
 MUST_USE enum result regex_find(const struct regex *regex, struct regex_scratch *scratch,
                                 struct slice subject, bool *is_found);
-// Writes the subject with every match replaced. ERR_LIMIT: a limit was met, or it does not fit.
+// Writes the subject with every match replaced. ERR_LIMIT: a limit was met; ERR_SPACE: it does not fit.
 MUST_USE enum result regex_replace(const struct regex *regex, struct regex_scratch *scratch,
                                    struct slice subject, const char *replacement, struct writer *to,
                                    bool *is_found);

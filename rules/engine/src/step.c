@@ -20,11 +20,12 @@ static enum result value_replace(struct rules_match *match, const struct step *s
 {
     bool is_found;
     (void)live;
-    if (regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found) != OK) {
-        bytes_drop(to);
-        return match_refuse(match, step->element, "a regular expression met its limit");
-    }
-    return OK;
+    enum result result = regex_replace(step->regex, match->scratch, value, step->replacement, to, &is_found);
+    if (result == OK)
+        return OK;
+    bytes_drop(to);
+    return match_refuse(match, step->element,
+                        result == ERR_SPACE ? "the value is too long" : "a regular expression met its limit");
 }
 
 static enum result value_map(struct rules_match *match, const struct step *step, struct live *live,

@@ -240,7 +240,7 @@ bool value_rewrite(enum dcm_vr vr, struct slice value, const char *format, struc
     return true;
 }
 
-// Each part once and whole, something between that is no digit and no other letter.
+// Each part once and whole; what is between, if anything, is one of . / - : or a space.
 bool value_format_is_known(enum dcm_vr vr, const char *format)
 {
     const char *letters = vr == DCM_VR_DA ? "YMD" : "HMS";

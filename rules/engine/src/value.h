@@ -31,8 +31,9 @@ bool value_number(struct slice value, double *number);
 // A date as YYYYMMDD in one number, from a DA or the first eight characters of a DT; false if it is none.
 bool value_date(struct slice value, uint32_t *date);
 
-// Rewrites a date or time as DICOM writes it. `format` has YYYY, MM, DD (DA) or HH, MM, SS (TM) and
-// separators, as in "MM/DD/YYYY". False if the value is not written so, or is no date of the calendar.
+// Rewrites a date or time as DICOM writes it. `format` has YYYY, MM, DD (DA) or HH, MM, SS (TM),
+// with or without separators, as in "MM/DD/YYYY". False if the value is not written so, or is no date of the
+// calendar.
 bool value_rewrite(enum dcm_vr vr, struct slice value, const char *format, struct writer *to);
 // Is this a format as value_rewrite takes it?
 bool value_format_is_known(enum dcm_vr vr, const char *format);

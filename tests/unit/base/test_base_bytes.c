@@ -131,11 +131,18 @@ static void test_writer_error_sticks(void **state)
     assert_int_equal(room[0], 1);
     w = writer_of(room, 4);
     writer_fill(&w, 0, 3);
-    writer_patch_u16be(&w, 2, 0xffff); // half of it not written yet
-    assert_int_equal(room[2], 0);
     writer_patch_u16be(&w, 1, 0x0a0b);
     assert_int_equal(room[1], 0x0a);
     assert_int_equal(room[2], 0x0b);
+    struct writer whole = w;
+    writer_patch_u16be(&w, 2, 0xffff); // half of it not written yet
+    assert_true(w.failed);
+    w = whole;
+    writer_patch_u32be(&w, 0, 0xffffffff);
+    assert_true(w.failed);
+    assert_int_equal(room[0], 0);
+    assert_int_equal(room[2], 0x0b);
+    w = whole;
     writer_fill(&w, 1, SIZE_MAX);
     assert_true(w.failed);
 }

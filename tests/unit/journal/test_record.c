@@ -86,6 +86,22 @@ static void test_open(void **state)
     }
 }
 
+// A peer may say anything; a text of CBOR is UTF-8 (RFC 8949 3.1), so what is not plain stands there as
+// bytes.
+static void test_open_of_any_bytes(void **state)
+{
+    static const char told[] = "\x0e\x48M\xd6LLER/1"; // key 14, bytes of length 8
+    struct record_open in = open_sample();
+    struct record_open out;
+    size_t length;
+    (void)state;
+    in.implementation_version = text("M\xd6LLER/1");
+    assert_int_equal(record_open_encode(&in, memory, sizeof memory, &length), OK);
+    assert_non_null(memmem(memory, length, told, sizeof told - 1));
+    assert_int_equal(record_open_decode(slice_of(memory, length), &out), OK);
+    assert_true(slice_is_equal(in.implementation_version, out.implementation_version));
+}
+
 static void test_open_bounds(void **state)
 {
     static uint8_t long_text[RECORD_TEXT_MAX + 1];
@@ -396,11 +412,11 @@ static void test_unknown_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),         cmocka_unit_test(test_open_bounds),
-        cmocka_unit_test(test_close),        cmocka_unit_test(test_close_greatest),
-        cmocka_unit_test(test_known_golden), cmocka_unit_test(test_known_greatest),
-        cmocka_unit_test(test_sent_flags),   cmocka_unit_test(test_small_bodies),
-        cmocka_unit_test(test_unknown_keys),
+        cmocka_unit_test(test_open),           cmocka_unit_test(test_open_of_any_bytes),
+        cmocka_unit_test(test_open_bounds),    cmocka_unit_test(test_close),
+        cmocka_unit_test(test_close_greatest), cmocka_unit_test(test_known_golden),
+        cmocka_unit_test(test_known_greatest), cmocka_unit_test(test_sent_flags),
+        cmocka_unit_test(test_small_bodies),   cmocka_unit_test(test_unknown_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,8 +468,8 @@ static void test_reclaim_cut(void **state)
     }
 }
 
-// A segment died, nothing could follow it, and it is taken away, cut at each step: what was given up behind its
-// end, and still stands in the file, is not taken for records whose key is missing.
+// A segment died, nothing could follow it, and it is taken away, cut at each step: what was given up behind
+// its end, and still stands in the file, is not taken for records whose key is missing.
 static bool reclaim_of_dead_is_cut(uint64_t seed, uint64_t cut)
 {
     struct rig *rig = rig_new(seed);

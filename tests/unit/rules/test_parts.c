@@ -316,7 +316,7 @@ static void test_regex(void **state)
     assert_true(slice_is_text(writer_slice(&writer), "H-12-12"));
     writer = writer_of(bytes, 4);
     assert_int_equal(regex_replace(regex, scratch, slice_of_text("12"), "H-$1", &writer, &is_found),
-                     ERR_LIMIT);
+                     ERR_SPACE);
     assert_int_equal(regex_replacement_check(regex, "$1 ${1} ${n} $n $$", problem), ERR_FORMAT);
     assert_int_equal(regex_replacement_check(regex, "$1 ${1} ${n} $$2", problem), OK);
     assert_int_equal(regex_replacement_check(regex, "$2", problem), ERR_FORMAT);

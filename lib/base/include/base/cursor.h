@@ -180,13 +180,17 @@ static inline void writer_u64le(struct writer *w, uint64_t v)
 // Overwrites two or four bytes written before, for a length that is known only later.
 static inline void writer_patch_u16be(struct writer *w, size_t at, uint16_t v)
 {
-    if (w->failed || at + 2 > w->length)
+    if (w->length < 2 || at > w->length - 2)
+        w->failed = true;
+    if (w->failed)
         return;
     w->start[at] = (uint8_t)(v >> 8);
     w->start[at + 1] = (uint8_t)v;
 }
 static inline void writer_patch_u32be(struct writer *w, size_t at, uint32_t v)
 {
+    if (w->length < 4 || at > w->length - 4)
+        w->failed = true;
     writer_patch_u16be(w, at, (uint16_t)(v >> 16));
     writer_patch_u16be(w, at + 2, (uint16_t)v);
 }

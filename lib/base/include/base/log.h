@@ -2,7 +2,7 @@
 //
 // Logging by event id. The table log_events.def is the only place where events are made; hot code passes
 // numbers and short texts, formatting happens on the log thread. Each event has a counter, read by status and
-// by tests. A thread calls log_thread_begin() once; without it, or before log_start(), entries are written at
+// by tests. A thread calls log_thread_begin() once; without it entries are written at
 // once to standard error (tests, command-line tools). A full ring drops the entry and counts it; logging
 // never blocks. No patient data: fields marked in the table are never written.
 #pragma once
@@ -62,7 +62,8 @@ void log_configure(enum log_output output, enum log_level level);
 // A clock for time stamps (ns since 1970); the simulator sets its own. NULL = the system's.
 void log_set_clock(uint64_t (*clock)(void));
 
-// The log thread's body: drains all rings each `log_drain()`; returns the number of entries written.
-MUST_USE enum result log_thread_begin(void); // gives the calling thread a ring
+// Gives the calling thread a ring. ERR_NOMEM; ERR_LIMIT: as many threads as there can be have one.
+MUST_USE enum result log_thread_begin(void);
 void log_thread_end(void);
+// The log thread's body: writes what is in all rings; returns the number of entries.
 size_t log_drain(void);

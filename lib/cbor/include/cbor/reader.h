@@ -85,6 +85,8 @@ uint64_t cbor_take_uint(struct cbor_reader *reader, uint64_t max);
 bool cbor_take_bool(struct cbor_reader *reader);
 struct slice cbor_take_bytes(struct cbor_reader *reader, size_t max_length);
 struct slice cbor_take_text(struct cbor_reader *reader, size_t max_length);
+// Text or bytes: what cbor_put_any_text() has written.
+struct slice cbor_take_any_text(struct cbor_reader *reader, size_t max_length);
 // Exactly length bytes, copied out; another length is ERR_FORMAT.
 void cbor_take_exact(struct cbor_reader *reader, uint8_t *out, size_t length);
 // Skips the value, however deep it nests (above CBOR_DEPTH_MAX: ERR_LIMIT). Returns its bytes, so that they

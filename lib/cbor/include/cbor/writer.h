@@ -47,7 +47,9 @@ struct slice cbor_writer_slice(const struct cbor_writer *writer);
 void cbor_put_uint(struct cbor_writer *writer, int64_t key, uint64_t value);
 void cbor_put_bool(struct cbor_writer *writer, int64_t key, bool value);
 void cbor_put_bytes(struct cbor_writer *writer, int64_t key, struct slice value);
-void cbor_put_text(struct cbor_writer *writer, int64_t key, struct slice value); // should be UTF-8
+void cbor_put_text(struct cbor_writer *writer, int64_t key, struct slice value); // must be UTF-8
+// What a peer has said, in whatever bytes: text if all of it is printable ASCII, else bytes.
+void cbor_put_any_text(struct cbor_writer *writer, int64_t key, struct slice value);
 void cbor_put_map(struct cbor_writer *writer, int64_t key);
 void cbor_put_array(struct cbor_writer *writer, int64_t key);
 
@@ -57,6 +59,7 @@ void cbor_add_int(struct cbor_writer *writer, int64_t value);
 void cbor_add_bool(struct cbor_writer *writer, bool value);
 void cbor_add_bytes(struct cbor_writer *writer, struct slice value);
 void cbor_add_text(struct cbor_writer *writer, struct slice value);
+void cbor_add_any_text(struct cbor_writer *writer, struct slice value);
 void cbor_add_map(struct cbor_writer *writer);
 void cbor_add_array(struct cbor_writer *writer);
 

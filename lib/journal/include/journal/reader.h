@@ -44,7 +44,7 @@ struct journal_entry {
     uint64_t skipped;  // CORRUPT, TORN: bytes from position to next
 };
 
-#define JOURNAL_READER_AUTHENTICATE_DATA 0x01u // read and open DATA bodies too (scrub, recovery)
+#define JOURNAL_READER_AUTHENTICATE_DATA 0x01u // read and open DATA bodies too (scrub, look-up)
 
 // start.segment 0: from the first segment that exists. A start in a segment that is gone: from the next that
 // exists.

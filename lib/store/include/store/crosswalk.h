@@ -138,7 +138,8 @@ MUST_USE enum result crosswalk_map(struct crosswalk_reader *reader, uint16_t fro
                                    struct crosswalk_verdict *verdict);
 // The same for an instance of a study that goes to an archive: its pin and its move count before the row. A
 // study that first went out unmapped, which its pin to its own domain and ID says, stays so until it is
-// moved: else an import in the midst of it would split it.
+// moved: else an import in the midst of it would split it. With `from` as `to` only a move counts; the
+// gateway does not ask for what is of the archive's own domain.
 MUST_USE enum result crosswalk_map_study(struct crosswalk_reader *reader, const struct crosswalk_study *study,
                                          uint16_t from, struct slice id, uint16_t to,
                                          const struct crosswalk_person *person,
