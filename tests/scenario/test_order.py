@@ -82,6 +82,7 @@ def test_success_for_other_content_is_unproven(folder):
         stage.send([first])
         stage.wait_arrived([first])
         stage.send([second])
+        deliveries(stage, first, 2, 1)
         rows = deliveries(stage, first, 2, 2)
         assert digests(stage, first) == [first.digest(), second.digest()]
         assert "unproven" in rows[1]["settled_by"]

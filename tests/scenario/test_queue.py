@@ -69,8 +69,12 @@ def test_paused_archive_gets_nothing_until_resumed(folder):
         stage.daemon.stop()
         stage.daemon.start()
         assert stage.daemon.archives()["new"]["state"] == "paused", "a restart must not undo an operator"
+        later = instances(2, 4)
+        stage.send(later)
+        stage.legacy.wait_uids([i.sop_instance for i in later])
+        assert stage.new.copies() == []
         assert stage.daemon.run_client("archive", "resume", "new").returncode == 0
-        stage.wait_arrived(sent)
+        stage.wait_arrived([*sent, *later])
 
 
 def test_park_retry_and_drop(folder):

@@ -151,8 +151,3 @@ enum result net_resolver_ask(struct net_resolver *resolver, struct net_lookup *l
     }
     return ev_mailbox_post(&resolver->questions, &lookup->mail);
 }
-
-void net_resolver_on_space(struct net_resolver *resolver, struct ev_wake *wake)
-{
-    ev_mailbox_on_space(&resolver->questions, wake);
-}

@@ -38,7 +38,6 @@ void net_resolver_free(struct net_resolver **resolver);
 void net_lookup_init(struct net_lookup *lookup, const struct net_endpoint *endpoint,
                      struct ev_mailbox *reply_to, void *owner);
 // Any thread. OK: *answered tells whether the answer is in `lookup` already (numeric host) or will come by
-// mail. AGAIN: the resolver is busy, use net_resolver_on_space(). CLOSED.
+// mail. AGAIN: the resolver is busy, ask again later. CLOSED.
 MUST_USE enum result net_resolver_ask(struct net_resolver *resolver, struct net_lookup *lookup,
                                       bool *answered);
-void net_resolver_on_space(struct net_resolver *resolver, struct ev_wake *wake);

@@ -3,7 +3,8 @@
 // One instance under the rules of one archive: a pure function of program, facts and elements. Rules run in
 // order and see what earlier ones have changed. A rule that can not be applied (a limit met, a text that can
 // not be read or written in the data set's character set, a value that does not fit) changes nothing at all
-// and holds the instance, unless the rule says `on-error: flag`.
+// and holds the instance, unless the rule says `on-error: flag`. An instance that can not be looked at (its
+// header can not be followed, or more elements than RULES_LIVES) is held whatever rules say.
 //
 // Role: called at intake (may it be refused?) and by a lane before the first byte (what is to be edited?).
 // Memory: a workspace for one thread, about 2 MiB, made once; a match allocates nothing.
