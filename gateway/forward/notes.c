@@ -29,6 +29,12 @@ struct note {
 
 static void note_submit(struct note *note);
 
+static void lost(struct notes *notes, uint64_t receipt, enum result why)
+{
+    notes->lost++;
+    log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(why)));
+}
+
 void notes_init(struct notes *notes, struct journal_stream *stream)
 {
     notes->stream = stream;
@@ -36,6 +42,7 @@ void notes_init(struct notes *notes, struct journal_stream *stream)
     list_init(&notes->sinking);
     list_init(&notes->waits);
     notes->number = 0;
+    notes->lost = 0;
     pool_init(&notes->pool, sizeof(struct note), 64);
 }
 
@@ -124,7 +131,7 @@ static bool note_append(struct note *note)
     if (result == AGAIN || result == ERR_SPACE || result == ERR_NOMEM)
         return false;
     if (result != OK) {
-        log_event(LOG_NOTE_LOST, log_number(note->receipt), log_text(result_text(result)));
+        lost(note->notes, note->receipt, result);
         note_give(note);
         return true;
     }
@@ -153,7 +160,7 @@ static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t 
 {
     struct note *note = pool_take(&notes->pool);
     if (note == NULL) {
-        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        lost(notes, receipt, ERR_NOMEM);
         return NULL;
     }
     note->notes = notes;
@@ -225,7 +232,7 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
         return;
     note->sent = *sent;
     if (!said_keep(note)) {
-        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        lost(notes, receipt, ERR_NOMEM);
         note_give(note);
         return;
     }

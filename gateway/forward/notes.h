@@ -18,6 +18,7 @@ struct notes {
     struct list sinking; // appended, not durable yet
     struct list waits;
     uint64_t number; // of the last one
+    uint64_t lost;   // ones that will never be durable
     struct pool pool;
 };
 

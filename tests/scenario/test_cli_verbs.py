@@ -179,6 +179,15 @@ def test_queue_changes(daemon, words, path, body):
     assert daemon.asked == [("POST", f"/v1/queue/{path}", body)]
 
 
+def test_a_change_that_is_not_on_disk_is_told(daemon):
+    daemon.answer = {"version": 1, "changed": 1, "unchanged": 0, "durable": False}
+    words = ["queue", "drop", "17", "legacy", "--person", "J. Doe", "--reason", "by mistake"]
+    assert run(daemon.folder, *words).stdout.splitlines() == [
+        "1 dropped: never sent to this archive", "but the journal can not be written for now: a crash would undo it"]
+    daemon.answer["durable"] = True
+    assert run(daemon.folder, *words).stdout == "1 dropped: never sent to this archive\n"
+
+
 def test_a_change_of_nothing_is_a_finding(daemon):
     daemon.answer = {"version": 1, "changed": 0, "unchanged": 2}
     done = run(daemon.folder, "queue", "retry", "17")
