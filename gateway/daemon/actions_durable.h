@@ -7,6 +7,8 @@
 
 #include "daemon/actions_private.h"
 
+_Static_assert(NOTES_TEXT >= ADMIN_TEXT - 1, "who and why are recorded whole");
+
 struct durable {
     struct part *part;
     struct ev_timer timer;

@@ -5,8 +5,6 @@
 #include "base/wipe.h"
 #include <stdlib.h>
 
-enum { NOTE_TEXT = 160 };
-
 enum note_kind { NOTE_OUTCOME, NOTE_DROP, NOTE_SENT };
 
 struct note {
@@ -21,8 +19,8 @@ struct note {
         struct record_drop drop;
         struct record_sent sent;
     };
-    char comment[NOTE_TEXT];
-    char person[NOTE_TEXT];
+    char comment[NOTES_TEXT];
+    char person[NOTES_TEXT];
     uint8_t *said; // of a SENT: a copy of evidence and reasons; patient data. NULL: none
     size_t said_length;
 };
@@ -172,8 +170,13 @@ static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t 
 
 static struct slice text_keep(char *to, struct slice from)
 {
-    text_copy(to, NOTE_TEXT, from);
-    return slice_first(slice_of(to, from.length), NOTE_TEXT - 1);
+    size_t length = from.length < NOTES_TEXT ? from.length : NOTES_TEXT;
+    if (length < from.length)
+        for (unsigned i = 0; i < 3 && (from.data[length] & 0xC0) == 0x80; i++)
+            length--;
+    if (length > 0)
+        memcpy(to, from.data, length);
+    return slice_of(to, length);
 }
 
 static uint8_t *said_move(uint8_t *to, struct slice *said)

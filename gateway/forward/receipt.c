@@ -364,7 +364,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     delivery->hold = 0;
     reason_set(delivery, reason);
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
-    outcome.comment = slice_of_text(delivery->reason);
+    outcome.comment = slice_of_text(reason); // longer than what is kept in memory
     outcome.person = person;
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_PARKED, log_text(delivery->archive->node->conf->name), log_number(receipt->number),

@@ -392,6 +392,30 @@ static void test_pause_and_resume(void **state)
     rig_free(rig);
 }
 
+// Who and why are told whole, as long as they may be.
+static void test_pause_in_many_words(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    char person[ADMIN_TEXT] = "", reason[ADMIN_TEXT] = "", alarm[1024];
+    for (size_t i = 0; i + 2 < sizeof person; i += 2) {
+        memcpy(person + i, "\xc3\xb6", 2);
+        memcpy(reason + i, "\xc3\xa4", 2);
+    }
+    struct admin_reply *reply = reply_new();
+    actions_table.archive_change(rig->actions, ADMIN_PAUSE, "new", person, reason, reply);
+    reply_wait(rig, reply, ADMIN_FINE);
+    reply_free(reply);
+    json_t *body = ask_status(rig);
+    const json_t *pause = json_object_get(archive_of(body, "new"), "pause");
+    assert_string_equal(text_of(pause, "person"), person);
+    assert_string_equal(text_of(pause, "reason"), reason);
+    (void)text_format(alarm, sizeof alarm, "archive new is paused by %s: %s", person, reason);
+    assert_true(has_alarm(body, alarm));
+    json_decref(body);
+    rig_free(rig);
+}
+
 // What can not be made durable does not count.
 static void test_pause_not_written(void **state)
 {
@@ -544,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_summary_of_many_reasons),
         cmocka_unit_test(test_change_all),
         cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_pause_in_many_words),
         cmocka_unit_test(test_pause_not_written),
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_too_many),
