@@ -102,7 +102,10 @@ static const struct verb VERBS[] = {
      "patient "
      "ID that\nit has; what rules or crosswalk would change and can not is held again. --held-for takes only "
      "those "
-     "whose\nreason, as `dicomgate hold list` shows it, has this text, such as the name of a rule.\n\n"
+     "whose\nreason, as `dicomgate hold list` shows it, has this text, such as the name of a rule. A "
+     "rejection "
+     "note whose\nreferences can not be read then rejects nothing: reject by hand what is still owed of "
+     "them.\n\n"
      "Example:  dicomgate hold release --study 1.2.3 new --person 'J. Doe' --reason 'checked with the "
      "ward'\n"},
     {"hold", "reject",

@@ -273,9 +273,9 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     delivery->was_accepted = true;
     struct record_outcome outcome = outcome_of(delivery, settles ? RECORD_SETTLED : RECORD_ANSWERED);
     outcome.remark = (uint8_t)(settles && remark == RECORD_REMARK_NONE ? RECORD_SETTLE_ON_ANSWER : remark);
-    outcome.comment = answer->comment;
+    const char *finding = order_note_accepted(delivery);
+    outcome.comment = finding != NULL ? slice_of_text(finding) : answer->comment;
     outcome.sent = answer->sent_at;
-    order_note_accepted(delivery);
     note(delivery, &outcome);
     delivery->is_resent = false;
     delivery->aborts = 0;
