@@ -18,8 +18,8 @@
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
 //   POST /v1/config/reload                -> actions->config_reload  body: optional {"person"}
 //   POST /v1/crosswalk/KIND               -> actions->crosswalk_change   body: crosswalk/task.h
-//   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: optional {"person",
-//   "reason"}
+//   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: none; of pause and
+//   resume optional {"person", "reason"}
 //
 // Every answer is a JSON object with "version": ADMIN_VERSION. A failure is {"version", "error", "message"}
 // with `error` one of: bad-request, not-found, not-allowed (method), too-large, refused, failed, unavailable.

@@ -53,10 +53,11 @@ static const struct verb VERBS[] = {
      "          dicomgate queue show 281474976710657\n"},
     {"queue", "retry",
      CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
-     cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
+     cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE] [--person WHO] [--reason WHY]",
      "try parked or delayed instances again, now",
      "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
-     "every\narchive. What is held is none of them: see `dicomgate hold list`.\n\n"
+     "every\narchive. What is held is none of them: see `dicomgate hold list`. WHO and WHY are recorded of "
+     "what was\nparked.\n\n"
      "Example:  dicomgate queue retry 17 18\n"
      "          dicomgate queue retry --all legacy\n"},
     {"queue", "park",
@@ -70,7 +71,7 @@ static const struct verb VERBS[] = {
      "never send it to this archive; recorded with person and reason",
      "The instance stays owed to the other archives. When no archive is owed it any more, its data is "
      "destroyed; the\n"
-     "ledger keeps who dropped it and why.\n\n"
+     "ledger keeps who dropped it and why. Answered once that is on disk.\n\n"
      "Example:  dicomgate queue drop 17 legacy --person 'J. Doe' --reason 'sent by mistake, see "
      "ticket 12'\n"},
     {"queue", "quarantine", 0, 0, 0, cli_queue_quarantine, "",
@@ -125,7 +126,7 @@ static const struct verb VERBS[] = {
      "One row for each status or range, in the order in which they are tried: the archive's own rows of the\n"
      "configuration file, then the default table. Needs no daemon.\n\n"
      "Example:  dicomgate archive show legacy\n"},
-    {"archive", "echo", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_echo, "NAME",
+    {"archive", "echo", 0, 1, 1, cli_archive_echo, "NAME",
      "C-ECHO to an archive, as the gateway would reach it", "Example:  dicomgate archive echo legacy\n"},
     {"archive", "capabilities", CLI_OPTION_SOP_CLASS | CLI_OPTION_TRANSFER_SYNTAX | CLI_OPTION_CLIENT, 1, 1,
      cli_archive_capabilities, "NAME [--sop-class UID] [--transfer-syntax UID] [--client AE]",
@@ -135,8 +136,7 @@ static const struct verb VERBS[] = {
      "why.\n"
      "UIDs may be keywords such as CTImageStorage and ExplicitVRLittleEndian.\n\n"
      "Example:  dicomgate archive capabilities legacy --sop-class CTImageStorage --client CT1\n"},
-    {"archive", "probe", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_probe, "NAME",
-     "ask an archive anew what it takes",
+    {"archive", "probe", 0, 1, 1, cli_archive_probe, "NAME", "ask an archive anew what it takes",
      "Asks about all that is known of it, or about the common storage SOP Classes, and forgets what it has\n"
      "answered to whole proposals: those are asked again when they come.\n\n"
      "Example:  dicomgate archive probe legacy\n"},

@@ -70,16 +70,16 @@ static bool stage_allows(enum admin_queue_change change, enum delivery_stage sta
 // A drop may free the receipt, and with it the delivery.
 static void delivery_change(const struct change_round *change, struct delivery *delivery)
 {
-    struct slice person = slice_of_text(change->person);
+    struct slice person = slice_of_text(change->person), reason = slice_of_text(change->reason);
     switch (change->change) {
     case ADMIN_RETRY:
-        delivery_unpark(delivery, person);
+        delivery_unpark(delivery, person, reason);
         return;
     case ADMIN_PARK:
         delivery_park(delivery, change->reason, delivery->status, person);
         return;
     case ADMIN_DROP:
-        delivery_drop(delivery, person, slice_of_text(change->reason));
+        delivery_drop(delivery, person, reason);
         return;
     }
     unreachable_state();
@@ -297,7 +297,7 @@ void actions_queue_change(void *arg, enum admin_queue_change change, const struc
     asked->archive = archive;
     asked->is_all = selection->is_all;
     text_keep(asked->person, selection->person, "unnamed");
-    text_keep(asked->reason, selection->reason, "parked by a person");
+    text_keep(asked->reason, selection->reason, change == ADMIN_PARK ? "parked by a person" : "");
     if (receipt_selection_find(&asked->selection, actions->gateway, selection->receipts,
                                selection->receipt_count, selection->uid) != OK)
         round_fail(round, ADMIN_FAILED, "the ledger could not be read");

@@ -373,11 +373,12 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     content_let_go(receipt);
 }
 
-void delivery_unpark(struct delivery *delivery, struct slice person)
+void delivery_unpark(struct delivery *delivery, struct slice person, struct slice reason)
 {
     if (delivery->stage == STAGE_PARKED) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_UNPARKED);
         outcome.person = person;
+        outcome.comment = reason;
         note(delivery, &outcome);
     }
     delivery->archive->refusals = (struct refusals){0}; // whoever asks for a try has set something right

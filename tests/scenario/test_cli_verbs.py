@@ -169,6 +169,8 @@ def test_queue_show_of_one(daemon, word, query):
     (["retry", "17", "18"], "retry", {"receipts": [17, 18]}),
     (["retry", "17", "legacy"], "retry", {"receipts": [17], "archive": "legacy"}),
     (["retry", "--all", "--archive", "legacy"], "retry", {"all": True, "archive": "legacy"}),
+    (["retry", "17", "--person", "J. Doe", "--reason", "mended"], "retry",
+     {"receipts": [17], "person": "J. Doe", "reason": "mended"}),
     (["park", "--uid", "1.2.3", "--reason", "kills it"], "park", {"uid": "1.2.3", "reason": "kills it"}),
     (["drop", "17", "legacy", "--person", "J. Doe", "--reason", "by mistake"], "drop",
      {"receipts": [17], "archive": "legacy", "person": "J. Doe", "reason": "by mistake"}),
@@ -264,6 +266,7 @@ def test_hold_changes(daemon, words, path, body):
     ["queue", "retry"], ["queue", "retry", "--all", "17"], ["queue", "drop", "17", "--person", "a", "--reason", "b"],
     ["queue", "drop", "17", "legacy", "--person", "a"], ["queue", "drop", "17", "legacy", "--reason", "a"],
     ["queue", "retry", "0"], ["queue"], ["queue", "explode"], ["explode"], [], ["status", "17"], ["status", "--all"],
+    ["archive", "echo", "a", "--person", "b"], ["archive", "probe", "a", "--reason", "b"],
     ["archive", "echo"], ["archive", "echo", "a/b"], ["archive", "echo", "a", "b"], ["status", "--nonsense"],
 ])
 def test_usage(daemon, words):

@@ -246,7 +246,7 @@ static void test_rejected_while_parked(void **state)
     (void)state;
     struct rig *rig = rig_new(true);
     struct delivery *delivery = parked_and_barred(rig);
-    delivery_unpark(delivery, slice_of_text("anna"));
+    delivery_unpark(delivery, slice_of_text("anna"), slice_of(NULL, 0));
     rig_run(rig, 1000);
     assert_int_equal(delivery->stage, STAGE_HELD);
     assert_string_equal(delivery->reason, "rejected by a note before");

@@ -448,7 +448,12 @@ static void test_words_are_kept_whole(void **state)
     words_are(number, person, reason);
     delivery_park(first_of(STAGE_WAITING), reason, 0, slice_of_text("other"));
     words_are(number, "other", reason);
-    delivery_drop(first_of(STAGE_PARKED), slice_of_text(reason), slice_of_text(person));
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("third"), slice_of(NULL, 0));
+    words_are(number, "third", reason); // of parking
+    delivery_park(first_of(STAGE_WAITING), reason, 0, slice_of_text("other"));
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text(person), slice_of_text("mended"));
+    words_are(number, person, "mended");
+    delivery_drop(first_of(STAGE_WAITING), slice_of_text(reason), slice_of_text(person));
     words_are(number, reason, person);
 }
 
