@@ -147,9 +147,9 @@ struct admin_actions {
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                          struct admin_reply *reply);
     // {"groups": [{"archive": NAME, "study": UID or null, "reason": TEXT, "count": N, "receipt": N,
-    //              "since": seconds}], "more": N}
-    // by archive, study and reason; receipt: the first one, and when it came in. study: null until the ledger
-    // knows it. more: holds that found no room in the list.
+    //              "received": seconds}], "more": N}
+    // by archive, study and reason; receipt: the first one; received: when it came in. study: null until
+    // the ledger knows it. more: holds that found no room in the list.
     void (*hold_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
     // {"items": [{"receipt": N, "archive": NAME, "primary": bool, "reason": TEXT, "received": seconds,
     //             "since": seconds or null, "sop_class", "uid", "study", "series": UID or null,

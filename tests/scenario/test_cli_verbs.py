@@ -198,12 +198,12 @@ def test_a_change_of_nothing_is_a_finding(daemon):
 
 
 GROUP = {"archive": "new", "study": "1.2.840", "reason": "rule names/unmapped: no row\x1b", "count": 12, "receipt": 17,
-         "since": 0}
+         "received": 0}
 
 
 def test_hold_list(daemon):
-    daemon.answer = {"version": 1, "groups": [dict(GROUP, since=int(time.time()) - 7300),
-                                              dict(GROUP, study=None, since=int(time.time()) - 150)], "more": 3}
+    daemon.answer = {"version": 1, "groups": [dict(GROUP, received=int(time.time()) - 7300),
+                                              dict(GROUP, study=None, received=int(time.time()) - 150)], "more": 3}
     done = run(daemon.folder, "hold", "list", "--archive", "new", "--study", "1.2.840")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -368,6 +368,10 @@ def test_keys(folder):
 def test_help(folder):
     done = run(folder, "--help")
     assert done.returncode == 0 and "queue drop" in done.stdout
+    for words in (["queue", "--help"], ["queue", "-h"], ["queue", "explode", "--help"]):
+        done = run(folder, *words)
+        assert done.returncode == 0 and "queue drop" in done.stdout and "hold list" not in done.stdout
+        assert not done.stderr
     for verb in (["status"], ["queue", "list"], ["queue", "drop"], ["archive", "echo"], ["key", "init"],
                  ["config", "check"]):
         done = run(folder, *verb, "--help")

@@ -85,6 +85,8 @@ static void expect_group(const json_t *answer, size_t index, const char *archive
     assert_string_equal(text_of(group, "reason"), reason);
     assert_int_equal(number_of(group, "count"), count);
     assert_int_equal(number_of(group, "receipt"), receipt);
+    assert_true(number_of(group, "received") > 1700000000);
+    assert_null(json_object_get(group, "since")); // of one hold: since when it is held
 }
 
 static size_t count_held(struct rig *rig, size_t archive)
