@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate VERB`: finds the verb, reads its options, runs it. Every verb is one row of a table, which is
-// also the help.
+// `dicomgate VERB`: finds the verb, reads its options, runs it. A verb is one row of a table, which is also
+// the help; but those of `ledger` that only read it have options and help of their own (ledger.c), and here
+// one line each in print_help().
 #include "cli.h"
 
 #include <curl/curl.h>
@@ -561,16 +562,22 @@ static int ledger_common_take(struct cli *cli, int argc, char **argv)
     return kept;
 }
 
+static bool asks_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 // The ledger has options of its own; it is told where the data folder is. `--json` in front of it counts too.
 static int ledger_run(struct cli *cli, int argc, char **argv)
 {
     static char json[] = "--json";
     struct configuration *configuration;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            cli_ledger_help();
-            return CLI_FINE;
-        }
+    if (asks_help(argc, argv)) {
+        cli_ledger_help();
+        return CLI_FINE;
     }
     argc = ledger_common_take(cli, argc, argv);
     char **words = calloc((size_t)argc + 2, sizeof *words);
@@ -594,8 +601,9 @@ static enum cli_exit words_run(struct cli *cli, int argc, char **argv)
 {
     const struct verb *verb = verb_find(argv[0], argc > 1 ? argv[1] : NULL);
     if (verb == NULL && is_group(argv[0])) {
-        print_help(stderr, argv[0]);
-        return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_FINE : CLI_USAGE;
+        bool is_asked = asks_help(argc - 1, argv + 1);
+        print_help(is_asked ? stdout : stderr, argv[0]);
+        return is_asked ? CLI_FINE : CLI_USAGE;
     }
     if (verb == NULL) {
         print_help(stderr, NULL);
