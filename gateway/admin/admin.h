@@ -18,8 +18,8 @@
 //   GET  /v1/archives/NAME/capabilities?sop_class&transfer_syntax&client -> actions->archive_capabilities
 //   POST /v1/config/reload                -> actions->config_reload  body: optional {"person"}
 //   POST /v1/crosswalk/KIND               -> actions->crosswalk_change   body: crosswalk/task.h
-//   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: optional {"person",
-//   "reason"}
+//   POST /v1/archives/NAME/echo|probe|pause|resume -> actions->archive_change  body: none; of pause and
+//   resume optional {"person", "reason"}
 //
 // Every answer is a JSON object with "version": ADMIN_VERSION. A failure is {"version", "error", "message"}
 // with `error` one of: bad-request, not-found, not-allowed (method), too-large, refused, failed, unavailable.
@@ -141,13 +141,15 @@ struct admin_actions {
     // groups: what rests, is gated, held or parked, by reason, with its first receipt; ungrouped: how many
     // found no room there.
     void (*queue_summary)(void *arg, const char *archive, struct admin_reply *reply);
-    // {"changed": N, "unchanged": N}: pairs that were changed; pairs selected but not in a state for it.
+    // {"changed": N, "unchanged": N, "durable": bool}: pairs that were changed; pairs selected but not in a
+    // state for it. Answered once what was changed is on disk. durable false: it could not be written within
+    // ten seconds, and is kept in memory until it can, or a record of it was lost (forward.note-lost).
     void (*queue_change)(void *arg, enum admin_queue_change change, const struct admin_selection *selection,
                          struct admin_reply *reply);
     // {"groups": [{"archive": NAME, "study": UID or null, "reason": TEXT, "count": N, "receipt": N,
-    //              "since": seconds}], "more": N}
-    // by archive, study and reason; receipt: the first one, and when it came in. study: null until the ledger
-    // knows it. more: holds that found no room in the list.
+    //              "received": seconds}], "more": N}
+    // by archive, study and reason; receipt: the first one; received: when it came in. study: null until
+    // the ledger knows it. more: holds that found no room in the list.
     void (*hold_list)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
     // {"items": [{"receipt": N, "archive": NAME, "primary": bool, "reason": TEXT, "received": seconds,
     //             "since": seconds or null, "sop_class", "uid", "study", "series": UID or null,
@@ -158,8 +160,7 @@ struct admin_actions {
     // the last attempt that left. sent: what of its study had left for this archive before it was held, the
     // first ones of sent_count; null: it can not be told.
     void (*hold_show)(void *arg, const struct admin_filter *filter, struct admin_reply *reply);
-    // As queue_change, and "durable": bool. Answered once what was changed is on disk; false: it could not be
-    // written within ten seconds, and is kept in memory until it can.
+    // As queue_change.
     void (*hold_change)(void *arg, enum admin_hold_change change, const struct admin_selection *selection,
                         struct admin_reply *reply);
     // {"archives": [{"id": N, "name": NAME, "ae_title": TEXT, "address": TEXT, "tls": bool,

@@ -303,8 +303,13 @@ static void archive_change(struct admin_server *server, struct admin_reply *repl
         admin_reply_fail(reply, problem.status, "%s", problem.text);
         return;
     }
-    server->actions->archive_change(server->arg, change, name, request.selection.person,
-                                    request.selection.reason, reply);
+    const struct admin_selection *who = &request.selection;
+    bool is_asked_only = change == ADMIN_ECHO || change == ADMIN_PROBE;
+    if (is_asked_only && (who->person != NULL || who->reason != NULL))
+        admin_reply_fail(reply, ADMIN_BAD_REQUEST,
+                         "person and reason are not known here: nothing records them");
+    else
+        server->actions->archive_change(server->arg, change, name, who->person, who->reason, reply);
     admin_change_fini(&request);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dicomgate VERB`: finds the verb, reads its options, runs it. Every verb is one row of a table, which is
-// also the help.
+// `dicomgate VERB`: finds the verb, reads its options, runs it. A verb is one row of a table, which is also
+// the help; but those of `ledger` that only read it have options and help of their own (ledger.c), and here
+// one line each in print_help().
 #include "cli.h"
 
 #include <curl/curl.h>
@@ -53,10 +54,11 @@ static const struct verb VERBS[] = {
      "          dicomgate queue show 281474976710657\n"},
     {"queue", "retry",
      CLI_OPTION_ARCHIVE | CLI_OPTION_ALL | CLI_OPTION_UID | CLI_OPTION_PERSON | CLI_OPTION_REASON, 0, -1,
-     cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE]",
+     cli_queue_retry, "RECEIPT... | --uid UID | --all  [ARCHIVE] [--person WHO] [--reason WHY]",
      "try parked or delayed instances again, now",
      "Also ends the wait after failures of the archive: what waits for it is tried now. Without ARCHIVE: "
-     "every\narchive. What is held is none of them: see `dicomgate hold list`.\n\n"
+     "every\narchive. What is held is none of them: see `dicomgate hold list`. WHO and WHY are recorded of "
+     "what was\nparked.\n\n"
      "Example:  dicomgate queue retry 17 18\n"
      "          dicomgate queue retry --all legacy\n"},
     {"queue", "park",
@@ -70,7 +72,7 @@ static const struct verb VERBS[] = {
      "never send it to this archive; recorded with person and reason",
      "The instance stays owed to the other archives. When no archive is owed it any more, its data is "
      "destroyed; the\n"
-     "ledger keeps who dropped it and why.\n\n"
+     "ledger keeps who dropped it and why. Answered once that is on disk.\n\n"
      "Example:  dicomgate queue drop 17 legacy --person 'J. Doe' --reason 'sent by mistake, see "
      "ticket 12'\n"},
     {"queue", "quarantine", 0, 0, 0, cli_queue_quarantine, "",
@@ -102,7 +104,10 @@ static const struct verb VERBS[] = {
      "patient "
      "ID that\nit has; what rules or crosswalk would change and can not is held again. --held-for takes only "
      "those "
-     "whose\nreason, as `dicomgate hold list` shows it, has this text, such as the name of a rule.\n\n"
+     "whose\nreason, as `dicomgate hold list` shows it, has this text, such as the name of a rule. A "
+     "rejection "
+     "note whose\nreferences can not be read then rejects nothing: reject by hand what is still owed of "
+     "them.\n\n"
      "Example:  dicomgate hold release --study 1.2.3 new --person 'J. Doe' --reason 'checked with the "
      "ward'\n"},
     {"hold", "reject",
@@ -122,7 +127,7 @@ static const struct verb VERBS[] = {
      "One row for each status or range, in the order in which they are tried: the archive's own rows of the\n"
      "configuration file, then the default table. Needs no daemon.\n\n"
      "Example:  dicomgate archive show legacy\n"},
-    {"archive", "echo", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_echo, "NAME",
+    {"archive", "echo", 0, 1, 1, cli_archive_echo, "NAME",
      "C-ECHO to an archive, as the gateway would reach it", "Example:  dicomgate archive echo legacy\n"},
     {"archive", "capabilities", CLI_OPTION_SOP_CLASS | CLI_OPTION_TRANSFER_SYNTAX | CLI_OPTION_CLIENT, 1, 1,
      cli_archive_capabilities, "NAME [--sop-class UID] [--transfer-syntax UID] [--client AE]",
@@ -132,8 +137,7 @@ static const struct verb VERBS[] = {
      "why.\n"
      "UIDs may be keywords such as CTImageStorage and ExplicitVRLittleEndian.\n\n"
      "Example:  dicomgate archive capabilities legacy --sop-class CTImageStorage --client CT1\n"},
-    {"archive", "probe", CLI_OPTION_PERSON | CLI_OPTION_REASON, 1, 1, cli_archive_probe, "NAME",
-     "ask an archive anew what it takes",
+    {"archive", "probe", 0, 1, 1, cli_archive_probe, "NAME", "ask an archive anew what it takes",
      "Asks about all that is known of it, or about the common storage SOP Classes, and forgets what it has\n"
      "answered to whole proposals: those are asked again when they come.\n\n"
      "Example:  dicomgate archive probe legacy\n"},
@@ -558,16 +562,22 @@ static int ledger_common_take(struct cli *cli, int argc, char **argv)
     return kept;
 }
 
+static bool asks_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 // The ledger has options of its own; it is told where the data folder is. `--json` in front of it counts too.
 static int ledger_run(struct cli *cli, int argc, char **argv)
 {
     static char json[] = "--json";
     struct configuration *configuration;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            cli_ledger_help();
-            return CLI_FINE;
-        }
+    if (asks_help(argc, argv)) {
+        cli_ledger_help();
+        return CLI_FINE;
     }
     argc = ledger_common_take(cli, argc, argv);
     char **words = calloc((size_t)argc + 2, sizeof *words);
@@ -591,8 +601,9 @@ static enum cli_exit words_run(struct cli *cli, int argc, char **argv)
 {
     const struct verb *verb = verb_find(argv[0], argc > 1 ? argv[1] : NULL);
     if (verb == NULL && is_group(argv[0])) {
-        print_help(stderr, argv[0]);
-        return argc > 1 && strcmp(argv[1], "--help") == 0 ? CLI_FINE : CLI_USAGE;
+        bool is_asked = asks_help(argc - 1, argv + 1);
+        print_help(is_asked ? stdout : stderr, argv[0]);
+        return is_asked ? CLI_FINE : CLI_USAGE;
     }
     if (verb == NULL) {
         print_help(stderr, NULL);

@@ -23,7 +23,7 @@ static void print_groups(const json_t *groups)
     {
         cli_table_add(&table, cli_text(row, "archive"));
         cli_table_add(&table, cli_count(row, "count", text));
-        cli_table_add(&table, cli_age(row, "since", text));
+        cli_table_add(&table, cli_age(row, "received", text));
         cli_table_add(&table, cli_count(row, "receipt", text));
         cli_table_add(&table, cli_text(row, "study"));
         cli_table_add(&table, cli_text(row, "reason"));

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/actions_durable.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/actions_removed.h"
@@ -36,7 +37,8 @@ struct change_round {
 struct change_answer {
     struct part *part;
     struct ev_task task; // worker: the next turn of "all"
-    size_t archive;      // where "all" stands
+    struct durable durable;
+    size_t archive; // where "all" stands
     enum delivery_stage stage;
     bool has_left; // `left` is set
     size_t left;   // of this list: what came later is not meant
@@ -68,16 +70,16 @@ static bool stage_allows(enum admin_queue_change change, enum delivery_stage sta
 // A drop may free the receipt, and with it the delivery.
 static void delivery_change(const struct change_round *change, struct delivery *delivery)
 {
-    struct slice person = slice_of_text(change->person);
+    struct slice person = slice_of_text(change->person), reason = slice_of_text(change->reason);
     switch (change->change) {
     case ADMIN_RETRY:
-        delivery_unpark(delivery, person);
+        delivery_unpark(delivery, person, reason);
         return;
     case ADMIN_PARK:
         delivery_park(delivery, change->reason, delivery->status, person);
         return;
     case ADMIN_DROP:
-        delivery_drop(delivery, person, slice_of_text(change->reason));
+        delivery_drop(delivery, person, reason);
         return;
     }
     unreachable_state();
@@ -177,7 +179,7 @@ static void on_all_turn(void *arg)
             }
         }
     }
-    part_done(part);
+    durable_part_done(&answer->durable, answer->changed);
 }
 
 // Before the deliveries, so that those that are changed are not counted twice. All of them together wait for
@@ -207,6 +209,7 @@ static void change_work(struct part *part)
     answer->part = part;
     answer->stage = STAGE_WAITING;
     ev_task_init(&answer->task, worker->loop, on_all_turn, answer);
+    durable_init(&answer->durable, part);
     if (change->change == ADMIN_RETRY)
         archives_try_now(change, worker, answer);
     if (change->is_all) {
@@ -221,13 +224,14 @@ static void change_work(struct part *part)
     for (size_t i = 0; i < worker->gateway->node_count; i++)
         if (archive_is_meant(change, i))
             archive_selected_change(change, &worker->archives[i], answer);
-    part_done(part);
+    durable_part_done(&answer->durable, answer->changed);
 }
 
 static void change_cancel(struct part *part)
 {
     struct change_answer *answer = part->answer;
     ev_task_fini(&answer->task);
+    durable_cancel(&answer->durable);
 }
 
 // ---- on main ----
@@ -236,16 +240,19 @@ static void change_finish(struct round *round)
 {
     const struct change_round *change = change_of(round);
     uint64_t changed = 0, unchanged = 0;
+    bool is_durable = true;
     for (size_t i = 0; i < round->part_count; i++) {
         const struct change_answer *answer = round->parts[i]->answer;
         changed += answer->changed;
         unchanged += answer->unchanged;
+        is_durable &= answer->durable.is_durable;
     }
     log_event(LOG_ADMIN_QUEUE_CHANGED, log_text(change_names[change->change]), log_text(change->person),
               log_number(changed), log_number(unchanged));
     json_t *body = json_object();
     set_number(body, "changed", changed);
     set_number(body, "unchanged", unchanged);
+    set_flag(body, "durable", is_durable);
     round_end(round, ADMIN_FINE, body);
 }
 
@@ -290,7 +297,7 @@ void actions_queue_change(void *arg, enum admin_queue_change change, const struc
     asked->archive = archive;
     asked->is_all = selection->is_all;
     text_keep(asked->person, selection->person, "unnamed");
-    text_keep(asked->reason, selection->reason, "parked by a person");
+    text_keep(asked->reason, selection->reason, change == ADMIN_PARK ? "parked by a person" : "");
     if (receipt_selection_find(&asked->selection, actions->gateway, selection->receipts,
                                selection->receipt_count, selection->uid) != OK)
         round_fail(round, ADMIN_FAILED, "the ledger could not be read");

@@ -212,7 +212,7 @@ static json_t *list_json(const struct hold_round *hold)
         set_text(row, "reason", group->reason);
         set_number(row, "count", group->count);
         set_number(row, "receipt", group->receipt);
-        set_time(row, "since", group->received);
+        set_time(row, "received", group->received);
         (void)json_array_append_new(rows, row);
     }
     (void)json_object_set_new(body, "groups", rows);

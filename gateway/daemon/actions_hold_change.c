@@ -5,7 +5,7 @@
 // of its loop, since each change writes a journal record.
 #include "base/log.h"
 #include "base/text.h"
-#include "base/units.h"
+#include "daemon/actions_durable.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/actions_selection.h"
@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum { CHANGES_PER_TURN = 500, MEANT_FIRST = 64 };
-#define DURABLE_WAIT_NS (10 * NSEC_PER_SEC) // a full disk is told, not waited for
 
 struct hold_change_round {
     struct round round;
@@ -37,10 +36,8 @@ struct meant {
 struct hold_change_answer {
     struct part *part;
     struct ev_task task;
-    struct ev_timer timer;
     bool has_task;
-    struct notes_wait wait; // for what was written of it
-    bool is_durable;
+    struct durable durable;
     uint64_t changed;
     uint64_t unchanged; // not held any more when its turn came
     size_t next;
@@ -133,33 +130,6 @@ static void delivery_change(const struct hold_change_round *change, struct deliv
         delivery_reject(delivery, person, reason);
 }
 
-static void on_durable(struct notes_wait *wait)
-{
-    struct hold_change_answer *answer = CONTAINER_OF(wait, struct hold_change_answer, wait);
-    answer->is_durable = true;
-    ev_timer_fini(&answer->timer);
-    part_done(answer->part);
-}
-
-static void on_too_long(void *arg)
-{
-    struct hold_change_answer *answer = arg;
-    notes_wait_cancel(&answer->part->worker->notes, &answer->wait);
-    ev_timer_fini(&answer->timer);
-    part_done(answer->part);
-}
-
-static void durable_wait(struct hold_change_answer *answer)
-{
-    struct worker *worker = answer->part->worker;
-    answer->wait.done = on_durable;
-    answer->is_durable = answer->changed == 0 || !notes_wait_begin(&worker->notes, &answer->wait);
-    if (answer->is_durable)
-        part_done(answer->part);
-    else
-        ev_timer_start(&answer->timer, DURABLE_WAIT_NS);
-}
-
 static void on_turn(void *arg)
 {
     struct hold_change_answer *answer = arg;
@@ -179,7 +149,7 @@ static void on_turn(void *arg)
     if (answer->next < answer->count)
         ev_task_defer(&answer->task);
     else
-        durable_wait(answer);
+        durable_part_done(&answer->durable, answer->changed);
 }
 
 static void hold_change_work(struct part *part)
@@ -200,7 +170,7 @@ static void hold_change_work(struct part *part)
     }
     answer->part = part; // it does not move any more
     ev_task_init(&answer->task, worker->loop, on_turn, answer);
-    ev_timer_init(&answer->timer, worker->loop, on_too_long, answer);
+    durable_init(&answer->durable, part);
     answer->has_task = true;
     on_turn(answer);
 }
@@ -211,8 +181,7 @@ static void hold_change_cancel(struct part *part)
     if (answer == NULL || !answer->has_task)
         return;
     ev_task_fini(&answer->task);
-    ev_timer_fini(&answer->timer);
-    notes_wait_cancel(&part->worker->notes, &answer->wait);
+    durable_cancel(&answer->durable);
 }
 
 // ---- on main ----
@@ -226,7 +195,7 @@ static void hold_change_finish(struct round *round)
         const struct hold_change_answer *answer = round->parts[i]->answer;
         changed += answer->changed;
         unchanged += answer->unchanged;
-        is_durable &= answer->is_durable;
+        is_durable &= answer->durable.is_durable;
     }
     log_event(LOG_ADMIN_HOLD_CHANGED, log_text(change->change == ADMIN_RELEASE ? "release" : "reject"),
               log_text(change->person), log_number(changed), log_number(unchanged));

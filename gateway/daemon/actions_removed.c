@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The open index is read on the main loop in small lots. A drop is an OUTCOME record like any other, written
-// on the worker of the receipt's stream.
+// on the worker of the receipt's stream, and answered when it is durable.
 #include "daemon/actions_removed.h"
 #include "base/check.h"
 #include "base/grow.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/actions_durable.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_selection.h"
 #include "store/ledger_reader.h"
@@ -195,6 +196,7 @@ struct removed_drop {
 struct drop_answer {
     struct part *part;
     struct ev_task task;
+    struct durable durable;
     size_t at;
     uint64_t changed;
 };
@@ -264,7 +266,7 @@ static void on_drop_task(void *arg)
     if (answer->at < drop->count)
         ev_task_defer(&answer->task);
     else
-        part_done(part);
+        durable_part_done(&answer->durable, answer->changed);
 }
 
 static void drop_work(struct part *part)
@@ -277,6 +279,7 @@ static void drop_work(struct part *part)
     }
     answer->part = part;
     ev_task_init(&answer->task, part->worker->loop, on_drop_task, answer);
+    durable_init(&answer->durable, part);
     on_drop_task(answer);
 }
 
@@ -284,6 +287,7 @@ static void drop_cancel(struct part *part)
 {
     struct drop_answer *answer = part->answer;
     ev_task_fini(&answer->task);
+    durable_cancel(&answer->durable);
 }
 
 // The alarm of status counts what was owed at the start.
@@ -300,14 +304,19 @@ static void drop_finish(struct round *round)
 {
     struct removed_drop *drop = drop_of(round);
     uint64_t changed = 0;
-    for (size_t i = 0; i < round->part_count; i++)
-        changed += ((const struct drop_answer *)round->parts[i]->answer)->changed;
+    bool is_durable = true;
+    for (size_t i = 0; i < round->part_count; i++) {
+        const struct drop_answer *answer = round->parts[i]->answer;
+        changed += answer->changed;
+        is_durable &= answer->durable.is_durable;
+    }
     removed_uncount(round->actions->gateway, drop->id, changed);
     log_event(LOG_ADMIN_QUEUE_CHANGED, log_text("drop"), log_text(drop->person), log_number(changed),
               log_number(0));
     json_t *body = json_object();
     set_number(body, "changed", changed);
     set_number(body, "unchanged", 0);
+    set_flag(body, "durable", is_durable);
     round_end(round, ADMIN_FINE, body);
 }
 

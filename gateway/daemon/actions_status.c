@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/damage.h"
@@ -376,11 +377,12 @@ static json_t *events_json(void)
 
 __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, const char *format, ...)
 {
-    char text[512];
+    char text[1024]; // a pause has two texts of a person
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    utf8_cut(text);
     (void)json_array_append_new(alarms, json_string(text));
 }
 

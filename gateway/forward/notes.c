@@ -5,8 +5,6 @@
 #include "base/wipe.h"
 #include <stdlib.h>
 
-enum { NOTE_TEXT = 160 };
-
 enum note_kind { NOTE_OUTCOME, NOTE_DROP, NOTE_SENT };
 
 struct note {
@@ -21,13 +19,19 @@ struct note {
         struct record_drop drop;
         struct record_sent sent;
     };
-    char comment[NOTE_TEXT];
-    char person[NOTE_TEXT];
+    char comment[NOTES_TEXT];
+    char person[NOTES_TEXT];
     uint8_t *said; // of a SENT: a copy of evidence and reasons; patient data. NULL: none
     size_t said_length;
 };
 
 static void note_submit(struct note *note);
+
+static void lost(struct notes *notes, uint64_t receipt, enum result why)
+{
+    notes->lost++;
+    log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(why)));
+}
 
 void notes_init(struct notes *notes, struct journal_stream *stream)
 {
@@ -36,6 +40,7 @@ void notes_init(struct notes *notes, struct journal_stream *stream)
     list_init(&notes->sinking);
     list_init(&notes->waits);
     notes->number = 0;
+    notes->lost = 0;
     pool_init(&notes->pool, sizeof(struct note), 64);
 }
 
@@ -124,7 +129,7 @@ static bool note_append(struct note *note)
     if (result == AGAIN || result == ERR_SPACE || result == ERR_NOMEM)
         return false;
     if (result != OK) {
-        log_event(LOG_NOTE_LOST, log_number(note->receipt), log_text(result_text(result)));
+        lost(note->notes, note->receipt, result);
         note_give(note);
         return true;
     }
@@ -153,7 +158,7 @@ static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t 
 {
     struct note *note = pool_take(&notes->pool);
     if (note == NULL) {
-        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        lost(notes, receipt, ERR_NOMEM);
         return NULL;
     }
     note->notes = notes;
@@ -165,8 +170,13 @@ static struct note *note_new(struct notes *notes, enum note_kind kind, uint64_t 
 
 static struct slice text_keep(char *to, struct slice from)
 {
-    text_copy(to, NOTE_TEXT, from);
-    return slice_first(slice_of(to, from.length), NOTE_TEXT - 1);
+    size_t length = from.length < NOTES_TEXT ? from.length : NOTES_TEXT;
+    if (length < from.length)
+        for (unsigned i = 0; i < 3 && (from.data[length] & 0xC0) == 0x80; i++)
+            length--;
+    if (length > 0)
+        memcpy(to, from.data, length);
+    return slice_of(to, length);
 }
 
 static uint8_t *said_move(uint8_t *to, struct slice *said)
@@ -225,7 +235,7 @@ void notes_sent(struct notes *notes, uint64_t receipt, const struct record_sent 
         return;
     note->sent = *sent;
     if (!said_keep(note)) {
-        log_event(LOG_NOTE_LOST, log_number(receipt), log_text(result_text(ERR_NOMEM)));
+        lost(notes, receipt, ERR_NOMEM);
         note_give(note);
         return;
     }

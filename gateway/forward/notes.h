@@ -12,12 +12,15 @@
 #include "base/pool.h"
 #include "journal/stream.h"
 
+enum { NOTES_TEXT = 255 }; // bytes that are kept of a text: all that a person may say (ADMIN_TEXT)
+
 struct notes {
     struct journal_stream *stream;
     struct list waiting; // for room in the stream
     struct list sinking; // appended, not durable yet
     struct list waits;
     uint64_t number; // of the last one
+    uint64_t lost;   // ones that will never be durable
     struct pool pool;
 };
 
@@ -32,7 +35,8 @@ struct notes_wait {
 void notes_init(struct notes *notes, struct journal_stream *stream);
 void notes_fini(struct notes *notes);
 
-// Texts of the records are copied. Lack of memory is met by the record being lost: logged and counted.
+// Texts of the records are copied; longer ones, which only peers have, end in front of a character.
+// Lack of memory is met by the record being lost: logged and counted.
 void notes_outcome(struct notes *notes, const struct record_outcome *outcome);
 void notes_drop(struct notes *notes, uint64_t receipt, const struct record_drop *drop);
 // A SENT that the lane has appended at `place` and whose write has returned: the instance may have gone out

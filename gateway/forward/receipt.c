@@ -273,9 +273,9 @@ static void answered(struct delivery *delivery, const struct delivery_answer *an
     delivery->was_accepted = true;
     struct record_outcome outcome = outcome_of(delivery, settles ? RECORD_SETTLED : RECORD_ANSWERED);
     outcome.remark = (uint8_t)(settles && remark == RECORD_REMARK_NONE ? RECORD_SETTLE_ON_ANSWER : remark);
-    outcome.comment = answer->comment;
+    const char *finding = order_note_accepted(delivery);
+    outcome.comment = finding != NULL ? slice_of_text(finding) : answer->comment;
     outcome.sent = answer->sent_at;
-    order_note_accepted(delivery);
     note(delivery, &outcome);
     delivery->is_resent = false;
     delivery->aborts = 0;
@@ -364,7 +364,7 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     delivery->hold = 0;
     reason_set(delivery, reason);
     struct record_outcome outcome = outcome_of(delivery, RECORD_PARKED);
-    outcome.comment = slice_of_text(delivery->reason);
+    outcome.comment = slice_of_text(reason); // longer than what is kept in memory
     outcome.person = person;
     note(delivery, &outcome);
     log_event(LOG_DELIVERY_PARKED, log_text(delivery->archive->node->conf->name), log_number(receipt->number),
@@ -373,11 +373,12 @@ void delivery_park(struct delivery *delivery, const char *reason, uint16_t statu
     content_let_go(receipt);
 }
 
-void delivery_unpark(struct delivery *delivery, struct slice person)
+void delivery_unpark(struct delivery *delivery, struct slice person, struct slice reason)
 {
     if (delivery->stage == STAGE_PARKED) {
         struct record_outcome outcome = outcome_of(delivery, RECORD_UNPARKED);
         outcome.person = person;
+        outcome.comment = reason;
         note(delivery, &outcome);
     }
     delivery->archive->refusals = (struct refusals){0}; // whoever asks for a try has set something right

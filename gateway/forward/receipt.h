@@ -158,7 +158,8 @@ void delivery_answered(struct delivery *delivery, const struct delivery_answer *
 // An attempt failed and the delivery stays owed: recorded as evidence where the archive answered.
 void delivery_failed(struct delivery *delivery, const struct delivery_answer *answer);
 void delivery_park(struct delivery *delivery, const char *reason, uint16_t status, struct slice person);
-void delivery_unpark(struct delivery *delivery, struct slice person);
+// Person and reason are recorded of what was parked; a reason that is not said leaves that of parking.
+void delivery_unpark(struct delivery *delivery, struct slice person, struct slice reason);
 void delivery_drop(struct delivery *delivery, struct slice person, struct slice reason);
 // FIELD 4: held back until it is released, or looked at again (archive_look_again()). Recorded if the kind or
 // the reason (text for people, without patient data) is another than before.

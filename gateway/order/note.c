@@ -190,15 +190,20 @@ static void done_tell(struct receipt *receipt, const struct order_look *from, si
         order_look_free(look);
 }
 
-void order_note_accepted(const struct delivery *delivery)
+const char *order_note_accepted(const struct delivery *delivery)
 {
     struct receipt *receipt = delivery->receipt;
     const struct order_look *look = receipt->note != NULL ? receipt->note->look : NULL;
     size_t archive = (size_t)(delivery->archive - receipt->worker->archives);
     char comment[48] = "rejection note ";
     uint64_t count = 0;
-    if (look == NULL || look->result != OK)
-        return;
+    if (receipt->note == NULL)
+        return NULL;
+    if (look == NULL || look->result != OK) { // a person let it go
+        log_event(LOG_ORDER_REJECTED_NOTHING, log_text(delivery->archive->node->conf->name),
+                  log_number(receipt->number));
+        return "finding: nothing was rejected, what this note references is not known";
+    }
     ledger_receipt_text(receipt->number, comment + strlen(comment), sizeof comment - strlen(comment));
     struct record_outcome outcome = {.archive = delivery->archive->node->conf->id,
                                      .kind = RECORD_REJECTED,
@@ -214,4 +219,5 @@ void order_note_accepted(const struct delivery *delivery)
     log_event(LOG_ORDER_REJECTED, log_text(delivery->archive->node->conf->name), log_number(receipt->number),
               log_number(count));
     done_tell(receipt, look, archive, delivery->note != NOTE_READY);
+    return NULL;
 }

@@ -70,5 +70,6 @@ void order_note_answered(struct order_notes *notes, struct receipt *receipt, str
 void order_note_leave(struct receipt *receipt);
 // As far as what it references goes.
 bool order_note_allows(const struct delivery *delivery);
-// The archive has said yes to it; before that is recorded.
-void order_note_accepted(const struct delivery *delivery);
+// The archive has said yes to it; before that is recorded. NULL, or what the record of that says as a
+// finding.
+MUST_USE const char *order_note_accepted(const struct delivery *delivery);

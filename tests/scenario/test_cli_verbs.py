@@ -169,6 +169,8 @@ def test_queue_show_of_one(daemon, word, query):
     (["retry", "17", "18"], "retry", {"receipts": [17, 18]}),
     (["retry", "17", "legacy"], "retry", {"receipts": [17], "archive": "legacy"}),
     (["retry", "--all", "--archive", "legacy"], "retry", {"all": True, "archive": "legacy"}),
+    (["retry", "17", "--person", "J. Doe", "--reason", "mended"], "retry",
+     {"receipts": [17], "person": "J. Doe", "reason": "mended"}),
     (["park", "--uid", "1.2.3", "--reason", "kills it"], "park", {"uid": "1.2.3", "reason": "kills it"}),
     (["drop", "17", "legacy", "--person", "J. Doe", "--reason", "by mistake"], "drop",
      {"receipts": [17], "archive": "legacy", "person": "J. Doe", "reason": "by mistake"}),
@@ -179,6 +181,15 @@ def test_queue_changes(daemon, words, path, body):
     assert daemon.asked == [("POST", f"/v1/queue/{path}", body)]
 
 
+def test_a_change_that_is_not_on_disk_is_told(daemon):
+    daemon.answer = {"version": 1, "changed": 1, "unchanged": 0, "durable": False}
+    words = ["queue", "drop", "17", "legacy", "--person", "J. Doe", "--reason", "by mistake"]
+    assert run(daemon.folder, *words).stdout.splitlines() == [
+        "1 dropped: never sent to this archive", "but the journal can not be written for now: a crash would undo it"]
+    daemon.answer["durable"] = True
+    assert run(daemon.folder, *words).stdout == "1 dropped: never sent to this archive\n"
+
+
 def test_a_change_of_nothing_is_a_finding(daemon):
     daemon.answer = {"version": 1, "changed": 0, "unchanged": 2}
     done = run(daemon.folder, "queue", "retry", "17")
@@ -187,12 +198,12 @@ def test_a_change_of_nothing_is_a_finding(daemon):
 
 
 GROUP = {"archive": "new", "study": "1.2.840", "reason": "rule names/unmapped: no row\x1b", "count": 12, "receipt": 17,
-         "since": 0}
+         "received": 0}
 
 
 def test_hold_list(daemon):
-    daemon.answer = {"version": 1, "groups": [dict(GROUP, since=int(time.time()) - 7300),
-                                              dict(GROUP, study=None, since=int(time.time()) - 150)], "more": 3}
+    daemon.answer = {"version": 1, "groups": [dict(GROUP, received=int(time.time()) - 7300),
+                                              dict(GROUP, study=None, received=int(time.time()) - 150)], "more": 3}
     done = run(daemon.folder, "hold", "list", "--archive", "new", "--study", "1.2.840")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -255,6 +266,7 @@ def test_hold_changes(daemon, words, path, body):
     ["queue", "retry"], ["queue", "retry", "--all", "17"], ["queue", "drop", "17", "--person", "a", "--reason", "b"],
     ["queue", "drop", "17", "legacy", "--person", "a"], ["queue", "drop", "17", "legacy", "--reason", "a"],
     ["queue", "retry", "0"], ["queue"], ["queue", "explode"], ["explode"], [], ["status", "17"], ["status", "--all"],
+    ["archive", "echo", "a", "--person", "b"], ["archive", "probe", "a", "--reason", "b"],
     ["archive", "echo"], ["archive", "echo", "a/b"], ["archive", "echo", "a", "b"], ["status", "--nonsense"],
 ])
 def test_usage(daemon, words):
@@ -356,6 +368,10 @@ def test_keys(folder):
 def test_help(folder):
     done = run(folder, "--help")
     assert done.returncode == 0 and "queue drop" in done.stdout
+    for words in (["queue", "--help"], ["queue", "-h"], ["queue", "explode", "--help"]):
+        done = run(folder, *words)
+        assert done.returncode == 0 and "queue drop" in done.stdout and "hold list" not in done.stdout
+        assert not done.stderr
     for verb in (["status"], ["queue", "list"], ["queue", "drop"], ["archive", "echo"], ["key", "init"],
                  ["config", "check"]):
         done = run(folder, *verb, "--help")

@@ -222,6 +222,23 @@ def test_a_client_that_waits_for_the_primary(folder):
         assert stage.new.uids().count(one.sop_instance) == 1
 
 
+def test_one_that_names_too_many_rejects_nothing(folder):
+    """It is held; whoever lets it go is told that it has rejected nothing."""
+    with Stage(folder) as stage:
+        one = image(1)
+        stage.send([one])
+        stage.wait_arrived([one])
+        ko = note(10, [one] * 9000)
+        stage.send([ko])
+        assert wait_state(stage, ko, 2, "held")["remark"] == "rejection note: what it references can not be read"
+        stage.daemon.ask("hold", "release", "--uid", ko.sop_instance, "new", "--person", "J. Doe", "--reason", "they said so")
+        row = wait_state(stage, ko, 2, "answered")
+        assert row["remark"] == "finding: nothing was rejected, what this note references is not known"
+        assert row["person"] == "J. Doe"
+        assert state(stage, one, 2)["state"] in ("answered", "settled")
+        assert stage.daemon.counter("order.rejected-nothing") == 1
+
+
 def test_other_key_objects_go_as_ever(folder):
     with Stage(folder) as stage:
         one = image(1)

@@ -527,7 +527,7 @@ unsigned machine_unpark(struct machine *machine)
                 struct delivery *delivery = CONTAINER_OF(list_first(parked), struct delivery, node);
                 history_say(machine->history, "unparked at archive %u: %s", a, delivery->reason);
                 park_check(machine->history, a, delivery);
-                delivery_unpark(delivery, slice_of_text("operator"));
+                delivery_unpark(delivery, slice_of_text("operator"), slice_of(NULL, 0));
             }
         }
     return count;

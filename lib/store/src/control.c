@@ -342,7 +342,7 @@ static enum result pause_change(struct kv_env *env, uint32_t archive, const stru
 
 enum result control_archive_pause(struct kv_env *env, const struct control_pause *pause)
 {
-    uint8_t memory[VALUE_MAX];
+    uint8_t memory[64 + sizeof pause->who + sizeof pause->why];
     struct cbor_writer writer;
     cbor_writer_init(&writer, memory, sizeof memory);
     cbor_add_map(&writer);

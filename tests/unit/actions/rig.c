@@ -271,6 +271,9 @@ void ask_change(struct rig *rig, enum admin_queue_change change, const struct ad
     json_t *body = body_take(rig, reply, ADMIN_FINE);
     assert_int_equal(number_of(body, "changed"), changed);
     assert_int_equal(number_of(body, "unchanged"), unchanged);
+    assert_true(json_is_true(json_object_get(body, "durable")));
+    for (unsigned i = 0; i < RIG_WORKERS && changed > 0; i++) // a power cut takes nothing back
+        assert_true(notes_are_empty(&rig->gateway->workers[i]->notes));
     json_decref(body);
 }
 

@@ -64,7 +64,7 @@ json_t *ask_queue(struct rig *rig, const struct admin_filter *filter);
 json_t *ask_summary(struct rig *rig, const char *archive);
 json_t *ask_archive(struct rig *rig, enum admin_archive_change change, const char *name,
                     enum admin_status status);
-// Checks what was changed and what was not.
+// Checks what was changed and what was not, and that what was changed is durable.
 void ask_change(struct rig *rig, enum admin_queue_change change, const struct admin_selection *selection,
                 int64_t changed, int64_t unchanged);
 

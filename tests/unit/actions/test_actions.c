@@ -73,27 +73,72 @@ static void test_status(void **state)
     rig_free(rig);
 }
 
-// Syncs that fail in a row: not ready until the disk works again.
+static void faults_arm(struct rig *rig, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_DATASYNC, "0000-", 0), OK);
+}
+
+// Syncs that fail in a row: not ready until the disk works again. Who drops meanwhile is answered when the
+// drop is durable.
 static void test_status_while_the_disk_fails(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(true);
     rig_admit(rig, 0, 1, "1.2.3");
-    for (int i = 0; i < 4; i++) // and a segment that died is cut when it goes
-        assert_int_equal(fs_sim_fault_arm(rig->disk, FS_SIM_FAULT_DATASYNC, "0000-", 0), OK);
+    faults_arm(rig, 4); // and a segment that died is cut when it goes
     struct admin_selection uid = {.uid = "1.2.3", .archive = "new", .person = "anna", .reason = "test"};
-    ask_change(rig, ADMIN_DROP, &uid, 1, 0);
+    struct admin_reply *reply = reply_new();
+    actions_table.queue_change(rig->actions, ADMIN_DROP, &uid, reply);
     rig_run(rig, 800); // a drop is synced when nothing else asks for it, three times here
+    assert_int_equal(reply->answers, 0);
     json_t *body = ask_status(rig);
     assert_true(json_is_false(json_object_get(body, "ready")));
     assert_true(has_alarm(body, "1 of 2 streams can not be written"));
     json_decref(body);
     rig_run(rig, 5000);
+    assert_int_equal(reply->answers, 1);
+    assert_int_equal(number_of(reply->body, "changed"), 1);
+    assert_true(json_is_true(json_object_get(reply->body, "durable")));
+    assert_true(notes_are_empty(&rig->gateway->workers[0]->notes));
+    reply_free(reply);
     body = ask_status(rig);
     assert_true(json_is_true(json_object_get(body, "ready")));
     assert_false(has_alarm(body, "can not be written"));
     json_decref(body);
     rig_free(rig);
+}
+
+// A disk that goes on failing is told, not waited for; what was changed is kept until it can be written.
+static void test_change_that_is_not_durable(void **state)
+{
+    (void)state;
+    static const enum admin_queue_change changes[] = {ADMIN_PARK, ADMIN_RETRY, ADMIN_DROP};
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct rig *rig = rig_new(true);
+        rig_admit(rig, 0, 1, "1.2.3");
+        struct admin_selection uid = {.uid = "1.2.3", .archive = "new", .person = "anna", .reason = "test"};
+        if (changes[i] == ADMIN_RETRY)
+            ask_change(rig, ADMIN_PARK, &uid, 1, 0);
+        struct admin_reply *reply = reply_new();
+        actions_table.queue_change(rig->actions, changes[i], &uid, reply);
+        for (unsigned second = 0; second < 9; second++) {
+            fs_sim_faults_clear(rig->disk);
+            faults_arm(rig, 8);
+            rig_run(rig, 1000);
+            assert_int_equal(reply->answers, 0);
+        }
+        rig_run(rig, 1100);
+        assert_int_equal(reply->answers, 1);
+        assert_int_equal(reply->status, ADMIN_FINE);
+        assert_int_equal(number_of(reply->body, "changed"), 1);
+        assert_true(json_is_false(json_object_get(reply->body, "durable")));
+        reply_free(reply);
+        fs_sim_faults_clear(rig->disk);
+        rig_run(rig, 5000);
+        assert_true(notes_are_empty(&rig->gateway->workers[0]->notes));
+        rig_free(rig);
+    }
 }
 
 static void test_list(void **state)
@@ -347,6 +392,30 @@ static void test_pause_and_resume(void **state)
     rig_free(rig);
 }
 
+// Who and why are told whole, as long as they may be.
+static void test_pause_in_many_words(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    char person[ADMIN_TEXT] = "", reason[ADMIN_TEXT] = "", alarm[1024];
+    for (size_t i = 0; i + 2 < sizeof person; i += 2) {
+        memcpy(person + i, "\xc3\xb6", 2);
+        memcpy(reason + i, "\xc3\xa4", 2);
+    }
+    struct admin_reply *reply = reply_new();
+    actions_table.archive_change(rig->actions, ADMIN_PAUSE, "new", person, reason, reply);
+    reply_wait(rig, reply, ADMIN_FINE);
+    reply_free(reply);
+    json_t *body = ask_status(rig);
+    const json_t *pause = json_object_get(archive_of(body, "new"), "pause");
+    assert_string_equal(text_of(pause, "person"), person);
+    assert_string_equal(text_of(pause, "reason"), reason);
+    (void)text_format(alarm, sizeof alarm, "archive new is paused by %s: %s", person, reason);
+    assert_true(has_alarm(body, alarm));
+    json_decref(body);
+    rig_free(rig);
+}
+
 // What can not be made durable does not count.
 static void test_pause_not_written(void **state)
 {
@@ -491,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_while_the_disk_fails),
+        cmocka_unit_test(test_change_that_is_not_durable),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_name_that_is_a_number),
         cmocka_unit_test(test_change_some),
@@ -498,6 +568,7 @@ int main(void)
         cmocka_unit_test(test_summary_of_many_reasons),
         cmocka_unit_test(test_change_all),
         cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_pause_in_many_words),
         cmocka_unit_test(test_pause_not_written),
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_too_many),

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
 #include "order/gate.h"
 #include "order/keeper_private.h"
 #include "order/note.h"
+#include "store/ledger_reader.h"
 
 #define UNMATCHED "patient is unmatched"
 #define NAMES     "rule site/names: PatientName is empty"
@@ -83,6 +85,8 @@ static void expect_group(const json_t *answer, size_t index, const char *archive
     assert_string_equal(text_of(group, "reason"), reason);
     assert_int_equal(number_of(group, "count"), count);
     assert_int_equal(number_of(group, "receipt"), receipt);
+    assert_true(number_of(group, "received") > 1700000000);
+    assert_null(json_object_get(group, "since")); // of one hold: since when it is held
 }
 
 static size_t count_held(struct rig *rig, size_t archive)
@@ -244,7 +248,7 @@ static void test_rejected_while_parked(void **state)
     (void)state;
     struct rig *rig = rig_new(true);
     struct delivery *delivery = parked_and_barred(rig);
-    delivery_unpark(delivery, slice_of_text("anna"));
+    delivery_unpark(delivery, slice_of_text("anna"), slice_of(NULL, 0));
     rig_run(rig, 1000);
     assert_int_equal(delivery->stage, STAGE_HELD);
     assert_string_equal(delivery->reason, "rejected by a note before");
@@ -257,6 +261,44 @@ static void test_rejected_while_parked(void **state)
     rig_run(rig, 1000);
     assert_int_equal(delivery->stage, STAGE_WAITING);
     rig_free(rig);
+}
+
+// A person lets a note go whose references can not be read: it rejects nothing, and that is told.
+static void test_unreadable_note(void **state)
+{
+    (void)state;
+    static const enum result results[] = {ERR_FORMAT, ERR_LIMIT};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig *rig = rig_new(true);
+        struct order_notes notes;
+        order_notes_init(&notes, rig->gateway->workers[0]);
+        uint64_t number = rig_admit(rig, 0, 1, "1.2.9");
+        struct delivery *delivery = delivery_at(rig, 0, number, 1);
+        assert_true(order_note_begin(&notes, delivery->receipt));
+        struct order_ask ask = {.look = order_look_new(rig->gateway)};
+        assert_non_null(ask.look);
+        ask.look->result = results[i];
+        order_note_answered(&notes, delivery->receipt, &ask);
+        assert_int_equal(delivery->stage, STAGE_HELD);
+        assert_string_equal(delivery->reason, "rejection note: what it references can not be read");
+        expect_change(rig, ADMIN_RELEASE,
+                      (struct admin_selection){.receipts = &number, .receipt_count = 1, .archive = "new"}, 1);
+        assert_true(order_note_allows(delivery));
+        uint64_t told = log_event_count(LOG_ORDER_REJECTED_NOTHING);
+        delivery_begin(delivery);
+        delivery_answered(delivery, &(struct delivery_answer){.comment = slice_of_text("thanks")});
+        assert_int_equal(log_event_count(LOG_ORDER_REJECTED_NOTHING), told + 1);
+        rig_run(rig, 5000);
+        struct ledger_fact fact;
+        fact_init(&fact);
+        assert_int_equal(ledger_find_receipt(rig->ledger, number, &fact), OK);
+        assert_string_equal(fact_delivery_find(&fact, 2)->remark,
+                            "finding: nothing was rejected, what this note references is not known");
+        fact_fini(&fact);
+        order_note_leave(delivery->receipt);
+        order_notes_fini(&notes);
+        rig_free(rig);
+    }
 }
 
 // In a long backlog nearly all that is held sleeps: it is listed, shown and changed all the same.
@@ -336,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_release_and_reject), cmocka_unit_test(test_all_in_turns),
         cmocka_unit_test(test_ends_under_way),     cmocka_unit_test(test_rejected_while_parked),
         cmocka_unit_test(test_looks_without_end),  cmocka_unit_test(test_asleep),
+        cmocka_unit_test(test_unreadable_note),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
 }

@@ -393,6 +393,10 @@ static void test_archives(void **state)
            "archive 1 legacy by A for B", "{\"archive\":\"legacy\",\"version\":1}");
     expect("POST", "/v1/archives/none/resume", "{}", 404, "archive 2 none by - for -",
            "{\"error\":\"not-found\",\"message\":\"there is no archive \\\"none\\\"\",\"version\":1}");
+    expect("POST", "/v1/archives/legacy/echo", "{\"person\":\"A\"}", 400, "",
+           BAD("person and reason are not known here: nothing records them"));
+    expect("POST", "/v1/archives/legacy/probe", "{\"reason\":\"A\"}", 400, "",
+           BAD("person and reason are not known here: nothing records them"));
     expect("POST", "/v1/archives/legacy/pause", "{\"archive\":\"x\"}", 400, "",
            BAD("\\\"archive\\\" is not known here"));
     // An action that ran out of memory.

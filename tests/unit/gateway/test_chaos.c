@@ -128,7 +128,7 @@ static void unpark(struct archive *archive)
 {
     for (size_t left = archive->parked.count; left > 0; left--)
         delivery_unpark(CONTAINER_OF(list_first(&archive->parked), struct delivery, node),
-                        slice_of_text("operator"));
+                        slice_of_text("operator"), slice_of(NULL, 0));
 }
 
 // Everybody is well again.

@@ -143,7 +143,7 @@ static void test_permanent(void **state)
     rig_boot(rig);
     settle_down();
     pacs.status = 0;
-    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("operator"));
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("operator"), slice_of(NULL, 0));
     settle_down();
     assert_int_equal(archive()->answered.count, 1);
     assert_int_equal(pacs.complete, 2);
@@ -158,7 +158,7 @@ static void test_hiccup(void **state)
     rig_run(rig, 3600 * NSEC_PER_SEC);
     assert_int_equal(pacs.complete, 5);
     assert_int_equal(archive()->parked.count, 1);
-    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("operator"));
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("operator"), slice_of(NULL, 0));
     rig_run(rig, 3600 * NSEC_PER_SEC);
     assert_int_equal(pacs.complete, 10); // a person's word gives it all its tries again
     assert_int_equal(archive()->parked.count, 1);

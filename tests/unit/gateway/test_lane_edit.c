@@ -420,6 +420,58 @@ static void test_released(void **state)
     stored_is("1.2.3", "NEW-0815", 3000);
 }
 
+static void words_are(uint64_t number, const char *person, const char *reason)
+{
+    struct ledger_fact fact;
+    settle_down();
+    fact_init(&fact);
+    assert_int_equal(ledger_find_receipt(rig->ledger, number, &fact), OK);
+    assert_string_equal(fact.deliveries[0].person, person);
+    assert_string_equal(fact.deliveries[0].remark, reason);
+    fact_fini(&fact);
+}
+
+// Who and why are the evidence of a decision: as long as they may be, not a byte is lost.
+static void test_words_are_kept_whole(void **state)
+{
+    (void)state;
+    char person[256] = "p", reason[256] = "r";
+    for (size_t i = 1; i + 2 < sizeof person; i += 2) {
+        memcpy(person + i, "\xc3\xb6", 2);
+        memcpy(reason + i, "\xc3\xa4", 2);
+    }
+    assert_int_equal(strlen(person), 255);
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    atomic_store(&archive()->node->is_paused, true);
+    uint64_t number = first_of(STAGE_HELD)->receipt->number;
+    delivery_release(first_of(STAGE_HELD), slice_of_text(person), slice_of_text(reason));
+    words_are(number, person, reason);
+    delivery_park(first_of(STAGE_WAITING), reason, 0, slice_of_text("other"));
+    words_are(number, "other", reason);
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text("third"), slice_of(NULL, 0));
+    words_are(number, "third", reason); // of parking
+    delivery_park(first_of(STAGE_WAITING), reason, 0, slice_of_text("other"));
+    delivery_unpark(first_of(STAGE_PARKED), slice_of_text(person), slice_of_text("mended"));
+    words_are(number, person, "mended");
+    delivery_drop(first_of(STAGE_WAITING), slice_of_text(reason), slice_of_text(person));
+    words_are(number, reason, person);
+}
+
+// What is longer, such as the words of an archive, ends with a whole character.
+static void test_longer_words_are_cut(void **state)
+{
+    (void)state;
+    char text[300] = "";
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xb6", 2);
+    hold_one(EDIT_HOLD_RULE, "rule 1");
+    atomic_store(&archive()->node->is_paused, true);
+    uint64_t number = first_of(STAGE_HELD)->receipt->number;
+    delivery_release(first_of(STAGE_HELD), slice_of_text("operator"), slice_of_text(text));
+    text[254] = 0;
+    words_are(number, "operator", text);
+}
+
 // What can not be edited is held again, whoever lets it go.
 static void test_released_in_vain(void **state)
 {
@@ -711,6 +763,8 @@ int main(void)
         TEST(test_news_while_it_asks),
         TEST(test_held_over_a_restart),
         TEST(test_released),
+        TEST(test_words_are_kept_whole),
+        TEST(test_longer_words_are_cut),
         TEST(test_released_in_vain),
         TEST(test_rejected),
         TEST(test_unsynced_hold),

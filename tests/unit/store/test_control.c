@@ -67,10 +67,11 @@ static void pauses(enum store_kind kind)
     assert_int_equal(control_pauses_get(store.env, list, 4, &count), OK);
     assert_int_equal(count, 0);
     assert_int_equal(control_archive_resume(store.env, 7), OK);
-    struct control_pause first = {.archive = 7, .when = 5, .who = "J\xf6rg"};
-    memset(first.why, 'y', sizeof first.why - 1); // as long as it may be
+    struct control_pause first = {.archive = 7, .when = 5};
+    memset(first.who, 'x', sizeof first.who - 1); // as long as they may be
+    memset(first.why, 'y', sizeof first.why - 1);
     struct control_pause second = {.archive = 7, .when = 6, .who = "other"};
-    struct control_pause third = {.archive = 2, .when = 7, .who = ""};
+    struct control_pause third = {.archive = 2, .when = 7, .who = "J\xf6rg"};
     assert_int_equal(control_archive_pause(store.env, &first), OK);
     assert_int_equal(control_archive_pause(store.env, &second), OK);
     assert_int_equal(control_archive_pause(store.env, &third), OK);
@@ -80,7 +81,8 @@ static void pauses(enum store_kind kind)
     assert_int_equal(list[0].archive, 2);
     assert_int_equal(list[1].archive, 7);
     assert_int_equal(list[1].when, 5);
-    assert_string_equal(list[1].who, "J\xf6rg");
+    assert_string_equal(list[0].who, "J\xf6rg");
+    assert_string_equal(list[1].who, first.who);
     assert_string_equal(list[1].why, first.why);
     assert_string_equal(list[0].why, "");
     assert_int_equal(control_archive_resume(store.env, 7), OK);

@@ -58,7 +58,7 @@ MUST_USE enum result control_proposals_each(struct kv_env *env, control_proposal
 struct control_pause {
     uint32_t archive;
     uint64_t when; // ns since 1970 UTC
-    char who[65];  // the operator's name as the admin interface knows it
+    char who[257]; // the operator's name as the admin interface knows it
     char why[257]; // "": not said
 };
 
