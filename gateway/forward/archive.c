@@ -506,7 +506,8 @@ void archive_lane_ended(struct archive *archive, struct lane *lane)
 
 void archive_init(struct archive *archive, struct worker *worker, struct node *node)
 {
-    *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
+    *archive =
+        (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX, .owed_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
     struct list *lists[] = {&archive->waiting, &archive->gated, &archive->resting, &archive->answered,
                             &archive->parked,  &archive->held,  &archive->sending, &archive->lanes};

@@ -46,6 +46,7 @@ struct archive {
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)
     uint64_t asleep_from;         // none that is waiting sleeps with an order below
+    uint64_t owed_from;           // nor any that is still to be sent: waiting, resting or held
     uint64_t front_order;         // those behind it in the queue may go to sleep
     bool is_broken;               // breaker open
     uint64_t urgent_after;        // ev_now(): no lane for a waiting client before, when it is broken

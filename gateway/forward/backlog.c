@@ -15,7 +15,6 @@ enum {
     ROWS_PER_TURN = 8192, // of a pass for due ones
     WAKES_PER_TURN = 256,
     FRONT_MOST = 256, // deliveries of a queue that are kept awake
-    OLDEST_LOOKS = 4096,
     STAGE_BITS = 0x07,
     RESENT_BIT = 0x08,
     FREE_BIT = 0x10, // alone with its UID (order/gate.h)
@@ -83,6 +82,11 @@ static uint64_t when_get(const struct backlog *backlog, uint32_t when)
 static bool stage_has_time(enum delivery_stage stage)
 {
     return stage == STAGE_RESTING || stage == STAGE_ANSWERED;
+}
+
+static bool stage_is_owed(enum delivery_stage stage)
+{
+    return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD;
 }
 
 // ---- rows ----
@@ -183,6 +187,8 @@ static void row_account(struct backlog *backlog, const struct asleep_row *row, b
             continue;
         if (stage == STAGE_WAITING && row->order < archive->asleep_from)
             archive->asleep_from = row->order;
+        if (stage_is_owed(stage) && row->order < archive->owed_from)
+            archive->owed_from = row->order;
         if (stage_has_time(stage)) {
             uint64_t when = when_get(backlog, row->when[slot]);
             if (when < backlog->pass_due)
@@ -616,22 +622,30 @@ void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const 
         }
 }
 
-uint64_t backlog_oldest(const struct archive *archive)
+static bool row_is_owed(const struct backlog *backlog, const struct asleep_row *row,
+                        const struct archive *archive)
+{
+    for (unsigned slot = 0; slot < row->count; slot++)
+        if (archive_get(backlog, row, slot) == archive && stage_is_owed(stage_get(row, slot)))
+            return true;
+    return false;
+}
+
+// To the end, if it must be: very many that are owed no more may sleep in front. They are passed once, unless
+// an older one falls asleep again meanwhile.
+uint64_t backlog_oldest(struct archive *archive)
 {
     const struct backlog *backlog = &archive->worker->backlog;
-    size_t elsewhere = archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD];
-    if (archive->asleep[STAGE_WAITING] + elsewhere == 0)
+    if (archive->asleep[STAGE_WAITING] + archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD] == 0)
         return 0;
-    struct asleep_position at = asleep_seek(&backlog->rows, elsewhere > 0 ? 0 : archive->asleep_from);
-    for (unsigned left = OLDEST_LOOKS; left > 0; left--, at = asleep_next(&backlog->rows, at)) {
-        const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
-        if (row == NULL)
-            break;
-        if (row_is_in(backlog, row, archive, STAGE_WAITING) ||
-            row_is_in(backlog, row, archive, STAGE_RESTING) || row_is_in(backlog, row, archive, STAGE_HELD))
+    struct asleep_position at = asleep_seek(&backlog->rows, archive->owed_from);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL; at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
+        if (row_is_owed(backlog, row, archive)) {
+            archive->owed_from = row->order;
             return row->closed_at;
-    }
-    return 0;
+        }
+    unreachable_state(); // it counts some
 }
 
 // ---- life ----

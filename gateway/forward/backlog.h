@@ -36,8 +36,7 @@ struct backlog {
     uint64_t pass_due;   // the same, of what the present pass has seen and what fell asleep meanwhile
     uint64_t pass_order; // where the present pass for due ones stands
     bool is_passing;
-    bool is_searching; // a walk for receipts that may sleep is under way
-    size_t searched;   // receipts that it has looked at in vain
+    size_t searched; // receipts that the walk for ones that may sleep has looked at in vain
     struct ev_timer sleep_timer;
     struct ev_timer due_timer;
     char (*reasons)[BACKLOG_REASON_SIZE];
@@ -84,5 +83,5 @@ struct backlog_view {
 // By rising order, until `visit` says false.
 void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const struct backlog_view *view),
                   void *arg);
-// When the oldest receipt that sleeps and is still to be sent to this archive came in; 0: none was found.
-uint64_t backlog_oldest(const struct archive *archive);
+// When the oldest receipt that sleeps and is still to be sent to this archive came in; 0: there is none.
+uint64_t backlog_oldest(struct archive *archive);

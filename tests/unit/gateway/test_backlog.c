@@ -228,6 +228,42 @@ static void test_rests_asleep(void **state)
     assert_int_equal(next_of(0)->receipt->number, 1000);
 }
 
+// However many that are owed no more sleep in front of it; up to eight of the eldest may be awake.
+static void test_oldest(void **state)
+{
+    (void)state;
+    enum { RESTING = 5000, HELD = 5030, COUNT = 5060 };
+    admit(0, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct delivery *delivery = next_of(0);
+        delivery_answered(next_of(1), &(struct delivery_answer){.sent_at = 1});
+        if (i >= HELD)
+            delivery_hold(delivery, EDIT_HOLD_RULE, "held");
+        else if (i >= RESTING)
+            delivery_rest(delivery, 3600 * NSEC_PER_SEC, "tired");
+        else
+            delivery_answered(delivery, &(struct delivery_answer){.sent_at = 1});
+        if (i % 500 == 0)
+            settle_down();
+    }
+    settle_down();
+    counts_check(STAGE_ANSWERED, RESTING, COUNT);
+    assert_in_range(backlog_oldest(archive(0)), RESTING + 1, RESTING + 9);
+    assert_int_equal(backlog_oldest(archive(1)), 0);
+    while (archive_count(archive(0), STAGE_RESTING) > 0) {
+        (void)backlog_stage_wake(archive(0), STAGE_RESTING, 1);
+        struct list_node *first = list_first(&archive(0)->resting);
+        delivery_answered(CONTAINER_OF(first, struct delivery, node),
+                          &(struct delivery_answer){.sent_at = 1});
+    }
+    settle_down();
+    for (unsigned i = 0; i < 3; i++) // what it has passed it need not pass again
+        assert_in_range(backlog_oldest(archive(0)), HELD + 1, HELD + 9);
+    assert_in_range(archive(0)->owed_from, 10 + HELD, 10 + HELD + 8);
+    assert_int_equal(archive_look_again(archive(0), ~0u), COUNT - HELD);
+    assert_in_range(backlog_oldest(archive(0)), HELD + 1, HELD + 9);
+}
+
 static bool is_parked_for(void *arg, const struct backlog_view *view)
 {
     size_t *count = arg;
@@ -288,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settles_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rests_asleep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_oldest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parked_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pinned_stays, set_up, tear_down),
     };
