@@ -36,32 +36,62 @@ static size_t front_most(const struct backlog *backlog)
 
 // ---- reasons: few texts, many deliveries ----
 
-// 1 + index of the text, 0 for an empty one. False: there are too many.
-static bool reason_put(struct backlog *backlog, const char *text, uint8_t *out)
+enum { REASON_NONE, REASON_TITLES = BACKLOG_REASONS_MAX + 1, REASON_LEFT_OUT };
+_Static_assert((unsigned)REASON_LEFT_OUT == UINT8_MAX, "a reason fits into a byte");
+
+// Its place, or a free one; NULL: there is none.
+static struct backlog_reason *reason_place(struct backlog *backlog, const char *text)
 {
-    *out = 0;
-    if (text[0] == 0)
-        return true;
-    size_t at = 0;
-    while (at < backlog->reason_count && strcmp(backlog->reasons[at], text) != 0)
-        at++;
-    if (at == BACKLOG_REASONS_MAX)
-        return false;
+    struct backlog_reason *place = NULL;
+    for (size_t at = 0; at < backlog->reason_count; at++) {
+        struct backlog_reason *reason = &backlog->reasons[at];
+        if (reason->users == 0)
+            place = reason;
+        else if (strcmp(reason->text, text) == 0)
+            return reason;
+    }
     if (backlog->reasons == NULL)
         backlog->reasons = calloc(BACKLOG_REASONS_MAX, sizeof backlog->reasons[0]);
-    if (backlog->reasons == NULL)
-        return false;
-    if (at == backlog->reason_count) {
-        text_copy(backlog->reasons[at], BACKLOG_REASON_SIZE, slice_of_text(text));
-        backlog->reason_count++;
-    }
-    *out = (uint8_t)(at + 1);
-    return true;
+    if (place != NULL || backlog->reasons == NULL || backlog->reason_count == BACKLOG_REASONS_MAX)
+        return place;
+    return &backlog->reasons[backlog->reason_count++];
+}
+
+static uint8_t reason_put(struct backlog *backlog, const char *text)
+{
+    if (text[0] == 0)
+        return REASON_NONE;
+    if (strcmp(text, DELIVERY_TITLES_UNKNOWN) == 0)
+        return REASON_TITLES;
+    struct backlog_reason *reason = reason_place(backlog, text);
+    if (reason == NULL)
+        return REASON_LEFT_OUT;
+    if (reason->users++ == 0)
+        text_copy(reason->text, sizeof reason->text, slice_of_text(text));
+    return (uint8_t)(1 + (reason - backlog->reasons));
 }
 
 static const char *reason_get(const struct backlog *backlog, uint8_t reason)
 {
-    return reason == 0 ? "" : backlog->reasons[reason - 1];
+    switch (reason) {
+    case REASON_NONE:
+        return "";
+    case REASON_TITLES:
+        return DELIVERY_TITLES_UNKNOWN;
+    case REASON_LEFT_OUT:
+        return BACKLOG_REASON_LEFT_OUT;
+    default:
+        return backlog->reasons[reason - 1].text;
+    }
+}
+
+// The rows are in nobody's hands any more.
+static void reasons_leave(struct backlog *backlog, const struct asleep_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (unsigned slot = 0; slot < rows[i].count; slot++)
+            if (rows[i].reason[slot] != REASON_NONE && rows[i].reason[slot] <= BACKLOG_REASONS_MAX)
+                backlog->reasons[rows[i].reason[slot] - 1].users--;
 }
 
 // ---- times: rounded up, so that nothing is early ----
@@ -141,14 +171,14 @@ static bool delivery_put(struct backlog *backlog, const struct delivery *deliver
                   (is_free ? FREE_BIT : 0u) | (delivery->is_unproven ? UNPROVEN_BIT : 0u) |
                   (delivery->was_sent ? SENT_BIT : 0u) | (delivery->is_released ? RELEASED_BIT : 0u));
     row->status[slot] = delivery->status;
-    row->attempts[slot] = (uint8_t)delivery->attempts;
-    bool fits = archive <= UINT8_MAX && delivery->attempts <= UINT8_MAX;
+    row->attempts[slot] = (uint8_t)(delivery->attempts < UINT8_MAX ? delivery->attempts : UINT8_MAX);
+    bool fits = archive <= UINT8_MAX;
     if (stage_has_time(delivery->stage))
         fits = fits && when_put(backlog, delivery->when, &row->when[slot]);
     else
         row->when[slot] = delivery->hold | (uint32_t)delivery->sent_as << 8;
     if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->hold != 0)
-        fits = fits && reason_put(backlog, delivery->reason, &row->reason[slot]);
+        row->reason[slot] = reason_put(backlog, delivery->reason);
     return fits;
 }
 
@@ -285,10 +315,10 @@ static bool receipt_may_sleep(const struct receipt *receipt)
     return true;
 }
 
-static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
+static bool receipt_rows(struct backlog *backlog, const struct receipt *receipt, struct asleep_row *rows,
+                         size_t *count)
 {
-    struct asleep_row rows[ROWS_MAX];
-    size_t count = 1;
+    *count = 1;
     struct receipt_origin origin = {.number = receipt->number,
                                     .order = receipt->order,
                                     .closed_at = receipt->closed_at,
@@ -299,12 +329,21 @@ static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         if (receipt->deliveries[i].stage == STAGE_SETTLED)
             continue;
-        struct asleep_row *row = row_next(rows, &count);
+        struct asleep_row *row = row_next(rows, count);
         if (row == NULL || !delivery_put(backlog, &receipt->deliveries[i], row))
             return false;
     }
-    if (rows_insert(backlog, rows, count) != OK)
+    return true;
+}
+
+static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
+{
+    struct asleep_row rows[ROWS_MAX];
+    size_t count;
+    if (!receipt_rows(backlog, receipt, rows, &count) || rows_insert(backlog, rows, count) != OK) {
+        reasons_leave(backlog, rows, count);
         return false;
+    }
     receipt_free(receipt);
     return true;
 }
@@ -385,6 +424,7 @@ static struct receipt *wake_at(struct backlog *backlog, struct asleep_position a
     for (size_t i = 0; i < count; i++)
         for (unsigned slot = 0; slot < rows[i].count; slot++)
             delivery_get(backlog, receipt, &rows[i], slot);
+    reasons_leave(backlog, rows, count);
     order_gate_ask_later(receipt);
     backlog_look_later(backlog);
     return receipt;
@@ -700,9 +740,12 @@ enum result backlog_restore(struct backlog *backlog, const struct open_entry *en
 {
     struct asleep_row rows[ROWS_MAX];
     size_t count;
-    if (backlog->worker->receipts.count < backlog->awake_limit || !entry_row(backlog, entry, rows, &count))
+    if (backlog->worker->receipts.count < backlog->awake_limit)
         return AGAIN;
-    if (rows[0].count == 0)
-        return OK;
-    return rows_insert(backlog, rows, count);
+    enum result result = AGAIN;
+    if (entry_row(backlog, entry, rows, &count))
+        result = rows[0].count == 0 ? OK : rows_insert(backlog, rows, count);
+    if (result != OK)
+        reasons_leave(backlog, rows, count);
+    return result;
 }

@@ -17,14 +17,21 @@
 #include "forward/asleep.h"
 #include "forward/stage.h"
 
-#define BACKLOG_REASON_SIZE 63
-#define BACKLOG_REASONS_MAX 255
+// Of what falls asleep with a reason when so many different ones sleep already, or there is no memory, only
+// the common text below is kept. Attempts are counted up to 255.
+#define BACKLOG_REASONS_MAX     253
+#define BACKLOG_REASON_LEFT_OUT "not kept in memory: see the ledger"
 
 struct archive;
 struct delivery;
 struct receipt;
 struct worker;
 struct open_entry;
+
+struct backlog_reason {
+    char text[63];
+    size_t users; // sleeping deliveries; 0: the place is free
+};
 
 struct backlog {
     struct worker *worker;
@@ -39,8 +46,8 @@ struct backlog {
     size_t searched; // receipts that the walk for ones that may sleep has looked at in vain
     struct ev_timer sleep_timer;
     struct ev_timer due_timer;
-    char (*reasons)[BACKLOG_REASON_SIZE];
-    size_t reason_count;
+    struct backlog_reason *reasons;
+    size_t reason_count; // places that were ever used
 };
 
 void backlog_init(struct backlog *backlog, struct worker *worker, size_t awake_limit);

@@ -303,6 +303,61 @@ static void test_parked_asleep(void **state)
     counts_check(STAGE_PARKED, 50, 0);
 }
 
+struct reasons_seen {
+    size_t own;
+    size_t common;
+};
+
+static bool reason_see(void *arg, const struct backlog_view *view)
+{
+    struct reasons_seen *seen = arg;
+    char own[32];
+    if (view->archive != 0 || view->stage != STAGE_PARKED)
+        return true;
+    (void)text_format(own, sizeof own, "reason %u", (unsigned)view->number);
+    seen->own += strcmp(view->reason, own) == 0;
+    seen->common += strcmp(view->reason, BACKLOG_REASON_LEFT_OUT) == 0;
+    assert_int_equal(view->attempts, UINT8_MAX);
+    return true;
+}
+
+static struct reasons_seen park_each(uint64_t from, uint64_t to)
+{
+    struct reasons_seen seen = {0};
+    admit(from, to);
+    for (uint64_t i = from; i < to; i++) {
+        struct delivery *delivery = next_of(0);
+        char reason[32];
+        (void)text_format(reason, sizeof reason, "reason %u", (unsigned)delivery->receipt->number);
+        delivery->attempts = 300;
+        delivery_park(delivery, reason, 0xA900, slice_of(NULL, 0));
+        delivery_drop(next_of(1), slice_of_text("who"), slice_of_text("why"));
+    }
+    settle_down();
+    assert_int_equal(rig_worker(rig)->receipts.count, 8);
+    backlog_each(backlog(), reason_see, &seen);
+    return seen;
+}
+
+// However many reasons and attempts there are, all may sleep.
+static void test_many_reasons(void **state)
+{
+    (void)state;
+    struct reasons_seen seen = park_each(0, 400);
+    assert_int_equal(seen.own + seen.common, 392);
+    assert_int_equal(seen.own, BACKLOG_REASONS_MAX);
+    while (archive_count(archive(0), STAGE_PARKED) > 0) {
+        (void)backlog_stage_wake(archive(0), STAGE_PARKED, 1);
+        struct list_node *first = list_first(&archive(0)->parked);
+        delivery_drop(CONTAINER_OF(first, struct delivery, node), slice_of_text("who"), slice_of_text("why"));
+    }
+    for (uint64_t i = 0; i < 3; i++) { // texts that nobody has any more leave room for others
+        seen = park_each(400 + 50 * i, 450 + 50 * i);
+        assert_int_equal(seen.own, 42 + 50 * i);
+        assert_int_equal(seen.common, 0);
+    }
+}
+
 static void test_pinned_stays(void **state)
 {
     (void)state;
@@ -326,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rests_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_oldest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parked_asleep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_reasons, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pinned_stays, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
