@@ -166,8 +166,9 @@ struct admin_actions {
     //                "plain": bool, "state": "up"|"down"|"paused"|"unknown",
     //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
     //                "lanes_limit": N, "owed": N, "held": N, "parked": N, "answered": N, "oldest": seconds or
-    //                null, "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
-    //                "failed", "lost", "opened", "refused", "bytes", "flagged"}}]}
+    //                null, "last_success": seconds or null, "titles_rejected": N, "problem": TEXT or null,
+    //                "counters": {"answered", "failed", "lost", "opened", "refused", "bytes", "flagged"}}]}
+    // titles_rejected: of `owed`, what rests because the archive does not recognise its AE titles.
     // counters: of this process life. flagged: of `answered`, what rules or crosswalk say should be looked
     // at.
     void (*archive_list)(void *arg, struct admin_reply *reply);

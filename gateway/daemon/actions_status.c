@@ -33,6 +33,8 @@ struct archive_figures {
     uint64_t last_success;
     unsigned failures; // in a row; the most of any worker
     char problem[96];
+    struct archive_refused refused;
+    uint64_t refused_most; // of any worker, whose text it is
     struct archive_counters counters;
 };
 
@@ -101,6 +103,7 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
         figures->failures = archive->failures;
         text_copy(figures->problem, sizeof figures->problem, slice_of_text(archive->last_failure));
     }
+    archive_refused_get(archive, &figures->refused);
     figures->counters = archive->counters;
 }
 
@@ -149,6 +152,11 @@ static void archive_figures_add(struct archive_figures *to, const struct archive
     if (from->failures > to->failures) {
         to->failures = from->failures;
         text_copy(to->problem, sizeof to->problem, slice_of_text(from->problem));
+    }
+    to->refused.count += from->refused.count;
+    if (from->refused.count > to->refused_most) {
+        to->refused_most = from->refused.count;
+        memcpy(to->refused.text, from->refused.text, sizeof to->refused.text);
     }
     counters_add(&to->counters, &from->counters);
 }
@@ -223,7 +231,8 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_number(row, "answered", figures->answered);
     set_time(row, "oldest", figures->oldest);
     set_time(row, "last_success", figures->last_success);
-    set_text(row, "problem", figures->problem);
+    set_number(row, "titles_rejected", figures->refused.count);
+    set_text(row, "problem", figures->problem[0] != 0 ? figures->problem : figures->refused.text);
     json_t *counters = json_object();
     set_number(counters, "answered", figures->counters.answered);
     set_number(counters, "failed", figures->counters.failed);
@@ -381,7 +390,7 @@ __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, cons
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    (void)json_array_append_new(alarms, json_string(text));
+    (void)json_array_append_new(alarms, json_printable(text));
 }
 
 static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, struct node *node,
@@ -394,6 +403,9 @@ static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, st
                   name, node->pause.who, node->pause.why);
     else if (is_down(figures))
         alarm_add(alarms, "archive %s is down: %s", name, figures->problem);
+    if (figures->refused.count > 0)
+        alarm_add(alarms, "archive %s %s: %llu instances rest", name, figures->refused.text,
+                  (unsigned long long)figures->refused.count);
     if (figures->held > 0 && actions_node_is_primary(gateway, node->conf)) // FIELD 4: at once
         alarm_add(alarms, "%llu held for archive %s, the primary of a route: see `dicomgate hold list`",
                   (unsigned long long)figures->held, name);

@@ -76,6 +76,17 @@ size_t archive_count(const struct archive *archive, enum delivery_stage stage)
     return list == NULL ? 0 : list->count + archive->asleep[stage];
 }
 
+void archive_refused_get(const struct archive *archive, struct archive_refused *out)
+{
+    *out = (struct archive_refused){.count = archive->asleep_refused};
+    LIST_EACH(&archive->resting, node)
+    {
+        out->count += strcmp(delivery_of(node)->reason, DELIVERY_TITLES_UNKNOWN) == 0;
+    }
+    if (out->count > 0)
+        refusals_text(&archive->refusals, ev_now(archive->worker->loop), out->text, sizeof out->text);
+}
+
 // ---- timers ----
 
 static void timer_follow(struct ev_timer *timer, struct list *list)
@@ -484,12 +495,12 @@ void archive_lane_failed(struct archive *archive, const char *why)
 }
 
 uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
-                                const char *why)
+                                bool is_called, const char *why)
 {
     struct refusal *refusal = refusals_count(&archive->refusals, calling, called);
     uint64_t delay = archive_backoff(archive, refusal->failures);
     refusal->until = ev_now(archive->worker->loop) + delay;
-    text_copy(archive->last_failure, sizeof archive->last_failure, slice_of_text(why));
+    refusal->is_called = is_called;
     log_event(LOG_ARCHIVE_FAILED, log_text(archive->node->conf->name), log_text(why),
               log_number(refusal->failures), log_number(delay / NSEC_PER_MS));
     return delay;

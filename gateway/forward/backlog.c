@@ -213,6 +213,8 @@ static void row_account(struct backlog *backlog, const struct asleep_row *row, b
         struct archive *archive = archive_get(backlog, row, slot);
         enum delivery_stage stage = stage_get(row, slot);
         archive->asleep[stage] += is_new ? 1 : (size_t)-1;
+        if (stage == STAGE_RESTING && row->reason[slot] == REASON_TITLES)
+            archive->asleep_refused += is_new ? 1 : (size_t)-1;
         if (!is_new)
             continue;
         if (stage == STAGE_WAITING && row->order < archive->asleep_from)

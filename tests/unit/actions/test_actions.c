@@ -96,6 +96,45 @@ static void test_status_while_the_disk_fails(void **state)
     rig_free(rig);
 }
 
+static void titles_refuse(struct rig *rig, unsigned worker, const char *calling)
+{
+    struct archive *archive = archive_at(rig, worker, 1);
+    struct delivery *delivery = CONTAINER_OF(list_first(&archive->waiting), struct delivery, node);
+    uint64_t rest = archive_titles_refused(archive, slice_of_text(calling), slice_of_text("NEW"), false,
+                                           "association rejected");
+    delivery_rest(delivery, rest, DELIVERY_TITLES_UNKNOWN);
+}
+
+// The archive is up, and what it does not want is seen.
+static void test_titles_refused(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    for (uint64_t i = 1; i <= 3; i++)
+        rig_admit(rig, i % 2, i, NULL);
+    rig_run(rig, 100);
+    titles_refuse(rig, 1,
+                  "MR\xE4"
+                  "7");
+    json_t *body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new rejects calling title MR?7: 1 instances rest"));
+    assert_string_equal(text_of(archive_of(body, "new"), "problem"), "rejects calling title MR?7");
+    assert_int_equal(number_of(archive_of(body, "new"), "titles_rejected"), 1);
+    assert_true(json_is_null(json_object_get(archive_of(body, "legacy"), "problem")));
+    assert_int_equal(number_of(archive_of(body, "legacy"), "titles_rejected"), 0);
+    json_decref(body);
+    titles_refuse(rig, 1, "MR8");
+    titles_refuse(rig, 0, "MR8");
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "and others: 3 instances rest"));
+    json_decref(body);
+    body = ask_summary(rig, "new");
+    const json_t *summary = json_array_get(json_object_get(body, "archives"), 0);
+    assert_non_null(strstr(text_of(summary, "problem"), "rejects calling title MR"));
+    json_decref(body);
+    rig_free(rig);
+}
+
 static void test_list(void **state)
 {
     (void)state;
@@ -491,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_while_the_disk_fails),
+        cmocka_unit_test(test_titles_refused),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_name_that_is_a_number),
         cmocka_unit_test(test_change_some),

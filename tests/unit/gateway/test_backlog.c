@@ -264,6 +264,31 @@ static void test_oldest(void **state)
     assert_in_range(backlog_oldest(archive(0)), HELD + 1, HELD + 9);
 }
 
+static uint64_t refused_count(size_t index)
+{
+    struct archive_refused refused;
+    archive_refused_get(archive(index), &refused);
+    return refused.count;
+}
+
+// What rests for its titles is counted, asleep or not.
+static void test_titles_asleep(void **state)
+{
+    (void)state;
+    admit(0, 50);
+    for (unsigned i = 0; i < 50; i++) {
+        delivery_rest(next_of(0), 60 * NSEC_PER_SEC, i < 20 ? "tired" : DELIVERY_TITLES_UNKNOWN);
+        assert_int_equal(refused_count(0), i < 20 ? 0 : i - 19);
+    }
+    settle_down();
+    assert_int_equal(backlog()->receipts, 42);
+    assert_int_equal(refused_count(0), 30);
+    assert_int_equal(refused_count(1), 0);
+    rig_run(rig, 70 * NSEC_PER_SEC);
+    counts_check(STAGE_WAITING, 50, 50);
+    assert_int_equal(refused_count(0), 0);
+}
+
 static bool is_parked_for(void *arg, const struct backlog_view *view)
 {
     size_t *count = arg;
@@ -380,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settles_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rests_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_oldest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_titles_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parked_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_reasons, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pinned_stays, set_up, tear_down),
