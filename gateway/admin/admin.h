@@ -106,7 +106,9 @@ struct admin_actions {
     //                                              accepted and settled: receipts of all lives; the others:
     //                                              (receipt, archive) pairs now, each counted once
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
-    //              "instances_refused", "bytes_received"}  of this process life
+    //              "instances_refused", "bytes_received", "acknowledge_findings"}  of this process life;
+    //                                              the last: archives that have, or may have, an instance
+    //                                              that its client was told to have failed
     //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free", "room", "quota": N or null,
     //              "association_watermark", "watermark", "reserve": N,
     //              "welcoming": bool (new store associations), "accepting": bool (new instances)}

@@ -258,6 +258,7 @@ static json_t *archives_json(struct gateway *gateway, const struct worker_figure
 struct totals {
     uint64_t accepted, refused;             // associations
     uint64_t acknowledged, declined, bytes; // instances
+    uint64_t findings;                      // archives that have what the client was told to have failed
 };
 
 static struct totals totals_get(const struct gateway *gateway)
@@ -270,6 +271,7 @@ static struct totals totals_get(const struct gateway *gateway)
         totals.acknowledged += atomic_load(&counters->instances_acknowledged);
         totals.declined += atomic_load(&counters->instances_refused);
         totals.bytes += atomic_load(&counters->bytes_received);
+        totals.findings += atomic_load(&counters->acknowledge_findings);
     }
     return totals;
 }
@@ -282,6 +284,7 @@ static json_t *figures_json(const struct totals *totals)
     set_number(object, "instances_acknowledged", totals->acknowledged);
     set_number(object, "instances_refused", totals->declined);
     set_number(object, "bytes_received", totals->bytes);
+    set_number(object, "acknowledge_findings", totals->findings);
     return object;
 }
 
@@ -417,6 +420,24 @@ static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, st
                   (unsigned long long)((now - figures->oldest) / (3600 * NSEC_PER_SEC)));
 }
 
+static void removed_alarms_add(const struct journal_recovery_figures *figures, json_t *alarms)
+{
+    for (size_t i = 0; i < figures->removed_count; i++) {
+        unsigned id = figures->removed[i].id;
+        if (figures->removed[i].receipts > 0)
+            alarm_add(alarms,
+                      "node %u is not in the configuration any more, but has not settled %llu receipts: see "
+                      "`dicomgate queue list --archive %u`, "
+                      "`queue drop --all --archive %u --person WHO --reason WHY`",
+                      id, (unsigned long long)figures->removed[i].receipts, id, id);
+    }
+    if (figures->removed_more > 0)
+        alarm_add(alarms,
+                  "further nodes that are not in the configuration any more have not settled %llu receipts: "
+                  "settle those of the others, and the next start names them",
+                  (unsigned long long)figures->removed_more);
+}
+
 static json_t *alarms_json(struct gateway *gateway, const struct worker_figures *sum,
                            const struct journal_health *health)
 {
@@ -434,14 +455,7 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
         alarm_add(alarms,
                   "%zu journal records that were durable are damaged: see `dicomgate queue quarantine`",
                   damaged);
-    for (size_t i = 0; i < gateway->recovery.removed_count; i++)
-        if (gateway->recovery.removed[i].receipts > 0)
-            alarm_add(alarms,
-                      "node %u is not in the configuration any more, but has not settled %llu receipts: see "
-                      "`dicomgate queue list --archive %u`, `queue drop --all --archive %u`",
-                      (unsigned)gateway->recovery.removed[i].id,
-                      (unsigned long long)gateway->recovery.removed[i].receipts,
-                      (unsigned)gateway->recovery.removed[i].id, (unsigned)gateway->recovery.removed[i].id);
+    removed_alarms_add(&gateway->recovery, alarms);
     if (gateway->platform.crosswalk == NULL && gateway->configuration->domain_count > 0)
         alarm_add(alarms, "%s",
                   gateway->platform.crosswalk_is_lost

@@ -45,6 +45,8 @@ static void test_status(void **state)
     struct rig *rig = rig_new(true);
     rig_admit(rig, 0, 1, NULL);
     rig_admit(rig, 1, 1, "1.2.3");
+    for (unsigned worker = 0; worker < 2; worker++)
+        atomic_store(&rig->gateway->workers[worker]->counters.acknowledge_findings, 1 + worker);
     json_t *body = ask_status(rig);
     assert_string_equal(text_of(body, "life"), "running");
     assert_true(json_is_true(json_object_get(body, "ready")));
@@ -57,6 +59,7 @@ static void test_status(void **state)
     assert_true(number_of(json_object_get(body, "journal"), "segments") > 0);
     assert_true(json_is_true(json_object_get(json_object_get(body, "journal"), "accepting")));
     assert_int_equal(number_of(json_object_get(body, "figures"), "instances_acknowledged"), 0);
+    assert_int_equal(number_of(json_object_get(body, "figures"), "acknowledge_findings"), 3);
     assert_true(number_of(json_object_get(body, "events"), "gateway.started") > 0);
     const json_t *legacy = archive_of(body, "legacy");
     assert_string_equal(text_of(legacy, "state"), "paused");
@@ -386,6 +389,52 @@ static void test_pause_and_resume(void **state)
     rig_free(rig);
 }
 
+// A name that is too long ends with a whole character, and the alarm is there whatever bytes it has.
+static void test_pause_by_a_long_name(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    struct admin_reply *reply = reply_new();
+    char person[80] = "x";
+    for (int i = 0; i < 35; i++)
+        memcpy(person + strlen(person), "\xC3\xA9", 3); // e acute
+    actions_table.archive_change(rig->actions, ADMIN_PAUSE, "new", person, NULL, reply);
+    reply_wait(rig, reply, ADMIN_FINE);
+    reply_free(reply);
+    json_t *body = ask_status(rig);
+    char alarm[120];
+    person[63] = 0;
+    (void)text_format(alarm, sizeof alarm, "archive new is paused by %s", person);
+    assert_true(has_alarm(body, alarm));
+    assert_string_equal(text_of(json_object_get(archive_of(body, "new"), "pause"), "person"), person);
+    json_decref(body);
+    memcpy(rig->gateway->nodes[1].pause.who, "anna\xC3", 6); // as an older version has kept it
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new is paused by anna?"));
+    json_decref(body);
+    rig_free(rig);
+}
+
+static void test_removed_nodes(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct journal_recovery_figures *figures = &rig->gateway->recovery;
+    figures->removed[0] = (struct removed_node){.id = 7, .receipts = 3};
+    figures->removed_count = 1;
+    figures->removed_more = 40;
+    json_t *body = ask_status(rig);
+    assert_true(has_alarm(body, "node 7 is not in the configuration any more, but has not settled 3"));
+    assert_true(has_alarm(body, "`queue drop --all --archive 7 --person WHO --reason WHY`"));
+    assert_true(
+        has_alarm(body, "further nodes that are not in the configuration any more have not settled 40"));
+    json_decref(body);
+    struct admin_selection selection = {
+        .is_all = true, .archive = "7", .person = "anna", .reason = "it is gone"};
+    ask_change(rig, ADMIN_DROP, &selection, 0, 0);
+    rig_free(rig);
+}
+
 // What can not be made durable does not count.
 static void test_pause_not_written(void **state)
 {
@@ -538,6 +587,8 @@ int main(void)
         cmocka_unit_test(test_summary_of_many_reasons),
         cmocka_unit_test(test_change_all),
         cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_pause_by_a_long_name),
+        cmocka_unit_test(test_removed_nodes),
         cmocka_unit_test(test_pause_not_written),
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_too_many),
