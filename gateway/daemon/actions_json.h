@@ -5,10 +5,10 @@
 #pragma once
 
 #include <jansson.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "base/utf8.h"
-#include <string.h>
 
 static inline void set_number(json_t *object, const char *key, uint64_t value)
 {

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "forward/cut.h"
 #include "forward/lane.h"
+#include <string.h>
 
 #define ARCHIVE_MAGIC 0x41524331u
 

@@ -63,6 +63,8 @@ static uint8_t reason_put(struct backlog *backlog, const char *text)
         return REASON_NONE;
     if (strcmp(text, DELIVERY_TITLES_UNKNOWN) == 0)
         return REASON_TITLES;
+    if (strcmp(text, BACKLOG_REASON_LEFT_OUT) == 0)
+        return REASON_LEFT_OUT;
     struct backlog_reason *reason = reason_place(backlog, text);
     if (reason == NULL)
         return REASON_LEFT_OUT;
