@@ -106,7 +106,9 @@ struct admin_actions {
     //                                              accepted and settled: receipts of all lives; the others:
     //                                              (receipt, archive) pairs now, each counted once
     //  "figures": {"associations_accepted", "associations_refused", "instances_acknowledged",
-    //              "instances_refused", "bytes_received"}  of this process life
+    //              "instances_refused", "bytes_received", "acknowledge_findings"}  of this process life;
+    //                                              the last: archives that have, or may have, an instance
+    //                                              that its client was told to have failed
     //  "journal": {"segments": N, "dead_segments": N, "bytes": N, "free", "room", "quota": N or null,
     //              "association_watermark", "watermark", "reserve": N,
     //              "welcoming": bool (new store associations), "accepting": bool (new instances)}
@@ -167,8 +169,9 @@ struct admin_actions {
     //                "plain": bool, "state": "up"|"down"|"paused"|"unknown",
     //                "pause": {"person": TEXT, "reason": TEXT or null, "since": seconds} or null, "lanes": N,
     //                "lanes_limit": N, "owed": N, "held": N, "parked": N, "answered": N, "oldest": seconds or
-    //                null, "last_success": seconds or null, "problem": TEXT or null, "counters": {"answered",
-    //                "failed", "lost", "opened", "refused", "bytes", "flagged"}}]}
+    //                null, "last_success": seconds or null, "titles_rejected": N, "problem": TEXT or null,
+    //                "counters": {"answered", "failed", "lost", "opened", "refused", "bytes", "flagged"}}]}
+    // titles_rejected: of `owed`, what rests because the archive does not recognise its AE titles.
     // counters: of this process life. flagged: of `answered`, what rules or crosswalk say should be looked
     // at.
     void (*archive_list)(void *arg, struct admin_reply *reply);

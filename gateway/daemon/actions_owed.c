@@ -105,8 +105,10 @@ static void archive_owed_fill(struct archive *archive, struct owed *owed)
     struct ev_loop *loop = archive->worker->loop;
     for (enum delivery_stage stage = STAGE_WAITING; stage < STAGE_SETTLED; stage++)
         owed->stages[stage] = archive_count(archive, stage);
-    if (archive->failures > 0)
-        text_copy(owed->problem, sizeof owed->problem, slice_of_text(archive->last_failure));
+    struct archive_refused refused;
+    archive_refused_get(archive, &refused);
+    text_copy(owed->problem, sizeof owed->problem,
+              slice_of_text(archive->failures > 0 ? archive->last_failure : refused.text));
     if (archive->is_broken)
         owed->next = actions_wall(loop, archive->breaker_timer.deadline);
     for (size_t i = 0; i < sizeof grouped / sizeof grouped[0]; i++) {

@@ -290,14 +290,21 @@ static void drop_cancel(struct part *part)
     durable_cancel(&answer->durable);
 }
 
+static void uncount(uint64_t *count, uint64_t changed)
+{
+    *count -= changed < *count ? changed : *count;
+}
+
 // The alarm of status counts what was owed at the start.
 static void removed_uncount(struct gateway *gateway, uint32_t id, uint64_t changed)
 {
-    for (size_t i = 0; i < gateway->recovery.removed_count; i++) {
-        struct removed_node *node = &gateway->recovery.removed[i];
-        if (node->id == id)
-            node->receipts -= changed < node->receipts ? changed : node->receipts;
-    }
+    struct journal_recovery_figures *figures = &gateway->recovery;
+    for (size_t i = 0; i < figures->removed_count; i++)
+        if (figures->removed[i].id == id) {
+            uncount(&figures->removed[i].receipts, changed);
+            return;
+        }
+    uncount(&figures->removed_more, changed);
 }
 
 static void drop_finish(struct round *round)

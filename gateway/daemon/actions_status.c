@@ -34,6 +34,8 @@ struct archive_figures {
     uint64_t last_success;
     unsigned failures; // in a row; the most of any worker
     char problem[96];
+    struct archive_refused refused;
+    uint64_t refused_most; // of any worker, whose text it is
     struct archive_counters counters;
 };
 
@@ -102,6 +104,7 @@ static void archive_figures_fill(struct archive *archive, struct archive_figures
         figures->failures = archive->failures;
         text_copy(figures->problem, sizeof figures->problem, slice_of_text(archive->last_failure));
     }
+    archive_refused_get(archive, &figures->refused);
     figures->counters = archive->counters;
 }
 
@@ -150,6 +153,11 @@ static void archive_figures_add(struct archive_figures *to, const struct archive
     if (from->failures > to->failures) {
         to->failures = from->failures;
         text_copy(to->problem, sizeof to->problem, slice_of_text(from->problem));
+    }
+    to->refused.count += from->refused.count;
+    if (from->refused.count > to->refused_most) {
+        to->refused_most = from->refused.count;
+        memcpy(to->refused.text, from->refused.text, sizeof to->refused.text);
     }
     counters_add(&to->counters, &from->counters);
 }
@@ -224,7 +232,8 @@ static json_t *archive_json(struct node *node, const struct archive_figures *fig
     set_number(row, "answered", figures->answered);
     set_time(row, "oldest", figures->oldest);
     set_time(row, "last_success", figures->last_success);
-    set_text(row, "problem", figures->problem);
+    set_number(row, "titles_rejected", figures->refused.count);
+    set_text(row, "problem", figures->problem[0] != 0 ? figures->problem : figures->refused.text);
     json_t *counters = json_object();
     set_number(counters, "answered", figures->counters.answered);
     set_number(counters, "failed", figures->counters.failed);
@@ -250,6 +259,7 @@ static json_t *archives_json(struct gateway *gateway, const struct worker_figure
 struct totals {
     uint64_t accepted, refused;             // associations
     uint64_t acknowledged, declined, bytes; // instances
+    uint64_t findings;                      // archives that have what the client was told to have failed
 };
 
 static struct totals totals_get(const struct gateway *gateway)
@@ -262,6 +272,7 @@ static struct totals totals_get(const struct gateway *gateway)
         totals.acknowledged += atomic_load(&counters->instances_acknowledged);
         totals.declined += atomic_load(&counters->instances_refused);
         totals.bytes += atomic_load(&counters->bytes_received);
+        totals.findings += atomic_load(&counters->acknowledge_findings);
     }
     return totals;
 }
@@ -274,6 +285,7 @@ static json_t *figures_json(const struct totals *totals)
     set_number(object, "instances_acknowledged", totals->acknowledged);
     set_number(object, "instances_refused", totals->declined);
     set_number(object, "bytes_received", totals->bytes);
+    set_number(object, "acknowledge_findings", totals->findings);
     return object;
 }
 
@@ -383,7 +395,7 @@ __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, cons
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     utf8_cut(text);
-    (void)json_array_append_new(alarms, json_string(text));
+    (void)json_array_append_new(alarms, json_printable(text));
 }
 
 static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, struct node *node,
@@ -396,6 +408,9 @@ static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, st
                   name, node->pause.who, node->pause.why);
     else if (is_down(figures))
         alarm_add(alarms, "archive %s is down: %s", name, figures->problem);
+    if (figures->refused.count > 0)
+        alarm_add(alarms, "archive %s %s: %llu instances rest", name, figures->refused.text,
+                  (unsigned long long)figures->refused.count);
     if (figures->held > 0 && actions_node_is_primary(gateway, node->conf)) // FIELD 4: at once
         alarm_add(alarms, "%llu held for archive %s, the primary of a route: see `dicomgate hold list`",
                   (unsigned long long)figures->held, name);
@@ -405,6 +420,24 @@ static void archive_alarms_add(const struct gateway *gateway, json_t *alarms, st
     if (figures->oldest != 0 && now > figures->oldest && now - figures->oldest > OWED_ALARM_NS)
         alarm_add(alarms, "archive %s has been owed an instance for %llu hours", name,
                   (unsigned long long)((now - figures->oldest) / (3600 * NSEC_PER_SEC)));
+}
+
+static void removed_alarms_add(const struct journal_recovery_figures *figures, json_t *alarms)
+{
+    for (size_t i = 0; i < figures->removed_count; i++) {
+        unsigned id = figures->removed[i].id;
+        if (figures->removed[i].receipts > 0)
+            alarm_add(alarms,
+                      "node %u is not in the configuration any more, but has not settled %llu receipts: see "
+                      "`dicomgate queue list --archive %u`, "
+                      "`queue drop --all --archive %u --person WHO --reason WHY`",
+                      id, (unsigned long long)figures->removed[i].receipts, id, id);
+    }
+    if (figures->removed_more > 0)
+        alarm_add(alarms,
+                  "further nodes that are not in the configuration any more have not settled %llu receipts: "
+                  "settle those of the others, and the next start names them",
+                  (unsigned long long)figures->removed_more);
 }
 
 static json_t *alarms_json(struct gateway *gateway, const struct worker_figures *sum,
@@ -424,14 +457,7 @@ static json_t *alarms_json(struct gateway *gateway, const struct worker_figures 
         alarm_add(alarms,
                   "%zu journal records that were durable are damaged: see `dicomgate queue quarantine`",
                   damaged);
-    for (size_t i = 0; i < gateway->recovery.removed_count; i++)
-        if (gateway->recovery.removed[i].receipts > 0)
-            alarm_add(alarms,
-                      "node %u is not in the configuration any more, but has not settled %llu receipts: see "
-                      "`dicomgate queue list --archive %u`, `queue drop --all --archive %u`",
-                      (unsigned)gateway->recovery.removed[i].id,
-                      (unsigned long long)gateway->recovery.removed[i].receipts,
-                      (unsigned)gateway->recovery.removed[i].id, (unsigned)gateway->recovery.removed[i].id);
+    removed_alarms_add(&gateway->recovery, alarms);
     if (gateway->platform.crosswalk == NULL && gateway->configuration->domain_count > 0)
         alarm_add(alarms, "%s",
                   gateway->platform.crosswalk_is_lost

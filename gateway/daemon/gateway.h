@@ -69,7 +69,7 @@ struct node {
 bool node_address_get(struct node *node, struct net_address *address);
 void node_address_set(struct node *node, const struct net_address *address);
 
-enum { REMOVED_NODES_MAX = 8 };
+enum { REMOVED_NODES_MAX = 64 }; // as many as a configuration has
 
 // Limits as last loaded. A person changes them by a reload, now and then: what somebody may still read is
 // kept.
@@ -130,12 +130,14 @@ struct gateway {
         uint64_t torn, corrupt, dropped, unfinished, owed;
         uint64_t received, settled; // receipts of all earlier lives, as the ledger counts them
         uint64_t queued;            // of those owed the ones that a worker has
-        // Receipts not settled by nodes that are not in the configuration any more; the first such nodes.
+        // Receipts not settled by nodes that are not in the configuration any more; the first such nodes,
+        // and all others together.
         struct removed_node {
             uint16_t id;
             uint64_t receipts;
         } removed[REMOVED_NODES_MAX];
         size_t removed_count;
+        uint64_t removed_more;
     } recovery;
 };
 

@@ -90,8 +90,10 @@ static void removed_count(struct gateway *gateway, uint16_t id)
     size_t at = 0;
     while (at < figures->removed_count && figures->removed[at].id != id)
         at++;
-    if (at == REMOVED_NODES_MAX)
+    if (at == REMOVED_NODES_MAX) {
+        figures->removed_more++;
         return;
+    }
     if (at == figures->removed_count)
         figures->removed[figures->removed_count++] = (struct removed_node){.id = id};
     figures->removed[at].receipts++;
@@ -102,6 +104,8 @@ static void removed_tell(const struct gateway *gateway)
     for (size_t i = 0; i < gateway->recovery.removed_count; i++)
         log_event(LOG_NODE_REMOVED, log_number(gateway->recovery.removed[i].id),
                   log_number(gateway->recovery.removed[i].receipts));
+    if (gateway->recovery.removed_more > 0)
+        log_event(LOG_NODES_REMOVED, log_number(gateway->recovery.removed_more));
 }
 
 // A receipt goes back to the worker of its stream; streams of workers that no longer exist are shared out.

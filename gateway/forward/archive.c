@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "forward/cut.h"
 #include "forward/lane.h"
+#include <string.h>
 
 #define ARCHIVE_MAGIC 0x41524331u
 
@@ -74,6 +75,17 @@ size_t archive_count(const struct archive *archive, enum delivery_stage stage)
 {
     const struct list *list = archive_list((struct archive *)(uintptr_t)archive, stage);
     return list == NULL ? 0 : list->count + archive->asleep[stage];
+}
+
+void archive_refused_get(const struct archive *archive, struct archive_refused *out)
+{
+    *out = (struct archive_refused){.count = archive->asleep_refused};
+    LIST_EACH(&archive->resting, node)
+    {
+        out->count += strcmp(delivery_of(node)->reason, DELIVERY_TITLES_UNKNOWN) == 0;
+    }
+    if (out->count > 0)
+        refusals_text(&archive->refusals, ev_now(archive->worker->loop), out->text, sizeof out->text);
 }
 
 // ---- timers ----
@@ -484,12 +496,12 @@ void archive_lane_failed(struct archive *archive, const char *why)
 }
 
 uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
-                                const char *why)
+                                bool is_called, const char *why)
 {
     struct refusal *refusal = refusals_count(&archive->refusals, calling, called);
     uint64_t delay = archive_backoff(archive, refusal->failures);
     refusal->until = ev_now(archive->worker->loop) + delay;
-    text_copy(archive->last_failure, sizeof archive->last_failure, slice_of_text(why));
+    refusal->is_called = is_called;
     log_event(LOG_ARCHIVE_FAILED, log_text(archive->node->conf->name), log_text(why),
               log_number(refusal->failures), log_number(delay / NSEC_PER_MS));
     return delay;
@@ -506,7 +518,8 @@ void archive_lane_ended(struct archive *archive, struct lane *lane)
 
 void archive_init(struct archive *archive, struct worker *worker, struct node *node)
 {
-    *archive = (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX};
+    *archive =
+        (struct archive){.worker = worker, .node = node, .asleep_from = UINT64_MAX, .owed_from = UINT64_MAX};
     MAGIC_INIT(archive, ARCHIVE_MAGIC);
     struct list *lists[] = {&archive->waiting, &archive->gated, &archive->resting, &archive->answered,
                             &archive->parked,  &archive->held,  &archive->sending, &archive->lanes};

@@ -46,6 +46,8 @@ struct archive {
     struct list lanes;
     size_t asleep[STAGE_SETTLED]; // deliveries in each stage whose receipts sleep (backlog.h)
     uint64_t asleep_from;         // none that is waiting sleeps with an order below
+    uint64_t owed_from;           // nor any that is still to be sent: waiting, resting or held
+    size_t asleep_refused;        // of those resting: DELIVERY_TITLES_UNKNOWN
     uint64_t front_order;         // those behind it in the queue may go to sleep
     bool is_broken;               // breaker open
     uint64_t urgent_after;        // ev_now(): no lane for a waiting client before, when it is broken
@@ -85,6 +87,12 @@ size_t archive_try_now(struct archive *archive);
 size_t archive_look_again(struct archive *archive, unsigned kinds);
 // Deliveries in a stage, those that sleep included.
 size_t archive_count(const struct archive *archive, enum delivery_stage stage);
+// What rests as the archive does not know its titles (DELIVERY_TITLES_UNKNOWN); `text`: which, for people.
+struct archive_refused {
+    uint64_t count;
+    char text[64]; // "": there is none
+};
+void archive_refused_get(const struct archive *archive, struct archive_refused *out);
 // The list that holds deliveries of a stage that are awake; NULL for settled ones.
 struct list *archive_list(struct archive *archive, enum delivery_stage stage);
 // Timers follow the lists.
@@ -114,9 +122,9 @@ struct archive_wish {
 struct delivery *archive_next(struct archive *archive, const struct archive_wish *wish);
 void archive_lane_opened(struct archive *archive);
 // The archive does not know these titles: what is owed under them rests for the time that is returned, the
-// breaker stays as it is.
+// breaker stays as it is. `is_called`: the called one, else the calling one. `why`: for the log.
 uint64_t archive_titles_refused(struct archive *archive, struct slice calling, struct slice called,
-                                const char *why);
+                                bool is_called, const char *why);
 // Another worker has work for this archive and less than its share of the leases.
 bool archive_lease_is_wanted(const struct archive *archive);
 // A lane between two instances should give its lease back: this worker has more than its share and another

@@ -15,7 +15,6 @@ enum {
     ROWS_PER_TURN = 8192, // of a pass for due ones
     WAKES_PER_TURN = 256,
     FRONT_MOST = 256, // deliveries of a queue that are kept awake
-    OLDEST_LOOKS = 4096,
     STAGE_BITS = 0x07,
     RESENT_BIT = 0x08,
     FREE_BIT = 0x10, // alone with its UID (order/gate.h)
@@ -37,32 +36,64 @@ static size_t front_most(const struct backlog *backlog)
 
 // ---- reasons: few texts, many deliveries ----
 
-// 1 + index of the text, 0 for an empty one. False: there are too many.
-static bool reason_put(struct backlog *backlog, const char *text, uint8_t *out)
+enum { REASON_NONE, REASON_TITLES = BACKLOG_REASONS_MAX + 1, REASON_LEFT_OUT };
+_Static_assert((unsigned)REASON_LEFT_OUT == UINT8_MAX, "a reason fits into a byte");
+
+// Its place, or a free one; NULL: there is none.
+static struct backlog_reason *reason_place(struct backlog *backlog, const char *text)
 {
-    *out = 0;
-    if (text[0] == 0)
-        return true;
-    size_t at = 0;
-    while (at < backlog->reason_count && strcmp(backlog->reasons[at], text) != 0)
-        at++;
-    if (at == BACKLOG_REASONS_MAX)
-        return false;
+    struct backlog_reason *place = NULL;
+    for (size_t at = 0; at < backlog->reason_count; at++) {
+        struct backlog_reason *reason = &backlog->reasons[at];
+        if (reason->users == 0)
+            place = reason;
+        else if (strcmp(reason->text, text) == 0)
+            return reason;
+    }
     if (backlog->reasons == NULL)
         backlog->reasons = calloc(BACKLOG_REASONS_MAX, sizeof backlog->reasons[0]);
-    if (backlog->reasons == NULL)
-        return false;
-    if (at == backlog->reason_count) {
-        text_copy(backlog->reasons[at], BACKLOG_REASON_SIZE, slice_of_text(text));
-        backlog->reason_count++;
-    }
-    *out = (uint8_t)(at + 1);
-    return true;
+    if (place != NULL || backlog->reasons == NULL || backlog->reason_count == BACKLOG_REASONS_MAX)
+        return place;
+    return &backlog->reasons[backlog->reason_count++];
+}
+
+static uint8_t reason_put(struct backlog *backlog, const char *text)
+{
+    if (text[0] == 0)
+        return REASON_NONE;
+    if (strcmp(text, DELIVERY_TITLES_UNKNOWN) == 0)
+        return REASON_TITLES;
+    if (strcmp(text, BACKLOG_REASON_LEFT_OUT) == 0)
+        return REASON_LEFT_OUT;
+    struct backlog_reason *reason = reason_place(backlog, text);
+    if (reason == NULL)
+        return REASON_LEFT_OUT;
+    if (reason->users++ == 0)
+        text_copy(reason->text, sizeof reason->text, slice_of_text(text));
+    return (uint8_t)(1 + (reason - backlog->reasons));
 }
 
 static const char *reason_get(const struct backlog *backlog, uint8_t reason)
 {
-    return reason == 0 ? "" : backlog->reasons[reason - 1];
+    switch (reason) {
+    case REASON_NONE:
+        return "";
+    case REASON_TITLES:
+        return DELIVERY_TITLES_UNKNOWN;
+    case REASON_LEFT_OUT:
+        return BACKLOG_REASON_LEFT_OUT;
+    default:
+        return backlog->reasons[reason - 1].text;
+    }
+}
+
+// The rows are in nobody's hands any more.
+static void reasons_leave(struct backlog *backlog, const struct asleep_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (unsigned slot = 0; slot < rows[i].count; slot++)
+            if (rows[i].reason[slot] != REASON_NONE && rows[i].reason[slot] <= BACKLOG_REASONS_MAX)
+                backlog->reasons[rows[i].reason[slot] - 1].users--;
 }
 
 // ---- times: rounded up, so that nothing is early ----
@@ -83,6 +114,11 @@ static uint64_t when_get(const struct backlog *backlog, uint32_t when)
 static bool stage_has_time(enum delivery_stage stage)
 {
     return stage == STAGE_RESTING || stage == STAGE_ANSWERED;
+}
+
+static bool stage_is_owed(enum delivery_stage stage)
+{
+    return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD;
 }
 
 // ---- rows ----
@@ -137,14 +173,14 @@ static bool delivery_put(struct backlog *backlog, const struct delivery *deliver
                   (is_free ? FREE_BIT : 0u) | (delivery->is_unproven ? UNPROVEN_BIT : 0u) |
                   (delivery->was_sent ? SENT_BIT : 0u) | (delivery->is_released ? RELEASED_BIT : 0u));
     row->status[slot] = delivery->status;
-    row->attempts[slot] = (uint8_t)delivery->attempts;
-    bool fits = archive <= UINT8_MAX && delivery->attempts <= UINT8_MAX;
+    row->attempts[slot] = (uint8_t)(delivery->attempts < UINT8_MAX ? delivery->attempts : UINT8_MAX);
+    bool fits = archive <= UINT8_MAX;
     if (stage_has_time(delivery->stage))
         fits = fits && when_put(backlog, delivery->when, &row->when[slot]);
     else
         row->when[slot] = delivery->hold | (uint32_t)delivery->sent_as << 8;
     if (delivery->stage == STAGE_RESTING || delivery->stage == STAGE_PARKED || delivery->hold != 0)
-        fits = fits && reason_put(backlog, delivery->reason, &row->reason[slot]);
+        row->reason[slot] = reason_put(backlog, delivery->reason);
     return fits;
 }
 
@@ -179,10 +215,14 @@ static void row_account(struct backlog *backlog, const struct asleep_row *row, b
         struct archive *archive = archive_get(backlog, row, slot);
         enum delivery_stage stage = stage_get(row, slot);
         archive->asleep[stage] += is_new ? 1 : (size_t)-1;
+        if (stage == STAGE_RESTING && row->reason[slot] == REASON_TITLES)
+            archive->asleep_refused += is_new ? 1 : (size_t)-1;
         if (!is_new)
             continue;
         if (stage == STAGE_WAITING && row->order < archive->asleep_from)
             archive->asleep_from = row->order;
+        if (stage_is_owed(stage) && row->order < archive->owed_from)
+            archive->owed_from = row->order;
         if (stage_has_time(stage)) {
             uint64_t when = when_get(backlog, row->when[slot]);
             if (when < backlog->pass_due)
@@ -279,10 +319,10 @@ static bool receipt_may_sleep(const struct receipt *receipt)
     return true;
 }
 
-static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
+static bool receipt_rows(struct backlog *backlog, const struct receipt *receipt, struct asleep_row *rows,
+                         size_t *count)
 {
-    struct asleep_row rows[ROWS_MAX];
-    size_t count = 1;
+    *count = 1;
     struct receipt_origin origin = {.number = receipt->number,
                                     .order = receipt->order,
                                     .closed_at = receipt->closed_at,
@@ -293,12 +333,21 @@ static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
     for (unsigned i = 0; i < receipt->delivery_count; i++) {
         if (receipt->deliveries[i].stage == STAGE_SETTLED)
             continue;
-        struct asleep_row *row = row_next(rows, &count);
+        struct asleep_row *row = row_next(rows, count);
         if (row == NULL || !delivery_put(backlog, &receipt->deliveries[i], row))
             return false;
     }
-    if (rows_insert(backlog, rows, count) != OK)
+    return true;
+}
+
+static bool receipt_sleep(struct backlog *backlog, struct receipt *receipt)
+{
+    struct asleep_row rows[ROWS_MAX];
+    size_t count;
+    if (!receipt_rows(backlog, receipt, rows, &count) || rows_insert(backlog, rows, count) != OK) {
+        reasons_leave(backlog, rows, count);
         return false;
+    }
     receipt_free(receipt);
     return true;
 }
@@ -379,6 +428,7 @@ static struct receipt *wake_at(struct backlog *backlog, struct asleep_position a
     for (size_t i = 0; i < count; i++)
         for (unsigned slot = 0; slot < rows[i].count; slot++)
             delivery_get(backlog, receipt, &rows[i], slot);
+    reasons_leave(backlog, rows, count);
     order_gate_ask_later(receipt);
     backlog_look_later(backlog);
     return receipt;
@@ -616,22 +666,30 @@ void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const 
         }
 }
 
-uint64_t backlog_oldest(const struct archive *archive)
+static bool row_is_owed(const struct backlog *backlog, const struct asleep_row *row,
+                        const struct archive *archive)
+{
+    for (unsigned slot = 0; slot < row->count; slot++)
+        if (archive_get(backlog, row, slot) == archive && stage_is_owed(stage_get(row, slot)))
+            return true;
+    return false;
+}
+
+// To the end, if it must be: very many that are owed no more may sleep in front. They are passed once, unless
+// an older one falls asleep again meanwhile.
+uint64_t backlog_oldest(struct archive *archive)
 {
     const struct backlog *backlog = &archive->worker->backlog;
-    size_t elsewhere = archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD];
-    if (archive->asleep[STAGE_WAITING] + elsewhere == 0)
+    if (archive->asleep[STAGE_WAITING] + archive->asleep[STAGE_RESTING] + archive->asleep[STAGE_HELD] == 0)
         return 0;
-    struct asleep_position at = asleep_seek(&backlog->rows, elsewhere > 0 ? 0 : archive->asleep_from);
-    for (unsigned left = OLDEST_LOOKS; left > 0; left--, at = asleep_next(&backlog->rows, at)) {
-        const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
-        if (row == NULL)
-            break;
-        if (row_is_in(backlog, row, archive, STAGE_WAITING) ||
-            row_is_in(backlog, row, archive, STAGE_RESTING) || row_is_in(backlog, row, archive, STAGE_HELD))
+    struct asleep_position at = asleep_seek(&backlog->rows, archive->owed_from);
+    const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
+    for (; row != NULL; at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
+        if (row_is_owed(backlog, row, archive)) {
+            archive->owed_from = row->order;
             return row->closed_at;
-    }
-    return 0;
+        }
+    unreachable_state(); // it counts some
 }
 
 // ---- life ----
@@ -686,9 +744,12 @@ enum result backlog_restore(struct backlog *backlog, const struct open_entry *en
 {
     struct asleep_row rows[ROWS_MAX];
     size_t count;
-    if (backlog->worker->receipts.count < backlog->awake_limit || !entry_row(backlog, entry, rows, &count))
+    if (backlog->worker->receipts.count < backlog->awake_limit)
         return AGAIN;
-    if (rows[0].count == 0)
-        return OK;
-    return rows_insert(backlog, rows, count);
+    enum result result = AGAIN;
+    if (entry_row(backlog, entry, rows, &count))
+        result = rows[0].count == 0 ? OK : rows_insert(backlog, rows, count);
+    if (result != OK)
+        reasons_leave(backlog, rows, count);
+    return result;
 }

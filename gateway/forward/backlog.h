@@ -17,14 +17,21 @@
 #include "forward/asleep.h"
 #include "forward/stage.h"
 
-#define BACKLOG_REASON_SIZE 63
-#define BACKLOG_REASONS_MAX 255
+// Of what falls asleep with a reason when so many different ones sleep already, or there is no memory, only
+// the common text below is kept. Attempts are counted up to 255.
+#define BACKLOG_REASONS_MAX     253
+#define BACKLOG_REASON_LEFT_OUT "not kept in memory: see the ledger"
 
 struct archive;
 struct delivery;
 struct receipt;
 struct worker;
 struct open_entry;
+
+struct backlog_reason {
+    char text[63];
+    size_t users; // sleeping deliveries; 0: the place is free
+};
 
 struct backlog {
     struct worker *worker;
@@ -36,12 +43,11 @@ struct backlog {
     uint64_t pass_due;   // the same, of what the present pass has seen and what fell asleep meanwhile
     uint64_t pass_order; // where the present pass for due ones stands
     bool is_passing;
-    bool is_searching; // a walk for receipts that may sleep is under way
-    size_t searched;   // receipts that it has looked at in vain
+    size_t searched; // receipts that the walk for ones that may sleep has looked at in vain
     struct ev_timer sleep_timer;
     struct ev_timer due_timer;
-    char (*reasons)[BACKLOG_REASON_SIZE];
-    size_t reason_count;
+    struct backlog_reason *reasons;
+    size_t reason_count; // places that were ever used
 };
 
 void backlog_init(struct backlog *backlog, struct worker *worker, size_t awake_limit);
@@ -84,5 +90,5 @@ struct backlog_view {
 // By rising order, until `visit` says false.
 void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const struct backlog_view *view),
                   void *arg);
-// When the oldest receipt that sleeps and is still to be sent to this archive came in; 0: none was found.
-uint64_t backlog_oldest(const struct archive *archive);
+// When the oldest receipt that sleeps and is still to be sent to this archive came in; 0: there is none.
+uint64_t backlog_oldest(struct archive *archive);

@@ -131,12 +131,12 @@ static bool is_for_titles(const struct lane *lane, const struct leg_end *end)
             conf->called == CONFIGURATION_CALLED_PRESERVE);
 }
 
-static void titles_refused(struct lane *lane, const char *why)
+static void titles_refused(struct lane *lane, bool is_called, const char *why)
 {
-    uint64_t rest =
-        archive_titles_refused(lane->archive, slice_of_text(lane->calling), slice_of_text(lane->called), why);
+    uint64_t rest = archive_titles_refused(lane->archive, slice_of_text(lane->calling),
+                                           slice_of_text(lane->called), is_called, why);
     if (lane->delivery != NULL)
-        delivery_rest(lane_put_down(lane), rest, why);
+        delivery_rest(lane_put_down(lane), rest, DELIVERY_TITLES_UNKNOWN);
 }
 
 static void end_text(const struct lane *lane, const struct leg_end *end, char *to, size_t capacity)
@@ -162,7 +162,7 @@ static void on_end(void *arg, const struct leg_end *end)
     leg_free(&lane->leg);
     lane_flights_interrupted(lane, end, why);
     if (is_refused)
-        titles_refused(lane, why);
+        titles_refused(lane, end->reject.reason == UL_REJECT_USER_CALLED_TITLE, why);
     else
         lane_put_back(lane);
     if (!lane->has_opened)
@@ -192,7 +192,7 @@ static bool titles_rest(struct lane *lane)
         return false;
     struct delivery *delivery = lane_put_down(lane);
     if (delivery != NULL)
-        delivery_rest(delivery, left, "archive does not know its AE titles");
+        delivery_rest(delivery, left, DELIVERY_TITLES_UNKNOWN);
     lane_step_later(lane);
     return true;
 }

@@ -169,12 +169,12 @@ void lane_on_response(struct lane *lane, uint8_t context_id, const struct dimse_
         unexpected(lane, dimse_command_name(response->command_field));
         return;
     }
-    // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
-    // the chunks that it lies in must stay.
     if (flight->delivery == NULL) { // whatever it says of a part, the whole will be asked for
         flight_cut_off(flight);
         return;
     }
+    // Queued is not sent: until the transport has taken the last fragment the archive can not have it, and
+    // the chunks that it lies in must stay.
     bool is_early = !flight->is_last_queued || !leg_is_past(lane->leg, flight->last_mark);
     if (is_early && is_answered(meaning_of(lane, response))) {
         unexpected(lane, "early success"); // for what it has not got: never believed

@@ -2,7 +2,7 @@
 //
 // The inside of a lane, shared by lane.c (association, choice of work), lane_contexts.c (titles and
 // contexts), lane_load.c (what is cold), lane_edit.c (the verdict of rules and crosswalk), lane_send.c (data
-// sets) and lane_flight.c (answers, and their absence).
+// sets), lane_cut.c (one that still comes in) and lane_flight.c (answers, and their absence).
 #pragma once
 
 #include "base/magic.h"

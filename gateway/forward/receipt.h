@@ -135,6 +135,9 @@ void receipt_let_go(struct receipt *receipt);
 // Why deliveries of a receipt are parked that can not be read from the journal.
 #define DELIVERY_DAMAGED "journal record is damaged"
 
+// Why deliveries rest whose titles the archive does not know.
+#define DELIVERY_TITLES_UNKNOWN "archive does not know its AE titles"
+
 // ---- changes; each moves the delivery between the lists of its archive; after one of a delivery that the
 // client was refused meanwhile it may be gone ----
 

@@ -41,3 +41,21 @@ void refusals_forget(struct refusals *refusals, struct slice calling, struct sli
         if (is_of(&refusals->each[i], calling, called))
             refusals->each[i] = (struct refusal){0};
 }
+
+// Those that are not tried again, as nothing is owed under them any more, are the ones that have run out.
+void refusals_text(const struct refusals *refusals, uint64_t now, char *to, size_t capacity)
+{
+    const struct refusal *last = &refusals->each[0];
+    unsigned current = 0;
+    for (size_t i = 0; i < REFUSALS_MAX; i++) {
+        const struct refusal *refusal = &refusals->each[i];
+        current += refusal->failures > 0 && refusal->until > now;
+        if (refusal->until > last->until)
+            last = refusal;
+    }
+    if (last->failures == 0)
+        text_format(to, capacity, "rejects AE titles");
+    else
+        text_format(to, capacity, "rejects %s title %s%s", last->is_called ? "called" : "calling",
+                    last->is_called ? last->called : last->calling, current > 1 ? " and others" : "");
+}

@@ -15,6 +15,7 @@
 struct refusal {
     char calling[CONFIGURATION_TITLE_MAX + 1];
     char called[CONFIGURATION_TITLE_MAX + 1];
+    bool is_called;    // it is the called title that is not recognised
     unsigned failures; // in a row; 0: no entry
     uint64_t until;    // ev_now()
 };
@@ -28,5 +29,7 @@ struct refusal *refusals_count(struct refusals *refusals, struct slice calling, 
 // How long nothing should be tried under these titles; 0: it may.
 uint64_t refusals_left(const struct refusals *refusals, struct slice calling, struct slice called,
                        uint64_t now);
+// For people, like "rejects calling title MR7 and others".
+void refusals_text(const struct refusals *refusals, uint64_t now, char *to, size_t capacity);
 // The archive has accepted them.
 void refusals_forget(struct refusals *refusals, struct slice calling, struct slice called);

@@ -114,6 +114,31 @@ def test_an_archive_that_is_away_and_one_that_refuses(folder):
         assert [row["archive"] for row in only] == ["legacy"]
 
 
+@pytest.mark.parametrize("awake", [16384, 1])
+def test_a_modality_whose_title_the_archive_does_not_know(folder, awake):
+    """The archive is up, and yet status, its alarms and `queue show` say what rests and why; also of receipts that sleep."""
+    with Stage(folder, settings={"memory": {"awake_receipts": awake}},
+               node_options={"retry_min": "2s", "retry_max": "20s"}) as stage:
+        stage.new.set(mode="reject", triple=(1, 1, 3), caller="MR7")
+        strange = [part10.generate(2000, 91, 8, n, sop_class=STORAGE) for n in range(5)]
+        known = part10.generate(2000, 91, 9, sop_class=STORAGE)
+        stage.send(strange, calling="MR7")
+        stage.send([known])
+        stage.new.wait_uids([known.sop_instance])
+        alarm = "archive new rejects calling title MR7: 5 instances rest"
+        wait_for("the alarm", lambda: stage.daemon.status()["alarms"] == [alarm], 15)
+        row = stage.daemon.archives()["new"]
+        assert (row["state"], row["problem"], row["titles_rejected"]) == ("up", "rejects calling title MR7", 5)
+        assert stage.daemon.run_client("status").returncode == 1
+        assert summary(stage, "new")["problem"] == "rejects calling title MR7"
+        group, = groups(stage, "new", "resting")
+        assert (group["count"], group["reason"]) == (5, "archive does not know its AE titles")
+        assert stage.daemon.archives()["legacy"]["titles_rejected"] == 0
+        stage.new.set()
+        stage.new.wait_uids([one.sop_instance for one in strange])
+        wait_for("no alarm", lambda: stage.daemon.status()["alarms"] == [], 15)
+
+
 def test_what_is_in_flight_and_what_waits(folder):
     with Stage(folder, settings={"limits": {"stop": "1s"}},
                node_options={"associations": 1, "settle_on": "after", "settle_after": "1h"}) as stage:

@@ -25,6 +25,7 @@ def test_owed_to_a_removed_node(folder):
         after = daemon.status()
         assert after["receipts"]["accepted"] == 6 and after["receipts"]["settled"] == 0
         assert any("queue list --archive 2" in alarm for alarm in after["alarms"])
+        assert any("queue drop --all --archive 2 --person WHO --reason WHY`" in alarm for alarm in after["alarms"])
         items = daemon.ask("queue", "list", "--archive", str(node["id"]))["items"]
         assert {item["uid"] for item in items} == {i.sop_instance for i in sent}
         first = daemon.ask("queue", "list", "--archive", "2", "--limit", "4")

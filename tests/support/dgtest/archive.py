@@ -21,7 +21,7 @@ from .ports import free_port
 class Behaviour:
     """How the archive treats what comes. `mode`:
     normal       answer `status` after `delay` seconds
-    reject       A-ASSOCIATE-RJ with `triple`
+    reject       A-ASSOCIATE-RJ with `triple`, to all or only to the calling title `caller`
     close        drop the connection after `after` bytes of a data set
     abort        A-ABORT (2,0) after `after` bytes of a data set
     never_read   accept the association, then read nothing
@@ -36,6 +36,7 @@ class Behaviour:
     comment: str = ""
     delay: float = 0.0
     triple: tuple[int, int, int] = (2, 3, 1)
+    caller: str = ""
     after: int = 1
     rate: int = 0
     abstracts: list[str] = field(default_factory=list)

@@ -169,7 +169,8 @@ class Connection:
             raise Ended
         self.request = request = pdu.decode_associate(bytes(body))
         behaviour = self.server.behaviour
-        if behaviour.mode == "reject" and self.server.use(behaviour):
+        is_meant = behaviour.caller in ("", request.calling.strip())
+        if behaviour.mode == "reject" and is_meant and self.server.use(behaviour):
             self.recorder.add("rejected")
             self.association.send(pdu.reject(*behaviour.triple))
             self.association.at_end()

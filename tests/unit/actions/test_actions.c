@@ -45,6 +45,8 @@ static void test_status(void **state)
     struct rig *rig = rig_new(true);
     rig_admit(rig, 0, 1, NULL);
     rig_admit(rig, 1, 1, "1.2.3");
+    for (unsigned worker = 0; worker < 2; worker++)
+        atomic_store(&rig->gateway->workers[worker]->counters.acknowledge_findings, 1 + worker);
     json_t *body = ask_status(rig);
     assert_string_equal(text_of(body, "life"), "running");
     assert_true(json_is_true(json_object_get(body, "ready")));
@@ -57,6 +59,7 @@ static void test_status(void **state)
     assert_true(number_of(json_object_get(body, "journal"), "segments") > 0);
     assert_true(json_is_true(json_object_get(json_object_get(body, "journal"), "accepting")));
     assert_int_equal(number_of(json_object_get(body, "figures"), "instances_acknowledged"), 0);
+    assert_int_equal(number_of(json_object_get(body, "figures"), "acknowledge_findings"), 3);
     assert_true(number_of(json_object_get(body, "events"), "gateway.started") > 0);
     const json_t *legacy = archive_of(body, "legacy");
     assert_string_equal(text_of(legacy, "state"), "paused");
@@ -139,6 +142,45 @@ static void test_change_that_is_not_durable(void **state)
         assert_true(notes_are_empty(&rig->gateway->workers[0]->notes));
         rig_free(rig);
     }
+}
+
+static void titles_refuse(struct rig *rig, unsigned worker, const char *calling)
+{
+    struct archive *archive = archive_at(rig, worker, 1);
+    struct delivery *delivery = CONTAINER_OF(list_first(&archive->waiting), struct delivery, node);
+    uint64_t rest = archive_titles_refused(archive, slice_of_text(calling), slice_of_text("NEW"), false,
+                                           "association rejected");
+    delivery_rest(delivery, rest, DELIVERY_TITLES_UNKNOWN);
+}
+
+// The archive is up, and what it does not want is seen.
+static void test_titles_refused(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    for (uint64_t i = 1; i <= 3; i++)
+        rig_admit(rig, i % 2, i, NULL);
+    rig_run(rig, 100);
+    titles_refuse(rig, 1,
+                  "MR\xE4"
+                  "7");
+    json_t *body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new rejects calling title MR?7: 1 instances rest"));
+    assert_string_equal(text_of(archive_of(body, "new"), "problem"), "rejects calling title MR?7");
+    assert_int_equal(number_of(archive_of(body, "new"), "titles_rejected"), 1);
+    assert_true(json_is_null(json_object_get(archive_of(body, "legacy"), "problem")));
+    assert_int_equal(number_of(archive_of(body, "legacy"), "titles_rejected"), 0);
+    json_decref(body);
+    titles_refuse(rig, 1, "MR8");
+    titles_refuse(rig, 0, "MR8");
+    body = ask_status(rig);
+    assert_true(has_alarm(body, "and others: 3 instances rest"));
+    json_decref(body);
+    body = ask_summary(rig, "new");
+    const json_t *summary = json_array_get(json_object_get(body, "archives"), 0);
+    assert_non_null(strstr(text_of(summary, "problem"), "rejects calling title MR"));
+    json_decref(body);
+    rig_free(rig);
 }
 
 static void test_list(void **state)
@@ -416,6 +458,42 @@ static void test_pause_in_many_words(void **state)
     rig_free(rig);
 }
 
+// A name that an older version has cut inside a character.
+static void test_pause_by_a_cut_name(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(false);
+    struct admin_reply *reply = reply_new();
+    actions_table.archive_change(rig->actions, ADMIN_PAUSE, "new", "anna", NULL, reply);
+    reply_wait(rig, reply, ADMIN_FINE);
+    reply_free(reply);
+    memcpy(rig->gateway->nodes[1].pause.who, "anna\xC3", 6);
+    json_t *body = ask_status(rig);
+    assert_true(has_alarm(body, "archive new is paused by anna?"));
+    json_decref(body);
+    rig_free(rig);
+}
+
+static void test_removed_nodes(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(true);
+    struct journal_recovery_figures *figures = &rig->gateway->recovery;
+    figures->removed[0] = (struct removed_node){.id = 7, .receipts = 3};
+    figures->removed_count = 1;
+    figures->removed_more = 40;
+    json_t *body = ask_status(rig);
+    assert_true(has_alarm(body, "node 7 is not in the configuration any more, but has not settled 3"));
+    assert_true(has_alarm(body, "`queue drop --all --archive 7 --person WHO --reason WHY`"));
+    assert_true(
+        has_alarm(body, "further nodes that are not in the configuration any more have not settled 40"));
+    json_decref(body);
+    struct admin_selection selection = {
+        .is_all = true, .archive = "7", .person = "anna", .reason = "it is gone"};
+    ask_change(rig, ADMIN_DROP, &selection, 0, 0);
+    rig_free(rig);
+}
+
 // What can not be made durable does not count.
 static void test_pause_not_written(void **state)
 {
@@ -561,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_while_the_disk_fails),
         cmocka_unit_test(test_change_that_is_not_durable),
+        cmocka_unit_test(test_titles_refused),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_name_that_is_a_number),
         cmocka_unit_test(test_change_some),
@@ -569,6 +648,8 @@ int main(void)
         cmocka_unit_test(test_change_all),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_pause_in_many_words),
+        cmocka_unit_test(test_pause_by_a_cut_name),
+        cmocka_unit_test(test_removed_nodes),
         cmocka_unit_test(test_pause_not_written),
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_too_many),

@@ -228,6 +228,67 @@ static void test_rests_asleep(void **state)
     assert_int_equal(next_of(0)->receipt->number, 1000);
 }
 
+// However many that are owed no more sleep in front of it; up to eight of the eldest may be awake.
+static void test_oldest(void **state)
+{
+    (void)state;
+    enum { RESTING = 5000, HELD = 5030, COUNT = 5060 };
+    admit(0, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct delivery *delivery = next_of(0);
+        delivery_answered(next_of(1), &(struct delivery_answer){.sent_at = 1});
+        if (i >= HELD)
+            delivery_hold(delivery, EDIT_HOLD_RULE, "held");
+        else if (i >= RESTING)
+            delivery_rest(delivery, 3600 * NSEC_PER_SEC, "tired");
+        else
+            delivery_answered(delivery, &(struct delivery_answer){.sent_at = 1});
+        if (i % 500 == 0)
+            settle_down();
+    }
+    settle_down();
+    counts_check(STAGE_ANSWERED, RESTING, COUNT);
+    assert_in_range(backlog_oldest(archive(0)), RESTING + 1, RESTING + 9);
+    assert_int_equal(backlog_oldest(archive(1)), 0);
+    while (archive_count(archive(0), STAGE_RESTING) > 0) {
+        (void)backlog_stage_wake(archive(0), STAGE_RESTING, 1);
+        struct list_node *first = list_first(&archive(0)->resting);
+        delivery_answered(CONTAINER_OF(first, struct delivery, node),
+                          &(struct delivery_answer){.sent_at = 1});
+    }
+    settle_down();
+    for (unsigned i = 0; i < 3; i++) // what it has passed it need not pass again
+        assert_in_range(backlog_oldest(archive(0)), HELD + 1, HELD + 9);
+    assert_in_range(archive(0)->owed_from, 10 + HELD, 10 + HELD + 8);
+    assert_int_equal(archive_look_again(archive(0), ~0u), COUNT - HELD);
+    assert_in_range(backlog_oldest(archive(0)), HELD + 1, HELD + 9);
+}
+
+static uint64_t refused_count(size_t index)
+{
+    struct archive_refused refused;
+    archive_refused_get(archive(index), &refused);
+    return refused.count;
+}
+
+// What rests for its titles is counted, asleep or not.
+static void test_titles_asleep(void **state)
+{
+    (void)state;
+    admit(0, 50);
+    for (unsigned i = 0; i < 50; i++) {
+        delivery_rest(next_of(0), 60 * NSEC_PER_SEC, i < 20 ? "tired" : DELIVERY_TITLES_UNKNOWN);
+        assert_int_equal(refused_count(0), i < 20 ? 0 : i - 19);
+    }
+    settle_down();
+    assert_int_equal(backlog()->receipts, 42);
+    assert_int_equal(refused_count(0), 30);
+    assert_int_equal(refused_count(1), 0);
+    rig_run(rig, 70 * NSEC_PER_SEC);
+    counts_check(STAGE_WAITING, 50, 50);
+    assert_int_equal(refused_count(0), 0);
+}
+
 static bool is_parked_for(void *arg, const struct backlog_view *view)
 {
     size_t *count = arg;
@@ -267,6 +328,61 @@ static void test_parked_asleep(void **state)
     counts_check(STAGE_PARKED, 50, 0);
 }
 
+struct reasons_seen {
+    size_t own;
+    size_t common;
+};
+
+static bool reason_see(void *arg, const struct backlog_view *view)
+{
+    struct reasons_seen *seen = arg;
+    char own[32];
+    if (view->archive != 0 || view->stage != STAGE_PARKED)
+        return true;
+    (void)text_format(own, sizeof own, "reason %u", (unsigned)view->number);
+    seen->own += strcmp(view->reason, own) == 0;
+    seen->common += strcmp(view->reason, BACKLOG_REASON_LEFT_OUT) == 0;
+    assert_int_equal(view->attempts, UINT8_MAX);
+    return true;
+}
+
+static struct reasons_seen park_each(uint64_t from, uint64_t to)
+{
+    struct reasons_seen seen = {0};
+    admit(from, to);
+    for (uint64_t i = from; i < to; i++) {
+        struct delivery *delivery = next_of(0);
+        char reason[32];
+        (void)text_format(reason, sizeof reason, "reason %u", (unsigned)delivery->receipt->number);
+        delivery->attempts = 300;
+        delivery_park(delivery, reason, 0xA900, slice_of(NULL, 0));
+        delivery_drop(next_of(1), slice_of_text("who"), slice_of_text("why"));
+    }
+    settle_down();
+    assert_int_equal(rig_worker(rig)->receipts.count, 8);
+    backlog_each(backlog(), reason_see, &seen);
+    return seen;
+}
+
+// However many reasons and attempts there are, all may sleep.
+static void test_many_reasons(void **state)
+{
+    (void)state;
+    struct reasons_seen seen = park_each(0, 400);
+    assert_int_equal(seen.own + seen.common, 392);
+    assert_int_equal(seen.own, BACKLOG_REASONS_MAX);
+    while (archive_count(archive(0), STAGE_PARKED) > 0) {
+        (void)backlog_stage_wake(archive(0), STAGE_PARKED, 1);
+        struct list_node *first = list_first(&archive(0)->parked);
+        delivery_drop(CONTAINER_OF(first, struct delivery, node), slice_of_text("who"), slice_of_text("why"));
+    }
+    for (uint64_t i = 0; i < 3; i++) { // texts that nobody has any more leave room for others
+        seen = park_each(400 + 50 * i, 450 + 50 * i);
+        assert_int_equal(seen.own, 42 + 50 * i);
+        assert_int_equal(seen.common, 0);
+    }
+}
+
 static void test_pinned_stays(void **state)
 {
     (void)state;
@@ -288,7 +404,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_settles_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rests_asleep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_oldest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_titles_asleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parked_asleep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_reasons, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pinned_stays, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -391,45 +391,6 @@ static void test_unreadable_in_the_middle(void **state)
     assert_int_equal(pacs.complete, 2);
 }
 
-static void store_as(const char *calling, const char *instance)
-{
-    struct client client;
-    client_open(&client, rig, NULL);
-    speak_associate(&client, "GATE", calling);
-    (void)hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
-    speak_store(&client, &(struct store){.message_id = ++stored, .instance = instance, .pixels = 3000});
-    assert_int_equal(hear_response(&client, stored), 0);
-    client_close(&client);
-}
-
-// A modality that the archive does not know is no reason to keep back what the others have sent, also after a
-// restart, when titles have to be read from the journal.
-static void test_unknown_title(void **state)
-{
-    (void)state;
-    pacs.stranger = "MR7";
-    for (int i = 0; i < 5; i++)
-        store_as("MR7", another("1.2.7"));
-    store_as("CT1", "1.2.1");
-    settle_down();
-    assert_int_equal(archive()->answered.count, 1);
-    assert_false(archive_is_broken(archive()));
-    atomic_store(&archive()->node->is_paused, true);
-    store_as("CT1", "1.2.2");
-    rig_crash(rig);
-    rig_boot(rig);
-    atomic_store(&archive()->node->is_paused, false);
-    archive_pump_later(archive());
-    settle_down();
-    assert_int_equal(archive()->answered.count, 2);
-    assert_int_equal(archive()->parked.count, 0);
-    rig_run(rig, 3600 * NSEC_PER_SEC);
-    assert_in_range(pacs.rejected, 5, 60);
-    pacs.stranger = NULL;
-    rig_run(rig, 900 * NSEC_PER_SEC);
-    assert_int_equal(archive()->answered.count, 7);
-}
-
 static void test_context_refused(void **state)
 {
     (void)state;
@@ -780,7 +741,6 @@ int main(void)
         TEST(test_one_failure_for_all_lanes),
         TEST(test_silent_for_one),
         TEST(test_unreadable_in_the_middle),
-        TEST(test_unknown_title),
         TEST(test_context_refused),
         TEST(test_context_refused_for_a_while),
         TEST(test_possibly_sent),

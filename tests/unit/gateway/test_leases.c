@@ -37,15 +37,22 @@ static struct archive *archive(void)
 }
 
 // An instance with a UID of its own, on an association of its own.
-static void store_new(void)
+static void store_as(const char *calling)
 {
     struct client client;
     char uid[16];
     text_format(uid, sizeof uid, "1.2.%u", ++stored);
-    speak_open(&client, rig, NULL);
+    client_open(&client, rig, NULL);
+    speak_associate(&client, "GATE", calling);
+    (void)hear_pdu(&client, UL_PDU_ASSOCIATE_AC);
     speak_store(&client, &(struct store){.message_id = stored, .instance = uid, .pixels = 3000});
     assert_int_equal(hear_response(&client, stored), 0);
     client_close(&client);
+}
+
+static void store_new(void)
+{
+    store_as("CT1");
 }
 
 static void settle_down(void)
@@ -136,13 +143,46 @@ static void test_share(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+// A modality that the archive does not know is no reason to keep back what the others have sent, also after a
+// restart, when titles have to be read from the journal.
+static void test_unknown_title(void **state)
+{
+    (void)state;
+    pacs.stranger = "MR7";
+    for (int i = 0; i < 5; i++)
+        store_as("MR7");
+    store_as("CT1");
+    settle_down();
+    assert_int_equal(archive()->answered.count, 1);
+    assert_false(archive_is_broken(archive()));
+    struct archive_refused refused;
+    archive_refused_get(archive(), &refused);
+    assert_int_equal(refused.count, 5);
+    assert_string_equal(refused.text, "rejects calling title MR7");
+    assert_string_equal(archive()->last_failure, "");
+    atomic_store(&archive()->node->is_paused, true);
+    store_as("CT1");
+    rig_crash(rig);
+    rig_boot(rig);
+    atomic_store(&archive()->node->is_paused, false);
+    archive_pump_later(archive());
+    settle_down();
+    assert_int_equal(archive()->answered.count, 2);
+    assert_int_equal(archive()->parked.count, 0);
+    rig_run(rig, 3600 * NSEC_PER_SEC);
+    assert_in_range(pacs.rejected, 5, 60);
+    pacs.stranger = NULL;
+    rig_run(rig, 900 * NSEC_PER_SEC);
+    assert_int_equal(archive()->answered.count, 7);
+    archive_refused_get(archive(), &refused);
+    assert_int_equal(refused.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_source_grouping),
-        TEST(test_backlog_opens_lanes),
-        TEST(test_half_open),
-        TEST(test_share),
+        TEST(test_source_grouping), TEST(test_backlog_opens_lanes), TEST(test_half_open),
+        TEST(test_share),           TEST(test_unknown_title),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
