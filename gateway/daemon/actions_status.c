@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "base/utf8.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "daemon/damage.h"
@@ -394,7 +393,6 @@ __attribute__((format(printf, 2, 3))) static void alarm_add(json_t *alarms, cons
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    utf8_cut(text);
     (void)json_array_append_new(alarms, json_printable(text));
 }
 
