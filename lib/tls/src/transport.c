@@ -41,7 +41,8 @@ struct tls {
     enum phase phase;
     bool heard;        // the peer's first byte has been looked at
     bool has_more;     // a read stopped because the owner's buffer was full
-    bool shut_waits;   // close_notify goes after the kept record
+    bool shut_waits;   // close_notify goes after the kept record, and when the socket takes it
+    bool is_notified;  // it has gone, or never will
     bool more_follows; // another record goes out right behind the one that is being written
     bool has_fault;    // found after a read had given bytes: told by the next one
     bool is_blind;     // the loop could not be told what is waited for
@@ -89,7 +90,7 @@ static void watch_what_is_needed(struct tls *tls)
     if (wanted & TRANSPORT_READABLE)
         directions |= EV_DIRECTION_READ | tls->read_waits;
     // While a record is under way the owner's wish to write waits behind it.
-    if (alive && has_kept(tls))
+    if (alive && (has_kept(tls) || tls->shut_waits))
         directions |= tls->write_waits;
     else if (wanted & TRANSPORT_WRITABLE)
         directions |= EV_DIRECTION_WRITE;
@@ -376,26 +377,30 @@ static enum result tls_writev(struct transport *transport, const struct slice *s
 
 // ---- Ends ----
 
-static void send_close_notify(struct tls *tls)
+// False: the socket does not take it yet. Never again afterwards: SSL_shutdown() would read.
+static bool send_close_notify(struct tls *tls)
 {
-    if (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN)
-        return;
+    enum transport_reason reason;
+    if (tls->is_notified)
+        return true;
+    ERR_clear_error();
+    errno = 0;
+    int returned = SSL_shutdown(tls->ssl);
     // 0 and 1 are fine; a failure is one of the connection, which reading tells.
+    tls->is_notified = returned >= 0 || !only_waits(tls, returned, &tls->write_waits, &reason);
     ERR_clear_error();
-    SSL_shutdown(tls->ssl);
-    ERR_clear_error();
+    return tls->is_notified;
 }
 
 static void tls_shutdown(struct transport *transport)
 {
     struct tls *tls = tls_of(transport);
-    if (send_kept(tls, false) == AGAIN) {
+    if (send_kept(tls, false) == AGAIN || !send_close_notify(tls)) {
         tls->shut_waits = true;
         watch_what_is_needed(tls);
         return;
     }
     tls->shut_waits = false;
-    send_close_notify(tls);
     shutdown(tls->fd, SHUT_WR);
 }
 
@@ -413,7 +418,7 @@ static void tls_close(struct transport *transport, bool orderly)
     if (tls->fd < 0)
         return;
     if (orderly && tls->phase == PHASE_OPEN && !transport->was_broken && send_kept(tls, false) == OK)
-        send_close_notify(tls);
+        (void)send_close_notify(tls);
     if (orderly)
         close(tls->fd);
     else
@@ -454,7 +459,7 @@ static const struct transport_ops tls_ops = {
 static void on_open_ready(struct tls *tls, unsigned directions)
 {
     unsigned events = 0;
-    if (has_kept(tls) && directions & tls->write_waits) {
+    if ((has_kept(tls) || tls->shut_waits) && directions & tls->write_waits) {
         enum result result = send_kept(tls, true);
         if (result == ERR_IO)
             return;

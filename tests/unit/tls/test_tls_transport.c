@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TLS transport at work: who the peer is, transfers, resumption, a foreign implementation's client.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,19 @@ static struct tls_client_options options;
 // The call of this number from now fails, counted from 1; 0: none.
 static unsigned fail_want;
 enum result __real_ev_watch_want(struct ev_watch *watch, unsigned directions);
+// As many sends find the socket full.
+static unsigned full_sends;
+ssize_t __real_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
+{
+    if (full_sends == 0)
+        return __real_send(fd, bytes, length, flags);
+    full_sends--;
+    errno = EAGAIN;
+    return -1;
+}
+
 enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions);
 
 enum result __wrap_ev_watch_want(struct ev_watch *watch, unsigned directions)
@@ -377,7 +391,11 @@ static void run_flows(size_t total, size_t read_most)
         transport_want(transports[i], TRANSPORT_READABLE | TRANSPORT_WRITABLE);
     }
     for (int i = 0; i < 200000 && !(flows[0].ended && flows[1].ended); i++) {
-        assert_false(flows[0].failed || flows[1].failed);
+        for (int side = 0; side < 2; side++)
+            if (flows[side].failed)
+                fail_msg("%s broke after %zu sent, %zu received: %s", side == 0 ? "client" : "server",
+                         flows[side].sent, flows[side].received,
+                         transport_reason_text(transport_reason(transports[side])));
         ev_loop_turn(pair.loop, 100 * NSEC_PER_MS);
     }
     for (int i = 0; i < 2; i++) {
@@ -444,6 +462,22 @@ static void test_peer_that_never_reads(void **state)
     assert_int_equal(received, total);
     pair_turn(&pair, 1);
     assert_true(pair.client.events & TRANSPORT_WRITABLE);
+}
+
+// RFC 8446 6.1: without close_notify the peer has to think that something is missing.
+static void test_close_notify_waits_for_room(void **state)
+{
+    (void)state;
+    for (unsigned full = 0; full < 4; full++) {
+        pair_open(&pair, &options);
+        full_sends = full;
+        transport_shutdown(pair.client.transport);
+        for (int i = 0; i < 400 && (pair.server.last == OK || pair.server.last == AGAIN); i++)
+            ev_loop_turn(pair.loop, 20 * NSEC_PER_MS);
+        assert_int_equal(pair.server.last, CLOSED);
+        assert_int_equal(full_sends, 0);
+        pair_clear(&pair);
+    }
 }
 
 // ---- Another client ----
@@ -515,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_single_byte_reads, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_small_records_and_small_buffers, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_peer_that_never_reads, set_up, take_down),
+        cmocka_unit_test_setup_teardown(test_close_notify_waits_for_room, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_command_line_client, set_up, take_down),
         cmocka_unit_test_setup_teardown(test_loop_out_of_memory, set_up, take_down),
     };
