@@ -107,7 +107,7 @@ static enum result group_add(struct flagged *flagged, const struct group *one)
 static bool is_answered(const struct fact_delivery *delivery)
 {
     return delivery->state == DELIVERY_ANSWERED || delivery->state == DELIVERY_SETTLED ||
-           delivery->has_status ||
+           (delivery->has_status && delivery->state != DELIVERY_SENT) || // else it is of an earlier try
            (delivery->state == DELIVERY_REJECTED && (delivery->person == NULL || delivery->settled_by != 0));
 }
 
