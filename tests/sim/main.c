@@ -3,6 +3,7 @@
 // sim_gateway: runs histories of the simulated gateway.
 //   sim_gateway SEED              one history, told on standard output
 //   sim_gateway --seeds FROM..TO  many, in processes apart; DG_SIM_SEEDS=N is 1..N
+//   sim_gateway --half 1|2        of 1..N the first or the second half, for two of them side by side
 //   sim_gateway --twice FROM..TO  each twice: both must be the same history
 //   sim_gateway --file PATH       the seeds in a file, one in each line ('#' begins a comment)
 //   --until-failure               ends at the first seed that fails
@@ -225,9 +226,8 @@ static bool range_parse(const char *text, struct request *request)
 
 static int usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: sim_gateway SEED | --seeds FROM..TO | --twice FROM..TO | --file PATH [--until-failure]\n");
+    fprintf(stderr, "usage: sim_gateway SEED | --seeds FROM..TO | --twice FROM..TO | --file PATH | --half "
+                    "1|2 [--until-failure]\n");
     return 2;
 }
 
@@ -268,6 +268,12 @@ int main(int count, char **arguments)
         bool has_value = i + 1 < count;
         if (strcmp(arguments[i], "--until-failure") == 0) {
             request.until_failure = true;
+        } else if (has_value && strcmp(arguments[i], "--half") == 0) {
+            uint64_t middle = request.to / 2;
+            if (strcmp(arguments[++i], "2") == 0)
+                request.from = middle + 1;
+            else
+                request.to = middle;
         } else if (has_value && strcmp(arguments[i], "--file") == 0) {
             request.file = arguments[++i];
         } else if (has_value &&
