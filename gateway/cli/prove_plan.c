@@ -105,14 +105,6 @@ void prove_planner_free(struct prove_planner *planner)
 
 // ---- edits
 
-static bool is_ascii(struct slice text)
-{
-    for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] < 0x20 || text.data[i] >= 0x7f)
-            return false;
-    return true;
-}
-
 static bool can_be_text(enum dcm_vr vr)
 {
     switch ((int)vr) {
@@ -142,7 +134,8 @@ static enum result value_set(struct dcm_edit *edit, struct slice value)
     if (value.length == 0)
         edit->kind = DCM_VALUE_EMPTY;
     else
-        edit->kind = dcm_vr_info(edit->vr)->is_text && is_ascii(value) ? DCM_VALUE_BYTES : DCM_VALUE_TEXT;
+        edit->kind =
+            dcm_vr_info(edit->vr)->is_text && slice_is_printable(value) ? DCM_VALUE_BYTES : DCM_VALUE_TEXT;
     return OK;
 }
 

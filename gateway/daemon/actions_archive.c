@@ -7,7 +7,6 @@
 #include "back/titles.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "base/utf8.h"
 #include "daemon/actions_json.h"
 #include "daemon/actions_private.h"
 #include "forward/archive.h"
@@ -91,7 +90,6 @@ static void pause_ask(struct actions *actions, bool pauses, size_t index, const 
     pause->pause.archive = pause->node->conf->id;
     pause->pause.when = ev_wall_now(gateway->platform.main_loop);
     text_copy(pause->pause.who, sizeof pause->pause.who, slice_of_text(person != NULL ? person : "-"));
-    utf8_cut(pause->pause.who);
     text_copy(pause->pause.why, sizeof pause->pause.why, slice_of_text(reason != NULL ? reason : ""));
     if (ev_mailbox_post(&actions->ledger_inbox, &round->written) != OK)
         round_fail(round, ADMIN_UNAVAILABLE, "the control store is busy");

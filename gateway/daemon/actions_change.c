@@ -249,11 +249,7 @@ static void change_finish(struct round *round)
     }
     log_event(LOG_ADMIN_QUEUE_CHANGED, log_text(change_names[change->change]), log_text(change->person),
               log_number(changed), log_number(unchanged));
-    json_t *body = json_object();
-    set_number(body, "changed", changed);
-    set_number(body, "unchanged", unchanged);
-    set_flag(body, "durable", is_durable);
-    round_end(round, ADMIN_FINE, body);
+    durable_round_end(round, changed, unchanged, is_durable);
 }
 
 static void change_fini(struct round *round)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/actions_durable.h"
 #include "base/units.h"
+#include "daemon/actions_json.h"
 
 #define DURABLE_WAIT_NS (10 * NSEC_PER_SEC) // a full disk is told, not waited for
 
@@ -40,6 +41,15 @@ void durable_part_done(struct durable *durable, uint64_t changed)
         wait_end(durable);
     else
         ev_timer_start(&durable->timer, DURABLE_WAIT_NS);
+}
+
+void durable_round_end(struct round *round, uint64_t changed, uint64_t unchanged, bool is_durable)
+{
+    json_t *body = json_object();
+    set_number(body, "changed", changed);
+    set_number(body, "unchanged", unchanged);
+    set_flag(body, "durable", is_durable);
+    round_end(round, ADMIN_FINE, body);
 }
 
 void durable_cancel(struct durable *durable)

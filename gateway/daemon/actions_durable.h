@@ -22,5 +22,7 @@ void durable_init(struct durable *durable, struct part *part);
 // Instead of part_done(): now if nothing was changed, else once all that has been noted is durable, but at
 // most ten seconds later.
 void durable_part_done(struct durable *durable, uint64_t changed);
+// The answer to a change, from what its parts have come back with.
+void durable_round_end(struct round *round, uint64_t changed, uint64_t unchanged, bool is_durable);
 // For the kind's cancel.
 void durable_cancel(struct durable *durable);

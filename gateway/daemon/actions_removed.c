@@ -320,11 +320,7 @@ static void drop_finish(struct round *round)
     removed_uncount(round->actions->gateway, drop->id, changed);
     log_event(LOG_ADMIN_QUEUE_CHANGED, log_text("drop"), log_text(drop->person), log_number(changed),
               log_number(0));
-    json_t *body = json_object();
-    set_number(body, "changed", changed);
-    set_number(body, "unchanged", 0);
-    set_flag(body, "durable", is_durable);
-    round_end(round, ADMIN_FINE, body);
+    durable_round_end(round, changed, 0, is_durable);
 }
 
 static void drop_fini(struct round *round)

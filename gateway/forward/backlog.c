@@ -116,10 +116,8 @@ static bool stage_has_time(enum delivery_stage stage)
     return stage == STAGE_RESTING || stage == STAGE_ANSWERED;
 }
 
-static bool stage_is_owed(enum delivery_stage stage)
-{
-    return stage == STAGE_WAITING || stage == STAGE_RESTING || stage == STAGE_HELD;
-}
+// Still to be sent.
+enum { STAGES_OWED = 1u << STAGE_WAITING | 1u << STAGE_RESTING | 1u << STAGE_HELD };
 
 // ---- rows ----
 
@@ -221,7 +219,7 @@ static void row_account(struct backlog *backlog, const struct asleep_row *row, b
             continue;
         if (stage == STAGE_WAITING && row->order < archive->asleep_from)
             archive->asleep_from = row->order;
-        if (stage_is_owed(stage) && row->order < archive->owed_from)
+        if ((STAGES_OWED & 1u << stage) != 0 && row->order < archive->owed_from)
             archive->owed_from = row->order;
         if (stage_has_time(stage)) {
             uint64_t when = when_get(backlog, row->when[slot]);
@@ -448,10 +446,10 @@ static struct asleep_position first_part(const struct backlog *backlog, struct a
 }
 
 static bool row_is_in(const struct backlog *backlog, const struct asleep_row *row,
-                      const struct archive *archive, enum delivery_stage stage)
+                      const struct archive *archive, unsigned stages)
 {
     for (unsigned slot = 0; slot < row->count; slot++)
-        if (archive_get(backlog, row, slot) == archive && stage_get(row, slot) == stage)
+        if (archive_get(backlog, row, slot) == archive && (stages & 1u << stage_get(row, slot)) != 0)
             return true;
     return false;
 }
@@ -465,7 +463,7 @@ static size_t stage_wake_from(struct archive *archive, enum delivery_stage stage
     for (; row != NULL && count < most && archive->asleep[stage] > 0;
          row = asleep_row_get(&backlog->rows, at)) {
         *from = row->order;
-        if (!row_is_in(backlog, row, archive, stage)) {
+        if (!row_is_in(backlog, row, archive, 1u << stage)) {
             at = asleep_next(&backlog->rows, at);
             continue;
         }
@@ -666,15 +664,6 @@ void backlog_each(const struct backlog *backlog, bool (*visit)(void *arg, const 
         }
 }
 
-static bool row_is_owed(const struct backlog *backlog, const struct asleep_row *row,
-                        const struct archive *archive)
-{
-    for (unsigned slot = 0; slot < row->count; slot++)
-        if (archive_get(backlog, row, slot) == archive && stage_is_owed(stage_get(row, slot)))
-            return true;
-    return false;
-}
-
 // To the end, if it must be: very many that are owed no more may sleep in front. They are passed once, unless
 // an older one falls asleep again meanwhile.
 uint64_t backlog_oldest(struct archive *archive)
@@ -685,7 +674,7 @@ uint64_t backlog_oldest(struct archive *archive)
     struct asleep_position at = asleep_seek(&backlog->rows, archive->owed_from);
     const struct asleep_row *row = asleep_row_get(&backlog->rows, at);
     for (; row != NULL; at = asleep_next(&backlog->rows, at), row = asleep_row_get(&backlog->rows, at))
-        if (row_is_owed(backlog, row, archive)) {
+        if (row_is_in(backlog, row, archive, STAGES_OWED)) {
             archive->owed_from = row->order;
             return row->closed_at;
         }

@@ -94,17 +94,9 @@ void cbor_add_text(struct cbor_writer *writer, struct slice value)
     add_content(writer, value);
 }
 
-static bool is_ascii(struct slice text)
-{
-    bool is_plain = true;
-    for (size_t i = 0; i < text.length; i++)
-        is_plain = is_plain && text.data[i] >= 0x20 && text.data[i] < 0x7f;
-    return is_plain;
-}
-
 void cbor_add_any_text(struct cbor_writer *writer, struct slice value)
 {
-    if (is_ascii(value))
+    if (slice_is_printable(value))
         cbor_add_text(writer, value);
     else
         cbor_add_bytes(writer, value);

@@ -463,10 +463,7 @@ static void test_pause_by_a_cut_name(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(false);
-    struct admin_reply *reply = reply_new();
-    actions_table.archive_change(rig->actions, ADMIN_PAUSE, "new", "anna", NULL, reply);
-    reply_wait(rig, reply, ADMIN_FINE);
-    reply_free(reply);
+    json_decref(ask_archive(rig, ADMIN_PAUSE, "new", ADMIN_FINE));
     memcpy(rig->gateway->nodes[1].pause.who, "anna\xC3", 6);
     json_t *body = ask_status(rig);
     assert_true(has_alarm(body, "archive new is paused by anna?"));

@@ -196,6 +196,18 @@ static void test_report_damaged(void **state)
     }
 }
 
+// A receipt that lies in the journal and the ledger, and in memory without its content.
+static uint64_t owed_from_former_life(uint64_t seed)
+{
+    rig = rig_new(rig_configuration_fixed, seed);
+    rig_boot(rig);
+    store_one("1.2.3.1");
+    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
+    rig_crash(rig);
+    rig_boot(rig);
+    return receipt;
+}
+
 static void found(struct journal_position position, uint64_t receipt)
 {
     damage_report(rig->gateway->damage, &(struct control_damage){.position = position,
@@ -210,12 +222,7 @@ static void test_damaged_place_has_gone(void **state)
 {
     struct journal_segment_info control;
     (void)state;
-    rig = rig_new(rig_configuration_fixed, 9);
-    rig_boot(rig);
-    store_one("1.2.3.1");
-    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
-    rig_crash(rig);
-    rig_boot(rig);
+    uint64_t receipt = owed_from_former_life(9);
     found((struct journal_position){0, 777, JOURNAL_PAGE_SIZE}, receipt);
     assert_int_equal(archive()->parked.count, 0);
     assert_int_equal(journal_segments_get(rig->gateway->journal, JOURNAL_STREAM_CONTROL, 1, &control, 1), 1);
@@ -246,12 +253,7 @@ static void test_damaged_copy(void **state)
 {
     struct journal_segment_info copies;
     (void)state;
-    rig = rig_new(rig_configuration_fixed, 11);
-    rig_boot(rig);
-    store_one("1.2.3.1");
-    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
-    rig_crash(rig);
-    rig_boot(rig);
+    uint64_t receipt = owed_from_former_life(11);
     assert_true(rig_run_until(rig, has_copies, &copies, 48 * 3600 * NSEC_PER_SEC));
     assert_int_equal(archive()->parked.count, 0);
     found((struct journal_position){JOURNAL_STREAM_COPY, copies.segment, JOURNAL_PAGE_SIZE}, receipt);
@@ -264,12 +266,7 @@ static void test_damaged_copy(void **state)
 static void test_no_room_for_a_place(void **state)
 {
     (void)state;
-    rig = rig_new(rig_configuration_fixed, 10);
-    rig_boot(rig);
-    store_one("1.2.3.1");
-    uint64_t receipt = CONTAINER_OF(list_first(&rig_worker(rig)->receipts), struct receipt, node)->number;
-    rig_crash(rig);
-    rig_boot(rig);
+    uint64_t receipt = owed_from_former_life(10);
     rig_run(rig, 2 * NSEC_PER_SEC);
     const struct journal_position at = {0, 1, JOURNAL_PAGE_SIZE};
     uint64_t logged = log_event_count(LOG_JOURNAL_QUARANTINED);

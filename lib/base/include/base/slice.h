@@ -28,6 +28,15 @@ static inline bool slice_is_equal(struct slice a, struct slice b)
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
+// All of it printable ASCII; an empty one is.
+static inline bool slice_is_printable(struct slice a)
+{
+    bool is_printable = true;
+    for (size_t i = 0; i < a.length; i++)
+        is_printable = is_printable && a.data[i] >= 0x20 && a.data[i] < 0x7f;
+    return is_printable;
+}
+
 static inline bool slice_is_text(struct slice a, const char *text)
 {
     return slice_is_equal(a, slice_of_text(text));
