@@ -106,7 +106,8 @@ static void segment_check(struct verify *verify, const char *name, uint16_t stre
         if (verify->rings[i] == NULL)
             continue;
         const char *what = ring_try(verify, verify->rings[i], stream, segment, path);
-        if (i == 0 && what == no_key && is_beginning(verify, path))
+        // Nor does a backup need the key of what holds nothing yet.
+        if (what == no_key && is_beginning(verify, path))
             continue;
         // While we looked the gateway may have been done with it.
         if (what != NULL && fs_path_exists(verify->fs, path) == OK)

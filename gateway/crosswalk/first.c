@@ -47,19 +47,24 @@ static void place_take(struct place *place, const struct study_question *questio
     place->receipt = question->receipt;
 }
 
-// The study's place; if it has none the question takes one. NULL: it has none, and none is to be taken.
-static struct place *place_get(struct first_patients *first, const struct study_question *question)
+static struct place *places_of(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
 {
-    unsigned bucket = ((unsigned)question->study[0] << 8 | question->study[1]) % BUCKETS;
-    struct place *places = first->place[bucket];
+    return first->place[((unsigned)study[0] << 8 | study[1]) % BUCKETS];
+}
+
+static struct place *place_find(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
+{
+    struct place *places = places_of(first, study);
     for (size_t i = 0; i < WAYS; i++)
-        if (places[i].receipt != 0 && memcmp(places[i].study, question->study, sizeof places[i].study) == 0)
+        if (places[i].receipt != 0 && memcmp(places[i].study, study, sizeof places[i].study) == 0)
             return &places[i];
-    if (question->receipt == 0)
-        return NULL;
-    struct place *place = &places[first->next[bucket]++ % WAYS];
-    place_take(place, question);
-    return place;
+    return NULL;
+}
+
+static struct place *place_new(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
+{
+    struct place *places = places_of(first, study);
+    return &places[first->next[(size_t)(places - first->place[0]) / WAYS]++ % WAYS];
 }
 
 // One that was refused or broken off was never there.
@@ -73,33 +78,41 @@ static enum result is_dropped(struct kv_env *ledger, uint64_t receipt, bool *is)
     return result == ERR_MISSING || result == ERR_FORMAT ? OK : result;
 }
 
-static enum result remembered(struct first_patients *first, struct kv_env *ledger,
-                              const struct study_question *question, bool *has_other)
-{
-    bool is_nothing = false;
-    struct place *place = place_get(first, question);
-    *has_other = place != NULL && ledger_patient_is_other(place->patient, question->patient);
-    if (!*has_other)
-        return OK;
-    enum result result = is_dropped(ledger, place->receipt, &is_nothing);
-    if (result == OK && is_nothing) {
-        place_take(place, question); // without a number it is empty again
-        *has_other = false;
-    }
-    return result;
-}
-
-enum result first_patients_ask(struct first_patients *first, struct kv_env *ledger,
-                               const struct study_question *question, bool *has_other)
+// By the ledger alone, for a study that nobody has asked about here.
+static enum result ledger_ask(struct kv_env *ledger, const struct study_question *question, bool *has_other)
 {
     struct ledger_patient known;
-    MAGIC_CHECK(first, FIRST_MAGIC);
     enum result result = ledger_study_patient(ledger, question->study, &known);
+    *has_other = false;
     if (result == ERR_MISSING || result == ERR_FORMAT)
-        return remembered(first, ledger, question, has_other);
+        return OK;
     if (result != OK)
         return result;
     bool is_earlier = question->order != 0 && question->order < known.order; // the ledger has not read it yet
     *has_other = !is_earlier && ledger_patient_is_other(known.hash, question->patient);
+    return OK;
+}
+
+// What was answered here stands: the ledger may come to know an earlier receipt, of another patient, after a
+// later one was let go.
+enum result first_patients_ask(struct first_patients *first, struct kv_env *ledger,
+                               const struct study_question *question, bool *has_other)
+{
+    enum result result = OK;
+    bool is_nothing = false;
+    MAGIC_CHECK(first, FIRST_MAGIC);
+    struct place *place = place_find(first, question->study);
+    *has_other = place != NULL && ledger_patient_is_other(place->patient, question->patient);
+    if (place != NULL && *has_other)
+        result = is_dropped(ledger, place->receipt, &is_nothing);
+    if (result != OK || (place != NULL && !is_nothing))
+        return result;
+    result = ledger_ask(ledger, question, has_other);
+    if (result != OK || *has_other)
+        return result;
+    if (place == NULL && question->receipt != 0)
+        place = place_new(first, question->study);
+    if (place != NULL)
+        place_take(place, question); // without a number it is empty again
     return OK;
 }

@@ -79,11 +79,16 @@ static void on_wake(void *arg)
         ev_timer_start(&gateway->ledger_pace, LEDGER_PACE_NS);
 }
 
+static bool learned_persist(struct gateway *gateway)
+{
+    bool is_kept = capability_persist(gateway->capabilities, gateway->platform.control) == OK;
+    return proposal_persist(gateway->proposals, gateway->platform.control) == OK && is_kept;
+}
+
 static void on_persist(void *arg)
 {
     struct gateway *gateway = arg;
-    bool is_kept = capability_persist(gateway->capabilities, gateway->platform.control) == OK;
-    if (proposal_persist(gateway->proposals, gateway->platform.control) != OK || !is_kept)
+    if (!learned_persist(gateway))
         ev_timer_start(&gateway->ledger_retry, NSEC_PER_SEC);
 }
 
@@ -141,6 +146,9 @@ void ledger_loop_fini(struct gateway *gateway)
 {
     if (gateway->journal != NULL)
         journal_listen(gateway->journal, NULL, NULL);
+    if (gateway->has_stop)
+        (void)learned_persist(
+            gateway); // the loop may have ended before it was woken; else it is learned again
     ledger_writer_free(&gateway->ledger);
     ev_wake_fini(&gateway->ledger_wake);
     ev_wake_fini(&gateway->capability_wake);

@@ -145,6 +145,8 @@ static void victim_threads(void)
     }
     for (unsigned i = 0; i < 8; i++)
         (void)pthread_join(threads[i], NULL);
+    for (;;) // the kill may be late
+        (void)pause();
 }
 
 static void *allocate_run(void *argument)

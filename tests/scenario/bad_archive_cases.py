@@ -150,7 +150,7 @@ def answers_with(name: str, protocol: int, *expected: str, parked: bool = False,
         info = visit.answer()
         change(info)
         visit.send(pdu.associate(pdu.ASSOCIATE_AC, info))
-        visit.association.sock.settimeout(5)
+        visit.association.sock.settimeout(20)
         try:
             kind, body = visit.association.read_pdu()
         except PeerClosed:

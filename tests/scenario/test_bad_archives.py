@@ -12,7 +12,7 @@ from dgtest.ports import wait_for
 from dgtest.stage import STORAGE
 
 # Short, because the cases wait for them.
-LIMITS = {"connect": "2s", "artim": "2s", "response": "2s", "stall": "2s", "release": "2s", "idle": "300ms"}
+LIMITS = {"connect": "4s", "artim": "4s", "response": "4s", "stall": "4s", "release": "4s", "idle": "300ms"}
 
 
 class Scene:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dgtest import edits, part10
+from dgtest.ports import wait_for
 from dgtest.stage import Stage, same_bytes
 
 SITE = "{ set: InstitutionName, to: St Mary }"
@@ -81,6 +82,7 @@ def test_held_with_the_reason(folder, name):
         assert [copy.uid for copy in stage.new.copies() if copy.uid == bad.sop_instance] == []
         assert stage.new.counts()["partial"] == 0
         # A person lets it go: what nobody can look at goes as it came, what can not be edited is held again.
+        wait_for("the ledger knows it", lambda: stage.daemon.ledger(bad.sop_instance))
         done = stage.daemon.run_client("hold", "release", "--uid", bad.sop_instance, "new", *edits.WHO)
         assert done.returncode == 0, done.stdout + done.stderr
         if not case.is_seen:

@@ -104,8 +104,7 @@ def test_the_list_is_narrowed_down(folder):
 
 def test_a_copy_keeps_the_first_reason(folder):
     """Of the last SENT of what is still owed no segment is left, only the copy; then the ledger is lost."""
-    journal = {"segment_size": "1MiB", "segment_age": "1s", "copy_after": "1s"}
-    with scene(folder, journal) as stage:
+    with scene(folder, {"segment_size": "1MiB"}) as stage:
         stage.new.set(status=0xC000)  # parks: sent, and owed for long
         one = edits.instance(1)
         stage.send([one])
@@ -118,6 +117,8 @@ def test_a_copy_keeps_the_first_reason(folder):
         row = deliveries(stage, one.sop_instance)[2]
         assert (row["flags"], row["flag_reasons"]) == (2, REASONS)
         before = list((data / "journal").glob("000[01]-*.seg"))
+        stage.daemon.settings["journal"] |= {"segment_age": "1s", "copy_after": "1s"}
+        stage.daemon.write()
         stage.daemon.start()
         wait_for("only copies are left", lambda: not any(path.exists() for path in before), 60, 0.1)
         assert stage.daemon.stop() == 0

@@ -20,10 +20,11 @@ def test_held_for_one_archive_the_other_gets_its_copy(folder):
         assert {g["study"] for g in groups} == {part10.uid(72, 1), part10.uid(72, 2)}
         assert all("doubtful" in g["reason"] for g in groups)
         assert stage.new.uids() == [fine.sop_instance]
-        item, = wait_for("the ledger knows what was sent", lambda: [
-            item for item in stage.daemon.ask("hold", "show", first.sop_instance)["items"] if item["sent_count"]], 10)
+        item, = wait_for("the ledger knows what was sent, and since when it is held", lambda: [
+            item for item in stage.daemon.ask("hold", "show", first.sop_instance)["items"]
+            if item["sent_count"] and item["since"]], 10)
         assert [row["uid"] for row in item["sent"]] == [fine.sop_instance] and item["sent_count"] == 1
-        assert item["study"] == part10.uid(72, 1) and item["since"] and not item["primary"]
+        assert item["study"] == part10.uid(72, 1) and not item["primary"]
         other, = stage.daemon.ask("hold", "show", second.sop_instance)["items"]
         assert other["sent"] == []
         told = json.dumps([groups, item, other]) + stage.daemon.run_client("hold", "show", first.sop_instance).stdout

@@ -39,6 +39,12 @@ def settled_and_owed(stage: Stage) -> list[part10.Instance]:
     owed = stored(stage, 5, 2)
     stage.legacy.wait_uids([i.sop_instance for i in owed])
     wait_for("owed", lambda: stage.daemon.archives()["new"]["owed"] == 5, 10)
+
+    def legacy_has_all() -> bool:
+        """Durable too: the ledger reads nothing else."""
+        states = [row["state"] for fact in export(stage).values() for row in fact["archives"] if row["archive"] == 1]
+        return states == ["settled"] * 15
+    wait_for("what legacy answered is durable", legacy_has_all)
     return owed
 
 

@@ -258,7 +258,7 @@ def test_import_releases_in_order(folder):
     stranger = edits.instance(1, study=2, patient="0099")
     with Hospital(folder, unmatched="hold", associations=1) as stage:
         stage.send([*study, stranger])
-        stage.legacy.wait_uids([one.sop_instance for one in study])
+        stage.legacy.wait_uids([one.sop_instance for one in (*study, stranger)])
         edits.wait_held(stage.daemon, 8)
         assert stage.new.copies() == []
         stage.know({"0001": "E-1"})

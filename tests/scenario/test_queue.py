@@ -79,7 +79,7 @@ def test_paused_archive_gets_nothing_until_resumed(folder):
 
 def test_park_retry_and_drop(folder):
     with Stage(folder) as stage:
-        stage.new.down()
+        assert stage.daemon.run_client("archive", "pause", "new").returncode == 0, "none of them is under way"
         sent = instances(3, 4)
         stage.send(sent)
         receipt = {item["uid"]: str(item["receipt"]) for item in known(stage, count=3)}
@@ -89,7 +89,7 @@ def test_park_retry_and_drop(folder):
         who = ("--person", "Dr. Test", "--reason", "a phantom")
         assert stage.daemon.run_client("queue", "drop", dropped, "new", *who).returncode == 0
         wait_for("one parked", lambda: len(items(stage, state="parked")) == 1, 10)
-        stage.new.up()
+        assert stage.daemon.run_client("archive", "resume", "new").returncode == 0
         stage.new.wait_uids([sent[2].sop_instance])
         assert left not in {str(item["receipt"]) for item in items(stage)} or \
             wait_for("the last one leaves the queue", lambda: len(items(stage)) == 1, 10)
@@ -154,8 +154,7 @@ def test_ledger_knows_every_receipt_also_when_the_daemon_is_down(folder):
         stage.send(sent)
         stage.wait_arrived(sent)
         stage.daemon.wait_drained()
-        wait_for("receipt in the ledger", lambda: stage.daemon.run_client(
-            "ledger", "show", sent[0].sop_instance).returncode == 0, 10)
+        wait_for("all in the ledger", lambda: all(stage.daemon.ledger(one.sop_instance) for one in sent), 10)
         stage.daemon.stop()
         for one in sent:
             assert len(stage.daemon.ledger(one.sop_instance)) == 1

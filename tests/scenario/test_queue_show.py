@@ -88,7 +88,7 @@ def test_what_it_would_take_instead_is_named(folder):
 
 def test_an_archive_that_is_away_and_one_that_refuses(folder):
     """Resting with the time of the next try, parked with the archive's answer, counts of each."""
-    with Stage(folder, node_options={"retry_min": "30s", "retry_max": "60s"}) as stage:
+    with Stage(folder, node_options={"retry_min": "1h", "retry_max": "1h"}) as stage:
         busy, bad, fine = (part10.generate(2000, 91, n, sop_class=STORAGE) for n in (4, 5, 6))
         stage.new.set(status=0xA700, comment=PATIENT, only=busy.sop_instance)
         stage.send([busy])
@@ -97,11 +97,11 @@ def test_an_archive_that_is_away_and_one_that_refuses(folder):
         stage.send([bad, fine])
         parked, = wait_for("it is parked", lambda: groups(stage, "new", "parked"), 15)
         assert rest["reason"].startswith("A700") and rest["count"] == 1
-        assert time.time() < rest["next"] < time.time() + 120
+        assert time.time() < rest["next"] < time.time() + 3700
         assert parked["reason"].startswith("A900") and parked["contexts"] is None
         row = shown(stage, bad.sop_instance, "new")
         assert (row["status"], row["attempts"]) == ("A900", 1)
-        assert shown(stage, busy.sop_instance, "new")["next"] == rest["next"]
+        assert abs(shown(stage, busy.sop_instance, "new")["next"] - rest["next"]) <= 1, "seconds, rounded at other moments"
 
         def counts() -> tuple[int, ...]:
             found = summary(stage, "new")
@@ -127,12 +127,17 @@ def test_a_modality_whose_title_the_archive_does_not_know(folder, awake):
         stage.new.wait_uids([known.sop_instance])
         alarm = "archive new rejects calling title MR7: 5 instances rest"
         wait_for("the alarm", lambda: stage.daemon.status()["alarms"] == [alarm], 15)
-        row = stage.daemon.archives()["new"]
-        assert (row["state"], row["problem"], row["titles_rejected"]) == ("up", "rejects calling title MR7", 5)
-        assert stage.daemon.run_client("status").returncode == 1
-        assert summary(stage, "new")["problem"] == "rejects calling title MR7"
-        group, = groups(stage, "new", "resting")
-        assert (group["count"], group["reason"]) == (5, "archive does not know its AE titles")
+
+
+        def told() -> tuple:
+            row = stage.daemon.archives()["new"]
+            return row["state"], row["problem"], row["titles_rejected"]
+        # Each of them is another for the moment of the next try.
+        wait_for("the figure", lambda: told() == ("up", "rejects calling title MR7", 5))
+        wait_for("a finding", lambda: stage.daemon.run_client("status").returncode == 1)
+        wait_for("the problem", lambda: summary(stage, "new")["problem"] == "rejects calling title MR7")
+        wait_for("the group", lambda: [(group["count"], group["reason"]) for group in groups(stage, "new", "resting")] ==
+                 [(5, "archive does not know its AE titles")])
         assert stage.daemon.archives()["legacy"]["titles_rejected"] == 0
         stage.new.set()
         stage.new.wait_uids([one.sop_instance for one in strange])
@@ -150,8 +155,8 @@ def test_what_is_in_flight_and_what_waits(folder):
             found = summary(stage, "new")
             return (found["sending"], found["waiting"]) == (1, 2)
         wait_for("one in flight, two wait", flight, 15)
-        answered = shown(stage, sent[0].sop_instance, "legacy")
-        assert (answered["stage"], answered["status"]) == ("answered", "0000")
+        wait_for("answered", lambda: shown(stage, sent[0].sop_instance, "legacy")["stage"] == "answered")
+        assert shown(stage, sent[0].sop_instance, "legacy")["status"] == "0000"
 
 
 def test_what_nobody_is_owed(folder):

@@ -43,7 +43,7 @@ def state(stage: Stage, one: part10.Instance, archive: int, newest: bool = True)
     if not facts:
         return {"state": ""}
     rows = facts[-1 if newest else 0]
-    return next(row for row in rows["archives"] if row["archive"] == archive)
+    return next((row for row in rows["archives"] if row["archive"] == archive), {"state": ""})
 
 
 def wait_state(stage: Stage, one: part10.Instance, archive: int, wanted: str, newest: bool = True) -> dict:

@@ -62,6 +62,7 @@ def test_two_at_once_on_one_association_each(folder):
         assert [result.status for result in told] == [0] * 80
         held(stage, len(pairs))
         stage.legacy.wait_uids([one.sop_instance for pair in pairs for one in pair], 30)
+        stage.new.wait_copies(len(pairs))
         arrived = stage.new.uids()
         assert len(arrived) == len(pairs)
         assert all((first.sop_instance in arrived) != (second.sop_instance in arrived) for first, second in pairs)

@@ -10,11 +10,11 @@ import pytest
 from dgtest import dimse, part10, pdu
 from dgtest.association import ENDED, Aborted, Association, Rejected, connect, open_association, propose
 from dgtest.daemon import Daemon, Node
-from dgtest.ports import wait_for
+from dgtest.ports import tcp_row, wait_for
 from dgtest.stage import STORAGE, Stage
 
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
-SHORT, MARGIN = 1.0, 6.0  # seconds: what the rows set, and how much later a busy machine may act
+SHORT, MARGIN = 1.0, 20.0  # seconds: what the rows set, and how much later a busy machine may act
 
 CLIENTS = [{"ae_title": "QUICK", "services": ["echo", "store"], "stall": "1s", "release": "1s", "idle": "10s",
             "max_pdu": "8KiB", "associations": 2},
@@ -35,9 +35,8 @@ def opened(stage: Stage, calling: str = "SLOW", **fields) -> Association:
     return open_association(("127.0.0.1", stage.daemon.port), info)
 
 
-def ends_after(association: Association, seconds: float) -> None:
-    """Reads until the gateway ends it, which must be at `seconds`."""
-    begun = time.monotonic()
+def ends_after(association: Association, seconds: float, begun: float) -> None:
+    """Reads until the gateway ends it, which must be at `seconds` after what was done at `begun` or later."""
     association.sock.settimeout(seconds + MARGIN)
     with pytest.raises(ENDED):
         while True:
@@ -55,18 +54,21 @@ def command(number: int = 1) -> bytes:
 # ---- towards clients
 
 def test_artim_without_a_request(stage):
-    ends_after(Association(connect(("127.0.0.1", stage.daemon.port))), SHORT)
+    begun = time.monotonic()
+    ends_after(Association(connect(("127.0.0.1", stage.daemon.port))), SHORT, begun)
     wait_for("said", lambda: stage.daemon.logged("ul.artim-expired"), 5)
 
 
 def test_artim_without_a_handshake(stage):
-    ends_after(Association(connect(("127.0.0.1", stage.daemon.tls_port))), SHORT)
+    begun = time.monotonic()
+    ends_after(Association(connect(("127.0.0.1", stage.daemon.tls_port))), SHORT, begun)
 
 
 def test_stall_inside_a_message(stage):
     association = opened(stage, "QUICK")
+    begun = time.monotonic()
     association.send(pdu.p_data(pdu.pdv(3, 3, command())) + pdu.p_data(pdu.pdv(3, 0, b"x" * 100)))
-    ends_after(association, SHORT)
+    ends_after(association, SHORT, begun)
     wait_for("said", lambda: any("stall-timeout" in line for line in stage.daemon.logged("front.timeout")), 5)
 
 
@@ -81,30 +83,26 @@ def test_stall_of_others_is_longer(stage):
 
 def test_idle_between_messages(stage):
     association = opened(stage, "QUICK")
+    begun = time.monotonic()
     assert association.echo(1) == 0
-    ends_after(association, 10.0)
+    ends_after(association, 10.0, begun)
 
 
 def test_release_without_a_close(stage):
     association = opened(stage, "QUICK")
+    begun = time.monotonic()
     association.send(pdu.release_rq())
     assert association.read_pdu()[0] == pdu.RELEASE_RP
-    ends_after(association, SHORT)
+    ends_after(association, SHORT, begun)
 
 
 def test_keep_alive_is_set(stage):
     """The kernel's own timer of the gateway's side of the connection: 2 is keep-alive (proc(5), tcp)."""
     association = opened(stage)
-    near, far = association.sock.getpeername()[1], association.sock.getsockname()[1]
 
     def timer() -> float:
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            for line in table.readlines()[1:]:
-                words = line.split()
-                if words[1].endswith(f":{near:04X}") and words[2].endswith(f":{far:04X}"):
-                    kind, ticks = words[5].split(":")
-                    return int(ticks, 16) / 100 if kind == "02" else 0
-        return 0
+        kind, ticks = tcp_row(association.sock)[5].split(":")
+        return int(ticks, 16) / 100 if kind == "02" else 0
     assert 0 < wait_for("the timer", timer, 5) <= 7.0
     association.release()
 

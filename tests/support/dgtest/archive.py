@@ -49,7 +49,7 @@ class Behaviour:
 
 @dataclass
 class Copy:
-    """One data set received whole."""
+    """One data set received whole. `opened`: when its association was accepted, a moment that the peer has outlived."""
     number: int
     association: int
     calling: str
@@ -60,6 +60,7 @@ class Copy:
     command: dict[str, Any]
     length: int
     sha256: str
+    opened: float
     begun: float
     received: float
     answered: float

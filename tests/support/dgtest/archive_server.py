@@ -129,9 +129,11 @@ class Connection:
         self.association = Association(sock)
         self.contexts: dict[int, tuple[str, str]] = {}
         self.request: pdu.Associate | None = None
+        self.opened = 0.0
         self.reception: Reception | None = None
         self._command = bytearray()
         self._waiting: list[tuple[Reception, int, str]] = []
+        self._last = 0  # the newest of all that ever waited
         self._answers = threading.Lock()
 
     def run(self) -> None:
@@ -185,6 +187,7 @@ class Connection:
             answer.user_items.append((pdu.ITEM_ASYNC, struct.pack(">HH", granted, 1)))
         self.association.peer_max = request.max_length or 0
         self.recorder.add("associations")
+        self.opened = time.monotonic()
         self.association.send(pdu.associate(pdu.ASSOCIATE_AC, answer))
         if behaviour.mode == "never_read" and self.server.use(behaviour):
             self.server.hold(self.association.sock)
@@ -257,7 +260,7 @@ class Connection:
         abstract, transfer = self.contexts.get(reception.context, ("", ""))
         copy = Copy(reception.number, self.number, self.request.calling, self.request.called,
                     reception.context, abstract, transfer, reception.command, reception.length,
-                    reception.digest.hexdigest(), reception.begun, received, answered, status,
+                    reception.digest.hexdigest(), self.opened, reception.begun, received, answered, status,
                     reception.name)
         self.recorder.record(copy)  # first, so that whoever sees the response can find the copy
         if status is None:
@@ -271,18 +274,19 @@ class Connection:
     def _answer_later(self, behaviour: Behaviour, answer: tuple[Reception, int, str]) -> None:
         with self._answers:
             self._waiting.append(answer)
-            waiting = len(self._waiting)
+            self._last += 1
+            last, waiting = self._last, len(self._waiting)
             with self.recorder.changed:
                 self.recorder.counts["waiting_most"] = max(self.recorder.counts["waiting_most"], waiting)
         if waiting >= behaviour.batch:
-            self._answer_all(waiting)
+            self._answer_all(last)
         else:
-            threading.Timer(0.2, self._answer_all, (waiting,)).start()
+            threading.Timer(0.2, self._answer_all, (last,)).start()
 
-    def _answer_all(self, count: int) -> None:
+    def _answer_all(self, last: int) -> None:
         """Unless more has come since: the last first."""
         with self._answers:
-            if len(self._waiting) != count:
+            if self._last != last:
                 return
             waiting, self._waiting = self._waiting, []
             for answer in reversed(waiting):

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Callable, TypeVar
 
 T = TypeVar("T")
+# A deadline ends a test that hangs, it measures nothing: the given seconds are those of a quiet machine, and sanitizers and
+# machines that others use take a multiple.
+PATIENCE = 4
 _given: set[int] = set()
 
 
@@ -52,13 +55,25 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def tcp_row(sock: socket.socket) -> list[str]:
+    """The other side's row for this loopback connection in the kernel's table (proc(5), /proc/net/tcp)."""
+    near, far = sock.getpeername()[1], sock.getsockname()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[1].endswith(f":{near:04X}") and words[2].endswith(f":{far:04X}"):
+            return words
+    raise AssertionError("there is no such connection")
+
+
 def wait_for(what: str, condition: Callable[[], T], seconds: float = 20.0, interval: float = 0.02) -> T:
-    """Calls `condition` until it is true and returns its value; AssertionError at the deadline."""
-    deadline = time.monotonic() + seconds
+    """Calls `condition` until it is true and returns its value; AssertionError if a call begun after the deadline
+    (PATIENCE times `seconds`) still says no."""
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
+        is_last = time.monotonic() > deadline
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if is_last:
             raise AssertionError(f"not within {seconds:g} s: {what} (last: {value!r})")
         time.sleep(interval)

@@ -110,7 +110,8 @@ static atomic_uint heard;
 
 static void hear(void *arg)
 {
-    (void)arg;
+    struct ev_timer *give_up = arg;
+    ev_timer_start(give_up, 60 * NSEC_PER_SEC);
     atomic_fetch_add(&heard, 1);
 }
 
@@ -134,7 +135,7 @@ static void test_wake_when_about_to_sleep(void **state)
     struct ev_wake wake;
     struct ev_timer give_up;
     pthread_t thread;
-    ev_wake_init(&wake, loop, hear, NULL);
+    ev_wake_init(&wake, loop, hear, &give_up);
     ev_timer_init(&give_up, loop, stop, loop);
     ev_timer_start(&give_up, 60 * NSEC_PER_SEC);
     assert_int_equal(pthread_create(&thread, NULL, pester, &wake), 0);

@@ -93,9 +93,9 @@ static void test_ledger_keeps_the_first(void **state)
         receive(&scene, test_receipt(1, 3), 9, 0);       // 6, 7: without an ID
         ledger_reads(&scene, 2, 8);                      // the other stream first
         assert_int_equal(first_of(scene.store.env, 7), RICHARD);
-        assert_false(is_other(&scene, 7, JANE, test_receipt(0, 1), 1)); // it is the earlier one
         assert_true(is_other(&scene, 7, JANE, test_receipt(0, 9), 9));
         assert_true(is_other(&scene, 7, JANE, 0, 0));
+        assert_false(is_other(&scene, 7, JANE, test_receipt(0, 1), 1)); // it is the earlier one
         ledger_reads(&scene, 0, 2);
         assert_int_equal(first_of(scene.store.env, 7), JANE);
         assert_int_equal(first_of(scene.store.env, 8), RICHARD);
@@ -104,6 +104,35 @@ static void test_ledger_keeps_the_first(void **state)
         assert_false(is_other(&scene, 7, JANE, test_receipt(0, 9), 9));
         scene_end(&scene);
     }
+}
+
+// Two at once, of two patients: whichever was let go, the other one is not, whatever the ledger reads
+// meanwhile.
+static void test_an_answer_stands(void **state)
+{
+    struct scene scene;
+    (void)state;
+    scene_begin(&scene, STORE_SIM);
+    receive(&scene, test_receipt(0, 1), 7, JANE);    // entries 0, 1
+    receive(&scene, test_receipt(1, 1), 7, RICHARD); // 2, 3
+    receive(&scene, test_receipt(0, 2), 8, JANE);    // 4, 5
+    receive(&scene, test_receipt(1, 2), 8, RICHARD); // 6, 7
+    receive(&scene, test_receipt(0, 3), 9, JANE);    // 8, 9
+    receive(&scene, test_receipt(1, 3), 9, RICHARD); // 10, 11
+    // The later one asks first, then the ledger reads the earlier one.
+    assert_false(is_other(&scene, 7, RICHARD, test_receipt(1, 1), 2));
+    ledger_reads(&scene, 0, 2);
+    assert_true(is_other(&scene, 7, JANE, test_receipt(0, 1), 1));
+    assert_false(is_other(&scene, 7, RICHARD, test_receipt(1, 9), 9));
+    // The ledger reads the later one alone, then the earlier one asks.
+    ledger_reads(&scene, 6, 8);
+    assert_false(is_other(&scene, 8, JANE, test_receipt(0, 2), 3));
+    assert_true(is_other(&scene, 8, RICHARD, test_receipt(1, 2), 4));
+    // The same, but the later one has asked before.
+    ledger_reads(&scene, 10, 12);
+    assert_false(is_other(&scene, 9, RICHARD, test_receipt(1, 3), 6));
+    assert_true(is_other(&scene, 9, JANE, test_receipt(0, 3), 5));
+    scene_end(&scene);
 }
 
 static void test_before_the_ledger_knows(void **state)
@@ -314,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger_keeps_the_first),
+        cmocka_unit_test(test_an_answer_stands),
         cmocka_unit_test(test_before_the_ledger_knows),
         cmocka_unit_test(test_dropped_receipts_do_not_count),
         cmocka_unit_test(test_rebuilt),
