@@ -52,8 +52,8 @@ struct study_question {
 };
 
 // Called and cancelled as above; `has_other` says something if the result is OK. Otherwise the ledger can not
-// be read now. Of what the ledger does not have yet the first one that was asked about, with its number,
-// counts.
+// be read now. The first one that was asked about with its number, and was no other, counts as long as the
+// daemon runs; without one the ledger's counts.
 typedef void study_answered_fn(void *arg, enum result result, bool has_other);
 
 MUST_USE enum result enquiry_ask_study(struct worker *worker, const struct study_question *question,

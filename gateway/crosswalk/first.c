@@ -11,8 +11,9 @@ enum { BUCKETS = 4096, WAYS = 4 };
 
 struct place {
     uint8_t study[FACT_SOP_HASH_SIZE];
-    uint8_t patient[RECORD_PATIENT_SIZE];
-    uint64_t receipt; // 0: empty
+    uint8_t patient[RECORD_PATIENT_SIZE]; // which is compared
+    uint64_t receipt;                     // that made the place; 0: empty
+    uint64_t latest;                      // the last one of this patient
 };
 
 struct first_patients {
@@ -38,13 +39,6 @@ void first_patients_free(struct first_patients *first)
     MAGIC_CHECK(first, FIRST_MAGIC);
     MAGIC_CLEAR(first);
     free(first);
-}
-
-static void place_take(struct place *place, const struct study_question *question)
-{
-    memcpy(place->study, question->study, sizeof place->study);
-    memcpy(place->patient, question->patient, sizeof place->patient);
-    place->receipt = question->receipt;
 }
 
 static struct place *places_of(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
@@ -78,18 +72,49 @@ static enum result is_dropped(struct kv_env *ledger, uint64_t receipt, bool *is)
     return result == ERR_MISSING || result == ERR_FORMAT ? OK : result;
 }
 
-// By the ledger alone, for a study that nobody has asked about here.
-static enum result ledger_ask(struct kv_env *ledger, const struct study_question *question, bool *has_other)
+// A place counts as long as a receipt of its patient is there.
+static enum result place_check(struct place *place, struct kv_env *ledger)
+{
+    bool is_nothing;
+    enum result result = is_dropped(ledger, place->receipt, &is_nothing);
+    if (result != OK || !is_nothing)
+        return result;
+    result = is_dropped(ledger, place->latest, &is_nothing);
+    if (result == OK)
+        place->receipt = is_nothing ? 0 : place->latest;
+    return result;
+}
+
+// By the ledger alone. `first`: which patient is compared from now on, if it is not another one.
+static enum result ledger_ask(struct kv_env *ledger, const struct study_question *question, bool *has_other,
+                              uint8_t first[RECORD_PATIENT_SIZE])
 {
     struct ledger_patient known;
     enum result result = ledger_study_patient(ledger, question->study, &known);
     *has_other = false;
+    memcpy(first, question->patient, RECORD_PATIENT_SIZE);
     if (result == ERR_MISSING || result == ERR_FORMAT)
         return OK;
     if (result != OK)
         return result;
-    bool is_earlier = question->order != 0 && question->order < known.order; // the ledger has not read it yet
-    *has_other = !is_earlier && ledger_patient_is_other(known.hash, question->patient);
+    if (question->order != 0 && question->order < known.order)
+        return OK; // it is the earlier one; the ledger has not read it yet
+    memcpy(first, known.hash, RECORD_PATIENT_SIZE);
+    *has_other = ledger_patient_is_other(known.hash, question->patient);
+    return OK;
+}
+
+static enum result ask_anew(struct first_patients *first, struct kv_env *ledger,
+                            const struct study_question *question, bool *has_other)
+{
+    uint8_t patient[RECORD_PATIENT_SIZE];
+    enum result result = ledger_ask(ledger, question, has_other, patient);
+    if (result != OK || *has_other || question->receipt == 0)
+        return result;
+    struct place *place = place_new(first, question->study);
+    memcpy(place->study, question->study, sizeof place->study);
+    memcpy(place->patient, patient, sizeof place->patient);
+    place->receipt = place->latest = question->receipt;
     return OK;
 }
 
@@ -98,21 +123,15 @@ static enum result ledger_ask(struct kv_env *ledger, const struct study_question
 enum result first_patients_ask(struct first_patients *first, struct kv_env *ledger,
                                const struct study_question *question, bool *has_other)
 {
-    enum result result = OK;
-    bool is_nothing = false;
     MAGIC_CHECK(first, FIRST_MAGIC);
     struct place *place = place_find(first, question->study);
-    *has_other = place != NULL && ledger_patient_is_other(place->patient, question->patient);
-    if (place != NULL && *has_other)
-        result = is_dropped(ledger, place->receipt, &is_nothing);
-    if (result != OK || (place != NULL && !is_nothing))
+    enum result result = place == NULL ? OK : place_check(place, ledger);
+    if (result != OK)
         return result;
-    result = ledger_ask(ledger, question, has_other);
-    if (result != OK || *has_other)
-        return result;
-    if (place == NULL && question->receipt != 0)
-        place = place_new(first, question->study);
-    if (place != NULL)
-        place_take(place, question); // without a number it is empty again
+    if (place == NULL || place->receipt == 0)
+        return ask_anew(first, ledger, question, has_other);
+    *has_other = ledger_patient_is_other(place->patient, question->patient);
+    if (!*has_other && question->receipt != 0)
+        place->latest = question->receipt;
     return OK;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which patient a study came under first: the first that was let go here, else as the ledger has it. Bounded:
-// a study that thousands of others have pushed out is the ledger's by then.
+// Which patient a study came under first: the first that was asked about in this life, else as the ledger has
+// it. Bounded: a study that thousands of others have pushed out is the ledger's by then.
 //
 // Thread: the look-up thread.
 #pragma once

@@ -11,7 +11,8 @@
 
 void ledger_loop_init(struct gateway *gateway);
 void ledger_loop_start(struct gateway *gateway);
-void ledger_loop_fini(struct gateway *gateway);
+void ledger_loop_fini(
+    struct gateway *gateway); // no thread runs any more; writes to the control store after a stop
 
 // Any thread: capability answers wait to be written. `arg` is the gateway.
 void ledger_loop_persist_later(void *arg);

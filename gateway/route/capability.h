@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What archives have answered to presentation contexts (FIELD 6): one table in memory, filled from the
-// control store at start and from every association with an archive, persisted by the ledger thread. The last
-// known answer counts however old it is; but what is refused to clients is never sent, so no lane would ever
-// learn that the archive takes it now: an old refusal is worth asking about again.
+// control store at start and from every association with an archive, persisted by the ledger thread, and at a
+// stop. The last known answer counts however old it is; but what is refused to clients is never sent, so no
+// lane would ever learn that the archive takes it now: an old refusal is worth asking about again.
 //
 // Thread: any; a mutex is held for a look-up and never over a system call. Bounded: at CAPABILITY_LIMIT
 // entries new answers are still used by who got them, but not remembered.

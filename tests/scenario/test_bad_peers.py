@@ -15,7 +15,7 @@ from dgtest.association import connect, open_association, propose
 from dgtest.ports import wait_for
 from dgtest.stage import Stage
 
-ARTIM, STALL = 2.0, 3.0
+ARTIM, STALL = 5.0, 4.0
 
 
 class Neighbour:

@@ -68,11 +68,11 @@ def test_kills_lose_nothing_acknowledged(folder):
                 killer.round()
                 if away:
                     away.up()
-            killer.disarm()
-            stage.daemon.start()
-            wait_for(f"{KILLS} acknowledged", lambda: sum(r.status == 0 for r in list(load.results)) >= KILLS, 120)
+            wait_for(f"{KILLS} acknowledged", lambda: len(load.stored()) >= KILLS or killer.round(), 120)
         finally:
             results = load.stop()
+        killer.disarm()
+        stage.daemon.start()
         acknowledged = [result.instance for result in results if result.status == 0]
         refused = {result.status for result in results if result.status}
         assert not refused, f"refused with {refused}"

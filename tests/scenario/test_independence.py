@@ -16,7 +16,7 @@ def test_healthy_archive_gets_everything(folder, name):
     settings = {}
     behaviour = SICK[name]
     if name == "slow":
-        # One after the other, two seconds each: some are missing when the healthy one has all, on any machine.
+        # One after the other, two seconds each: two minutes, so some are missing when the healthy one has all.
         behaviour = {"delay": 2.0}
         settings = {"nodes": {"new": {"associations": 1}}}
     instances = [part10.generate(16384, 82, n, sop_class=STORAGE) for n in range(INSTANCES)]

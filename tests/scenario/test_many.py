@@ -87,8 +87,10 @@ def test_sixteen_associations(folder):
             stage.new.wait_copies(len(stage.new.copies()) + 20, 60)
             number += 1
         wait_for("a study of a patient who was known", lambda: (0, 1) in map(study_of, stage.legacy.uids()), 120)
-        wait_for("much load", lambda: sum(len(one.results) for one in loads) > 100, 120)
-        stored = [result.instance for one in loads for result in one.stop() if result.status == 0]
+        wait_for("much load", lambda: sum(len(one.stored()) for one in loads) > 100, 120)
+        for one in loads:
+            one.stop()
+        stored = [instance for one in loads for instance in one.stored()]
         stage.daemon.wait_caught_up()
         stage.wait_arrived(stored, 60)
         assert same_bytes(stored, stage.legacy.copies()) == []

@@ -12,6 +12,7 @@ from dgtest.ports import free_port, wait_for
 from dgtest.proxy import SIGNATURE, header
 from dgtest.stage import STORAGE, Stage
 
+ARTIM = "5s"
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
 
 
@@ -28,7 +29,7 @@ def scene(module_folder):
         daemon = stage.daemon
         daemon.settings["listeners"] += listeners
         daemon.settings["clients"] = clients
-        daemon.settings["limits"] = {"artim": "2s", "client_silent": 3, "silent": 8}
+        daemon.settings["limits"] = {"artim": ARTIM, "client_silent": 3, "silent": 8}
         daemon.write()
         # Nothing may connect to proxied ports without a header, so only the others are waited for.
         daemon.start(ready=False)
@@ -40,7 +41,7 @@ def scene(module_folder):
 
 def met(stage: Stage, port: str, first: bytes, calling: str = "CT1", *, tls: bool = False, pieces: int = 0) -> str:
     """Sends `first`, then associates and echoes."""
-    raw = socket.create_connection(("127.0.0.1", stage.ports.get(port) or port), timeout=10)
+    raw = socket.create_connection(("127.0.0.1", stage.ports.get(port) or port), timeout=20)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         for at in range(0, len(first), pieces or len(first) or 1):
@@ -117,10 +118,10 @@ def test_without_the_option_a_header_is_refused(scene, tls, first):
 
 def test_header_that_does_not_come_in_time(scene):
     begun = time.monotonic()
-    with connect(("127.0.0.1", scene.ports["plain"]), timeout=10) as raw:
+    with connect(("127.0.0.1", scene.ports["plain"]), timeout=20) as raw:
         raw.sendall(header("10.1.2.3")[:20])
         assert raw.recv(1) == b""
-    assert 1.5 < time.monotonic() - begun
+    assert 4.5 < time.monotonic() - begun
     wait_for("said", lambda: scene.daemon.logged("net.proxy_late"), 5)
 
 
@@ -139,16 +140,16 @@ def test_silent_connections_behind_the_balancer_have_bounds(scene):
     try:
         before = scene.daemon.counter("front.silent")
         for number in range(5):
-            sock = connect(("127.0.0.1", scene.ports["plain"]), timeout=10)
+            sock = connect(("127.0.0.1", scene.ports["plain"]), timeout=20)
             sock.sendall(header("10.1.5.5", 5000 + number))
             socks.append(sock)
         wait_for("two are closed", lambda: scene.daemon.counter("front.silent") == before + 2, 10)
         assert met(scene, "plain", header("10.1.6.6")) == "status 0000", "another client is not kept out"
         for _ in range(8):
-            socks.append(connect(("127.0.0.1", scene.ports["plain"]), timeout=10))
+            socks.append(connect(("127.0.0.1", scene.ports["plain"]), timeout=20))
         wait_for("more are closed", lambda: scene.daemon.counter("front.silent") >= before + 5, 10)
     finally:
-        set_artim(scene, "2s")
+        set_artim(scene, ARTIM)
         for sock in socks:
             sock.close()
     wait_for("room again", lambda: met(scene, "plain", header("10.1.5.5")) == "status 0000", 10)

@@ -15,11 +15,12 @@ from dgtest.stage import STORAGE, Stage
 
 PAIRS = [(pdu.VERIFICATION, pdu.IMPLICIT_LE), (STORAGE, pdu.EXPLICIT_LE)]
 SHORT, MARGIN = 1.0, 20.0  # seconds: what the rows set, and how much later a busy machine may act
+ARTIM = 5.0  # not as short: every association is opened within it
 
 CLIENTS = [{"ae_title": "QUICK", "services": ["echo", "store"], "stall": "1s", "release": "1s", "idle": "10s",
             "max_pdu": "8KiB", "associations": 2},
            {"ae_title": "*", "services": ["echo", "store"]}]
-LIMITS = {"artim": "1s", "release": "40s", "stall": "40s", "idle": "60min", "max_associate": "64KiB",
+LIMITS = {"artim": f"{ARTIM:g}s", "release": "40s", "stall": "40s", "idle": "60min", "max_associate": "64KiB",
           "client_associations": 4, "keep_alive": "7s", "client_silent": 5}
 
 
@@ -55,13 +56,13 @@ def command(number: int = 1) -> bytes:
 
 def test_artim_without_a_request(stage):
     begun = time.monotonic()
-    ends_after(Association(connect(("127.0.0.1", stage.daemon.port))), SHORT, begun)
+    ends_after(Association(connect(("127.0.0.1", stage.daemon.port))), ARTIM, begun)
     wait_for("said", lambda: stage.daemon.logged("ul.artim-expired"), 5)
 
 
 def test_artim_without_a_handshake(stage):
     begun = time.monotonic()
-    ends_after(Association(connect(("127.0.0.1", stage.daemon.tls_port))), SHORT, begun)
+    ends_after(Association(connect(("127.0.0.1", stage.daemon.tls_port))), ARTIM, begun)
 
 
 def test_stall_inside_a_message(stage):
@@ -101,7 +102,8 @@ def test_keep_alive_is_set(stage):
     association = opened(stage)
 
     def timer() -> float:
-        kind, ticks = tcp_row(association.sock)[5].split(":")
+        row = tcp_row(association.sock)
+        kind, ticks = row[5].split(":") if row else ("", "0")
         return int(ticks, 16) / 100 if kind == "02" else 0
     assert 0 < wait_for("the timer", timer, 5) <= 7.0
     association.release()

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .ports import free_port
+from .ports import PATIENCE, free_port
 
 
 @dataclass
@@ -137,14 +137,14 @@ class Archive:
 
     def wait_copies(self, count: int, seconds: float = 30.0) -> None:
         """Until at least `count` copies are answered (or would have been)."""
-        self.ask("wait", what="copies", count=count, seconds=seconds)
+        self.wait_count("copies", count, seconds)
 
     def wait_uids(self, uids: list[str], seconds: float = 30.0) -> None:
         """Until each of these SOP Instance UIDs was received and answered 0000."""
-        self.ask("wait_uids", uids=uids, seconds=seconds)
+        self.ask("wait_uids", uids=uids, seconds=seconds * PATIENCE)
 
     def wait_count(self, what: str, count: int, seconds: float = 30.0) -> None:
-        self.ask("wait", what=what, count=count, seconds=seconds)
+        self.ask("wait", what=what, count=count, seconds=seconds * PATIENCE)
 
     def copies(self) -> list[Copy]:
         self.ask("flush")

@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterable
 import yaml
 
 from .certs import Authority, Pair
-from .ports import free_port, is_open, wait_for
+from .ports import PATIENCE, free_port, is_open, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARIES = Path(os.environ.get("DG_BIN", ROOT / "build" / "release" / "bin")).resolve()
@@ -139,7 +139,7 @@ class Daemon:
         """SIGTERM; returns the exit status, or fails if it does not end in time."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(seconds)
+            status = self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"did not stop within {seconds:g} s:\n{self.tail()}") from None

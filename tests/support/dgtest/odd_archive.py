@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from . import dimse, pdu
 from .association import Association, PeerClosed
-from .ports import free_port, wait_for
+from .ports import PATIENCE, free_port, wait_for
 
 
 class Visit:
@@ -144,7 +144,7 @@ class OddArchive:
 
     def outcome(self, seconds: float = 30.0) -> str:
         """What the script returned; raises what it raised."""
-        value = self._outcome.get(timeout=seconds)
+        value = self._outcome.get(timeout=seconds * PATIENCE)
         if isinstance(value, BaseException):
             raise value
         return value

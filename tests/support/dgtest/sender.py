@@ -170,6 +170,11 @@ class Load:
             thread.join()
         return self.results
 
+    def stored(self) -> list[part10.Instance]:
+        """What was answered with Success so far."""
+        with self._lock:
+            return [result.instance for result in self.results if result.status == 0]
+
     def _run(self, worker: int) -> None:
         number = 0
         while not self._stop.is_set():
