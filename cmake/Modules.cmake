@@ -56,7 +56,7 @@ function(dg_unit_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} PkgConfig::cmocka dg_flags)
   target_compile_definitions(${name} PRIVATE DG_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
 endfunction()
 
 # dg_failing_memory(NAME): for a test that includes tests/unit/failing_memory.h.
