@@ -146,9 +146,9 @@ void ledger_loop_fini(struct gateway *gateway)
 {
     if (gateway->journal != NULL)
         journal_listen(gateway->journal, NULL, NULL);
+    // The loop may have ended before it was woken. If it fails, all that is learned again.
     if (gateway->has_stop)
-        (void)learned_persist(
-            gateway); // the loop may have ended before it was woken; else it is learned again
+        (void)learned_persist(gateway);
     ledger_writer_free(&gateway->ledger);
     ev_wake_fini(&gateway->ledger_wake);
     ev_wake_fini(&gateway->capability_wake);

@@ -11,8 +11,8 @@
 
 void ledger_loop_init(struct gateway *gateway);
 void ledger_loop_start(struct gateway *gateway);
-void ledger_loop_fini(
-    struct gateway *gateway); // no thread runs any more; writes to the control store after a stop
+// When no thread runs any more. After a stop it writes to the control store.
+void ledger_loop_fini(struct gateway *gateway);
 
 // Any thread: capability answers wait to be written. `arg` is the gateway.
 void ledger_loop_persist_later(void *arg);
