@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <netdb.h>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -87,16 +88,21 @@ static void test_numeric_needs_nobody(void **state)
     assert_int_equal(net_resolver_ask(resolver, &lookup, &answered), OK);
     assert_true(answered && lookup.result == OK && lookup.count == 1);
     assert_string_equal(net_address_format(&lookup.addresses[0], text, sizeof text), "[::1]:104");
-    // The system's own look-up, for a name that every machine has.
+    // The system's own look-up, for a name that every machine with an /etc/hosts has.
+    struct addrinfo *found = NULL;
+    bool is_known = getaddrinfo("localhost", NULL, NULL, &found) == 0;
+    if (is_known)
+        freeaddrinfo(found);
     assert_int_equal(net_endpoint_parse("localhost:4242", &endpoint), OK);
     net_lookup_init(&lookup, &endpoint, &mailbox, NULL);
     assert_int_equal(net_resolver_ask(resolver, &lookup, &answered), OK);
     assert_false(answered);
-    for (int i = 0; i < 50 && answer_count == 0; i++)
+    for (int i = 0; i < 3000 && answer_count == 0; i++)
         ev_loop_turn(loop, 20 * NSEC_PER_MS);
     assert_int_equal(answer_count, 1);
-    assert_int_equal(lookup.result, OK);
-    assert_true(net_address_is_loopback(&lookup.addresses[0]) && lookup.addresses[0].port == 4242);
+    assert_int_equal(lookup.result == OK, is_known);
+    if (is_known)
+        assert_true(net_address_is_loopback(&lookup.addresses[0]) && lookup.addresses[0].port == 4242);
     net_resolver_free(&resolver);
     ev_mailbox_fini(&mailbox);
     ev_loop_free(&loop);
