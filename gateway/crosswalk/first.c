@@ -41,24 +41,28 @@ void first_patients_free(struct first_patients *first)
     free(first);
 }
 
-static struct place *places_of(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
+static unsigned bucket_of(const uint8_t study[FACT_SOP_HASH_SIZE])
 {
-    return first->place[((unsigned)study[0] << 8 | study[1]) % BUCKETS];
+    return ((unsigned)study[0] << 8 | study[1]) % BUCKETS;
 }
 
 static struct place *place_find(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
 {
-    struct place *places = places_of(first, study);
+    struct place *places = first->place[bucket_of(study)];
     for (size_t i = 0; i < WAYS; i++)
         if (places[i].receipt != 0 && memcmp(places[i].study, study, sizeof places[i].study) == 0)
             return &places[i];
     return NULL;
 }
 
+// An empty one, else that of a study that was asked about long ago.
 static struct place *place_new(struct first_patients *first, const uint8_t study[FACT_SOP_HASH_SIZE])
 {
-    struct place *places = places_of(first, study);
-    return &places[first->next[(size_t)(places - first->place[0]) / WAYS]++ % WAYS];
+    unsigned bucket = bucket_of(study);
+    for (size_t i = 0; i < WAYS; i++)
+        if (first->place[bucket][i].receipt == 0)
+            return &first->place[bucket][i];
+    return &first->place[bucket][first->next[bucket]++ % WAYS];
 }
 
 // One that was refused or broken off was never there.

@@ -73,7 +73,7 @@ def test_kills_lose_nothing_acknowledged(folder):
             results = load.stop()
         killer.disarm()
         stage.daemon.start()
-        acknowledged = [result.instance for result in results if result.status == 0]
+        acknowledged = load.stored()
         refused = {result.status for result in results if result.status}
         assert not refused, f"refused with {refused}"
         try:

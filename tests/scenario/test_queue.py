@@ -79,17 +79,21 @@ def test_paused_archive_gets_nothing_until_resumed(folder):
 
 def test_park_retry_and_drop(folder):
     with Stage(folder) as stage:
-        assert stage.daemon.run_client("archive", "pause", "new").returncode == 0, "none of them is under way"
+        stage.new.down()
         sent = instances(3, 4)
         stage.send(sent)
         receipt = {item["uid"]: str(item["receipt"]) for item in known(stage, count=3)}
         parked, dropped, left = (receipt[i.sop_instance] for i in sent)
-        assert stage.daemon.run_client("queue", "park", parked, "new").returncode == 0
+
+        def done(*words: str) -> bool:
+            """It may be under way just now, in a try whether the archive is back."""
+            return stage.daemon.run_client("queue", *words).returncode == 0
+        wait_for("it can be parked", lambda: done("park", parked, "new"))
         assert stage.daemon.run_client("queue", "drop", dropped, "new").returncode == 2, "who, and why?"
         who = ("--person", "Dr. Test", "--reason", "a phantom")
-        assert stage.daemon.run_client("queue", "drop", dropped, "new", *who).returncode == 0
+        wait_for("it can be dropped", lambda: done("drop", dropped, "new", *who))
         wait_for("one parked", lambda: len(items(stage, state="parked")) == 1, 10)
-        assert stage.daemon.run_client("archive", "resume", "new").returncode == 0
+        stage.new.up()
         stage.new.wait_uids([sent[2].sop_instance])
         assert left not in {str(item["receipt"]) for item in items(stage)} or \
             wait_for("the last one leaves the queue", lambda: len(items(stage)) == 1, 10)

@@ -128,7 +128,6 @@ def test_a_modality_whose_title_the_archive_does_not_know(folder, awake):
         alarm = "archive new rejects calling title MR7: 5 instances rest"
         wait_for("the alarm", lambda: stage.daemon.status()["alarms"] == [alarm], 15)
 
-
         def told() -> tuple:
             row = stage.daemon.archives()["new"]
             return row["state"], row["problem"], row["titles_rejected"]

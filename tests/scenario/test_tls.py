@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS on both sides: who is let in, what is said of the others, and that no DICOM byte leaks."""
 import ssl
+import time
 
 import pytest
 
@@ -96,8 +97,10 @@ def test_address_is_part_of_a_client(scene):
 
 def test_plain_client_at_the_tls_port(scene):
     def act() -> str:
+        begun = time.monotonic()
         with pytest.raises(ENDED):
             open_association(("127.0.0.1", scene.daemon.tls_port), propose(PAIRS, called="DICOMGATE"))
+        assert time.monotonic() - begun < 10
         return "ended"
     assert scene.daemon.counted("tls.speaks_plain", act) == "ended"
     assert "plain DICOM" in scene.daemon.logged("tls.speaks_plain")[-1], "said in words"

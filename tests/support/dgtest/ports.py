@@ -13,6 +13,7 @@ T = TypeVar("T")
 # A deadline ends a test that hangs, it measures nothing: the given seconds are those of a quiet machine, and sanitizers and
 # machines that others use take a multiple.
 PATIENCE = 4
+LATE = 3.0 * PATIENCE  # seconds: how much later than its time limit something may end
 _given: set[int] = set()
 
 
